@@ -1,0 +1,163 @@
+// Package cpu says which instruction sets the machine has and which of them
+// the packages below pkg/simd use.
+//
+// Each of those packages has one file that registers its paths, best first:
+//
+//	var useVNNI, useAVX2 bool
+//
+//	func init() {
+//		cpu.Register("gemm", cpu.AVX512VNNI, &useVNNI)
+//		cpu.Register("gemm", cpu.AVX2, &useAVX2)
+//	}
+//
+// Register sets the bool if the machine can run the path. The generic Go path
+// needs no registration: it is what remains when every bool is false. Tests
+// walk the paths through pkg/simd/simdtest; ILLM_SIMD=generic (or avx2,
+// avx512, avx512vnni) in the environment limits a whole process, which is how
+// a result is compared between instruction sets from the command line.
+//
+// With the build tag purego, or on an architecture without assembly, nothing is
+// registered and every package runs its generic path.
+package cpu
+
+import (
+	"fmt"
+	"os"
+	"sort"
+	"strings"
+
+	xcpu "golang.org/x/sys/cpu"
+)
+
+// A Set is an instruction set as the paths need it. The order is that of
+// preference: a limit to one set also rules out all larger ones.
+type Set int
+
+const (
+	Generic    Set = iota // Go alone
+	AVX2                  // AVX2 and FMA
+	AVX512                // AVX-512 F, BW, VL, DQ and CD
+	AVX512VNNI            // AVX512 and the 8-bit dot product VPDPBUSD
+)
+
+var names = [...]string{"generic", "AVX2", "AVX512", "AVX512VNNI"}
+
+// String returns the name of the set as it stands in records.
+func (s Set) String() string {
+	if s < 0 || int(s) >= len(names) {
+		return fmt.Sprintf("cpu.Set(%d)", int(s))
+	}
+	return names[s]
+}
+
+// ParseSet is the inverse of String; upper and lower case are the same.
+func ParseSet(name string) (Set, error) {
+	for i, n := range names {
+		if strings.EqualFold(n, name) {
+			return Set(i), nil
+		}
+	}
+	return Generic, fmt.Errorf("cpu: instruction set %q: want one of %s", name, strings.Join(names[:], ", "))
+}
+
+// Has reports whether processor and operating system can run code for s.
+func Has(s Set) bool {
+	x := &xcpu.X86 // all false on other architectures
+	avx512 := x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512DQ && x.HasAVX512CD && x.HasAVX2 && x.HasFMA && x.HasBMI2
+	switch s {
+	case Generic:
+		return true
+	case AVX2:
+		return x.HasAVX2 && x.HasFMA && x.HasBMI2
+	case AVX512:
+		return avx512
+	case AVX512VNNI:
+		return avx512 && x.HasAVX512VNNI
+	}
+	return false
+}
+
+// A Path is one registered implementation of a package's kernels.
+type Path struct {
+	Package string
+	Set     Set
+	enabled *bool
+}
+
+var paths []Path
+
+// limit is the largest set in use.
+var limit = fromEnv(os.Getenv("ILLM_SIMD"))
+
+func fromEnv(name string) Set {
+	if name == "" {
+		return AVX512VNNI
+	}
+	s, err := ParseSet(name)
+	if err != nil {
+		// A misspelt limit must not pass for the real thing.
+		panic("ILLM_SIMD: " + err.Error())
+	}
+	return s
+}
+
+// Register announces that package pkg has a path for s, switched by *enabled,
+// and switches it on if the machine has s. It is for package initialisation.
+func Register(pkg string, s Set, enabled *bool) {
+	paths = append(paths, Path{pkg, s, enabled})
+	*enabled = s <= limit && Has(s)
+}
+
+// Paths returns the registered paths of pkg, or of all packages if pkg is
+// empty, sorted by package and falling set.
+func Paths(pkg string) []Path {
+	var out []Path
+	for _, p := range paths {
+		if pkg == "" || p.Package == pkg {
+			out = append(out, p)
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool {
+		if out[i].Package != out[j].Package {
+			return out[i].Package < out[j].Package
+		}
+		return out[i].Set > out[j].Set
+	})
+	return out
+}
+
+// Limit returns the largest instruction set in use.
+func Limit() Set { return limit }
+
+// SetLimit switches off the paths of every package above s and switches on
+// those up to s that the machine has. It is for tests and must not run while
+// a kernel runs.
+func SetLimit(s Set) {
+	limit = s
+	for _, p := range paths {
+		*p.enabled = p.Set <= s && Has(p.Set)
+	}
+}
+
+// Active describes the paths in use, for records: "gemm=AVX512VNNI vec=generic".
+func Active() string {
+	best := map[string]Set{}
+	var pkgs []string
+	for _, p := range Paths("") {
+		if _, ok := best[p.Package]; !ok {
+			pkgs = append(pkgs, p.Package)
+			best[p.Package] = Generic
+		}
+		if *p.enabled && p.Set > best[p.Package] {
+			best[p.Package] = p.Set
+		}
+	}
+	if len(pkgs) == 0 {
+		return Generic.String()
+	}
+	parts := make([]string, len(pkgs))
+	for i, n := range pkgs {
+		parts[i] = n + "=" + best[n].String()
+	}
+	return strings.Join(parts, " ")
+}

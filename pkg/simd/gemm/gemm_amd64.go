@@ -1,0 +1,7 @@
+//go:build !purego
+
+package gemm
+
+func matMul(acc []int32, ldacc int, x []uint8, ldx int, panel []byte, ldp int, m, panels, blocks int) {
+	matMulGeneric(acc, ldacc, x, ldx, panel, ldp, m, panels, blocks)
+}

@@ -1,0 +1,7 @@
+//go:build !purego
+
+package sgemm
+
+func matMul(c []float32, ldc int, a []float32, lda int, w *Panel, m int) {
+	matMulGeneric(c, ldc, a, lda, w, m)
+}

@@ -25,6 +25,8 @@ var files = []struct {
 	generate func(c *build.Context)
 }{
 	{"gemm", gemmFile},
+	{"gemm4", gemm4File},
+	{"sgemm", sgemmFile},
 }
 
 func main() {

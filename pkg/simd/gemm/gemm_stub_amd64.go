@@ -4,20 +4,20 @@
 
 package gemm
 
-// gemmU8S8_1x64c4_AVX512VNNI: acc[t*1+i][j] (+)= Σ x·panel over tiles of 1 rows.
+// gemmU8S8_1x64c4_AVX512VNNI: acc[1·t+i][j] (+)= Σ x·w, i < 1, j < 64, t < tiles.
 func gemmU8S8_1x64c4_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
 
-// gemmU8S8_2x64c4_AVX512VNNI: acc[t*2+i][j] (+)= Σ x·panel over tiles of 2 rows.
+// gemmU8S8_2x64c4_AVX512VNNI: acc[2·t+i][j] (+)= Σ x·w, i < 2, j < 64, t < tiles.
 func gemmU8S8_2x64c4_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
 
-// gemmU8S8_3x64c4_AVX512VNNI: acc[t*3+i][j] (+)= Σ x·panel over tiles of 3 rows.
+// gemmU8S8_3x64c4_AVX512VNNI: acc[3·t+i][j] (+)= Σ x·w, i < 3, j < 64, t < tiles.
 func gemmU8S8_3x64c4_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
 
-// gemmU8S8_4x64c4_AVX512VNNI: acc[t*4+i][j] (+)= Σ x·panel over tiles of 4 rows.
+// gemmU8S8_4x64c4_AVX512VNNI: acc[4·t+i][j] (+)= Σ x·w, i < 4, j < 64, t < tiles.
 func gemmU8S8_4x64c4_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
 
-// gemmU8S8_5x64c4_AVX512VNNI: acc[t*5+i][j] (+)= Σ x·panel over tiles of 5 rows.
+// gemmU8S8_5x64c4_AVX512VNNI: acc[5·t+i][j] (+)= Σ x·w, i < 5, j < 64, t < tiles.
 func gemmU8S8_5x64c4_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
 
-// gemmU8S8_6x64c4_AVX512VNNI: acc[t*6+i][j] (+)= Σ x·panel over tiles of 6 rows.
+// gemmU8S8_6x64c4_AVX512VNNI: acc[6·t+i][j] (+)= Σ x·w, i < 6, j < 64, t < tiles.
 func gemmU8S8_6x64c4_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)

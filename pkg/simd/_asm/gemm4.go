@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/mmcloughlin/avo/attr"
+	"github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// gemm4File writes the u8×u4→s32 tiles of package gemm4.
+func gemm4File(c *build.Context) {
+	nibble := c.StaticGlobal("nibble")
+	c.DataAttributes(attr.RODATA | attr.NOPTR)
+	c.AppendDatum(U64(0x0f0f0f0f0f0f0f0f))
+	for rows := 1; rows <= 6; rows++ {
+		gemm4VNNI(c, nibble, rows)
+	}
+}
+
+// gemm4VNNI writes the nibble tile: as gemmVNNI, with one load for two depth
+// blocks and a mask, or a shift and a mask, in between. The second load of the
+// same bytes is cheaper than the four registers that would keep them.
+func gemm4VNNI(c *build.Context, nibble Mem, rows int) {
+	var b, bc [4]reg.VecVirtual
+	var mask reg.VecVirtual
+	name := fmt.Sprintf("gemmU8U4_%dx64c8_AVX512VNNI", rows)
+	t := intTile(c, tile{
+		name: name, rows: rows, blockBytes: 256, rowBytes: 8,
+		doc: fmt.Sprintf("%s: acc[%d·t+i][j] (+)= Σ x·code, i < %d, j < 64, t < tiles.", name, rows, rows),
+		step: func(s *tileStep) {
+			for half := range 2 {
+				for j := range 4 {
+					src := Mem{Base: s.panel, Disp: 256*s.u + 64*j}
+					if half == 0 {
+						c.VPANDD(src, mask, b[j])
+						continue
+					}
+					c.VMOVDQU32(src, b[j])
+					c.VPSRLW(Imm(4), b[j], b[j])
+					c.VPANDD(b[j], mask, b[j])
+				}
+				for i := range rows {
+					v := bc[(i+half)%3]
+					c.VPBROADCASTD(s.row[i].Offset(8*s.u+4*half), v)
+					for j := range 4 {
+						c.VPDPBUSD(b[j], v, s.acc[i][j])
+					}
+				}
+			}
+		},
+	})
+	t.prologue = func() {
+		for j := range b {
+			b[j], bc[j] = c.ZMM(), c.ZMM()
+		}
+		mask = c.ZMM()
+		c.VPBROADCASTD(nibble, mask)
+	}
+	writeTile(c, t, sets(rows))
+}

@@ -45,3 +45,21 @@ func SwiGLUCodes[C uint8 | uint16](y []int64, g, u []C, zg, zu, mf int64, alpha 
 	}
 	return lo, hi
 }
+
+// GateTable sets table[x] = (x − zg)·σ for every 8-bit gate code x, σ as in SwiGLUCodes without alpha.
+func GateTable(table *[256]int32, zg, mf int64, k int32, quad bool, sigma []uint16) {
+	sigma = sigma[:32769]
+	for c := range table {
+		x := int64(c) - zg
+		o := Octaves(max(x, -x)*mf, k)
+		b := Pow2(o)
+		if quad {
+			b = Pow2Quad(o)
+		}
+		s := int64(sigma[b>>uint(o>>15)])
+		if x < 0 {
+			s = 32768 - s
+		}
+		table[c] = int32(x * s)
+	}
+}

@@ -42,18 +42,18 @@ func Norm(v []int64, h, gamma []int32, s uint, rho int64, n uint) (lo, hi int64)
 	return lo, hi
 }
 
-// AddResidual adds round(round(t[j]/2^16)·m / 2^n) to h[j], saturating to ±(2^31−1), and returns how many
-// elements saturated.
+// AddResidual adds d = round(round(t[j]/2^16)·m / 2^n), clamped to ±2^31, to h[j], saturating to ±(2^31−1), and
+// returns how many elements either clamp changed.
 //
 // |t| < 2^55, m < 2^16.
 func AddResidual(h []int32, t []int64, m int64, n uint) (saturated int) {
 	t = t[:len(h)]
 	const top = 1<<31 - 1
 	for j, v := range t {
-		v = (v + 1<<15 + v>>63) >> 16 * m
-		x := int64(h[j]) + roundShift(v, uint32(n))
-		y := max(-top, min(x, top))
-		if x != y {
+		d := roundShift((v+1<<15+v>>63)>>16*m, uint32(n))
+		x := int64(h[j])
+		y := max(-top, min(x+max(-1<<31, min(d, 1<<31)), top))
+		if x+d != y {
 			saturated++
 		}
 		h[j] = int32(y)

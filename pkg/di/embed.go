@@ -1,0 +1,47 @@
+package di
+
+import (
+	"github.com/illm-go/illm/pkg/quant"
+)
+
+// Embed sets h to row id of an embedding table in the format of a linear's weights, on the residual grid 2^−kr:
+// h_c = (code − z_w)·M·2^(kr−KW) rounded and saturated. It returns how many elements saturated.
+//
+// table.Out is the vocabulary, table.In = len(h). Error: half a step of the grid.
+func Embed(h []int32, table *quant.Linear, id int, kr int32) (saturated int) {
+	if uint(id) >= uint(table.Out) || len(h) != table.In {
+		panic(errEmbed)
+	}
+	m, n := int64(table.M[id]), int(table.KW-kr)
+	z := int(table.Zero[id])
+	for c := range h {
+		var sat bool
+		if h[c], sat = addSat(0, int64(table.Code(id, c)-z)*m, n); sat {
+			saturated++
+		}
+	}
+	return saturated
+}
+
+// Table16 is the second embedding table of emb16: int16 codes, symmetric, row-major, one dyadic scale a row.
+type Table16 struct {
+	Rows, Cols int
+	Codes      []int16
+	M          []uint16
+	K          []int8
+}
+
+// Embed16 is Embed for a Table16: h_c = E·m·2^(kr−k).
+func Embed16(h []int32, table *Table16, id int, kr int32) (saturated int) {
+	if uint(id) >= uint(table.Rows) || len(h) != table.Cols {
+		panic(errEmbed)
+	}
+	m, n := int64(table.M[id]), int(table.K[id])-int(kr)
+	for c, e := range table.Codes[id*table.Cols:][:len(h)] {
+		var sat bool
+		if h[c], sat = addSat(0, int64(e)*m, n); sat {
+			saturated++
+		}
+	}
+	return saturated
+}

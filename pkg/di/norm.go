@@ -1,0 +1,136 @@
+package di
+
+import (
+	"github.com/illm-go/illm/pkg/dyadic"
+	"github.com/illm-go/illm/pkg/intmath"
+	"github.com/illm-go/illm/pkg/quant"
+	"github.com/illm-go/illm/pkg/simd/vec"
+)
+
+// MaxNorm is the longest row whose sum of squares stays below 2^62.
+const MaxNorm = 16384
+
+// Norm holds the constants of one DI-RMSNorm or DI-LayerNorm over n channels.
+type Norm struct {
+	Gamma  []int32 // Γ_c = round(γ_c·√n/s_c·2^KGamma), |Γ| ≤ 2^23
+	KGamma int32
+	Beta   []int64 // nil, or round(β_c·2^(30+KGamma)), below 2^59
+	E      int64   // round(ε·n·4^k_r), 0 ≤ E < 2^45
+	Layer  bool    // subtract the mean first (DI-LayerNorm)
+	KR     int32   // k_r, the residual grid; already contained in E
+}
+
+// reciprocal is 1/√S of a row: u = round(h'·rho / 2^n) is h/√S in Q30.
+type reciprocal struct {
+	rho int64
+	n   uint
+}
+
+// newReciprocal takes S ≥ 1 below 2^62: D = ⌊√(S·4^a)⌋ in [2^30, 2^31), one division.
+func newReciprocal(s int64) reciprocal {
+	a := intmath.Asr(int64(61-intmath.ILog2(uint64(s))), 1)
+	d := intmath.Isqrt(uint64(s) << uint(2*a))
+	return reciprocal{rho: intmath.DivRound(1<<61, int64(d)), n: uint(31 - a)}
+}
+
+// NormRow sets v[:len(h)] to the normalised row before its requantisation and returns min(0, min v), max(0, max v).
+//
+// In: h int32 on the residual grid, any values, len(h) = len(p.Gamma) ≤ MaxNorm. Out: v in steps of 2^−(30+KGamma),
+// |v| < 2^54 + |β|. Error: 9·10^−7 of the row's rms (3·10^−6 beside a channel of 2000), LayerNorm 2·10^−6 (10^−5).
+// A row of zeros gives 0 (β).
+//
+// Source: I-LLM, Algorithm 4. Departure: reads the 32-bit residual, so no 8-bit input is aligned and squared; ε enters
+// the sum of squares, where the paper's figure drops it.
+func NormRow(v []int64, h []int32, p *Norm) (lo, hi int64) {
+	if len(p.Gamma) != len(h) || p.Beta != nil && len(p.Beta) != len(h) {
+		panic(errLengths)
+	}
+	v = v[:len(h)]
+	if p.Layer {
+		return layerNorm(v, h, p)
+	}
+	s := max(0, intmath.ILog2(uint64(vec.MaxAbs(h)))-23)
+	r := newReciprocal(max(1, vec.SumSquares(h, uint(s))+intmath.RoundShift(p.E, 2*s)))
+	lo, hi = vec.Norm(v, h, p.Gamma, uint(s), r.rho, r.n)
+	if p.Beta != nil {
+		return shiftBy(v, p.Beta)
+	}
+	return lo, hi
+}
+
+// layerNorm centres the row with up to 8 guard bits: without them the mean alone costs 4·10^−4.
+func layerNorm(v []int64, h []int32, p *Norm) (lo, hi int64) {
+	if len(h) == 0 {
+		return 0, 0
+	}
+	s := max(-8, intmath.ILog2(uint64(vec.MaxAbs(h)))-22)
+	sum := int64(0)
+	for j, x := range h {
+		v[j] = intmath.RoundShift(int64(x), s)
+		sum += v[j]
+	}
+	mean := intmath.DivRound(sum, int64(len(h)))
+	square := int64(0)
+	for j := range v {
+		v[j] -= mean
+		square += v[j] * v[j]
+	}
+	r := newReciprocal(max(1, square+intmath.RoundShift(p.E, 2*s)))
+	for j, g := range p.Gamma {
+		v[j] = intmath.RoundShift(v[j]*r.rho, int(r.n)) * int64(g)
+		lo, hi = min(lo, v[j]), max(hi, v[j])
+	}
+	if p.Beta != nil {
+		return shiftBy(v, p.Beta)
+	}
+	return lo, hi
+}
+
+// shiftBy adds β, whose scale is the row's exactly.
+func shiftBy(v, beta []int64) (lo, hi int64) {
+	for j, b := range beta {
+		v[j] += b
+		lo, hi = min(lo, v[j]), max(hi, v[j])
+	}
+	return lo, hi
+}
+
+// Norm is DI-RMSNorm or DI-LayerNorm with the requantisation of its result.
+func (w *worker) Norm(dst []uint8, h []int32, p *Norm, bits int) quant.RowParams {
+	v := w.scratch(len(h))
+	lo, hi := NormRow(v, h, p)
+	return Requant(dst, v, lo, hi, 1<<15, 30+p.KGamma+15, bits, w.mantissa)
+}
+
+// HeadNorm is DI-RMSNorm over one head of q or k (Qwen3), on a row T with its own scale.
+type HeadNorm struct {
+	Gamma  []int32 // as Norm.Gamma, over head_dim; 1/√d and the q/k factors belong here
+	KGamma int32
+	Eps    dyadic.Scale // Fit(ε·n·10^6, 10^6)
+}
+
+// Apply normalises T in place and returns the new scale and range: T int64 [d] in steps of m/2^k with its range lo, hi
+// becomes v in steps of 2^−(30+KGamma), given as (2^15, 30+KGamma+15), ready for RoPE.Rotate.
+//
+// Only ε depends on the row's scale, m of 16 bits. |T| < 2^60, d ≤ MaxNorm.
+func (p *HeadNorm) Apply(t []int64, lo, hi int64, m uint32, k int32) (m2 uint32, k2 int32, lo2, hi2 int64) {
+	if len(p.Gamma) != len(t) {
+		panic(errLengths)
+	}
+	s := max(0, intmath.ILog2(uint64(max(-lo, hi)))-14)
+	k -= int32(s)
+	square := int64(0)
+	for j, x := range t {
+		x = intmath.Sat(intmath.RoundShift(x, s), -32767, 32767)
+		t[j] = x
+		square += x * x
+	}
+	f := dyadic.Fit(uint64(p.Eps.M), uint64(m)*uint64(m), dyadic.Bits)
+	e := intmath.SatShift(int64(f.M), int(f.K)+int(p.Eps.K)-2*int(k), 60)
+	r := newReciprocal(max(1, square+e))
+	for j, g := range p.Gamma {
+		t[j] = intmath.RoundShift(t[j]*r.rho, int(r.n)) * int64(g)
+		lo2, hi2 = min(lo2, t[j]), max(hi2, t[j])
+	}
+	return 1 << 15, 30 + p.KGamma + 15, lo2, hi2
+}

@@ -1,0 +1,140 @@
+package di
+
+import (
+	"github.com/illm-go/illm/pkg/dyadic"
+	"github.com/illm-go/illm/pkg/intmath"
+	"github.com/illm-go/illm/pkg/simd/vec"
+)
+
+// ProbBits is p, the width of a normalised probability.
+const ProbBits = 15
+
+// PVRow is what is left of one row of probabilities after its codes N: Out_c = (Σ_j N_j·V'_jc − ZeroDot)·M/2^K.
+type PVRow struct {
+	SumN    int64 // ΣN
+	ZeroDot int64 // ΣN·z'_v
+	M       uint32
+	K       int32 // row scale (m_o, k_o)
+}
+
+// Weights folds the values' scales into one row of numerators and normalises it to 15 bits:
+// W_j = round(e_j·m_vj / 2^(k_vj−k_min)), N_j = min(32767, W_j·2^15/ΣW rounded), stored in two bytes,
+// N = 128·nhi + nlo with nlo < 128, so that P×V is two rows of a u8×s8 product.
+//
+// In: e in Q30 of the visible keys 0 … n−1, not all 0. w is scratch of at least n entries and may be the row of scores.
+// Range: W < 2^46, ΣW < 2^62, n ≤ 65 536. The row is divided by ΣN, not by 2^15, so its mass is exactly 1.
+// Error of P×V beyond the values' own: 0.3 % on flat rows of 65 536 keys, less on shorter ones.
+//
+// Source: I-LLM, DI-ClippedSoftmax. Departure: 15-bit sum-normalised probabilities instead of 2^−7.
+func Weights(nlo, nhi []uint8, w []int64, e []int32, vals *Values, n int) PVRow {
+	kmin := vals.KMin[n-1]
+	w = w[:n]
+	top, sumW, sumE := vec.Fold(w, e, vals.M, vals.K, kmin)
+	nz := normalise(w, top, sumW)
+	sumN, dot := vec.Split(nlo, nhi, w, nz.s, nz.c, nz.n, vals.Zero)
+	row := PVRow{SumN: sumN, ZeroDot: dot}
+	scale := rowScale(sumW, sumE, sumN)
+	row.M, row.K = scale.M, scale.K+kmin
+	return row
+}
+
+// Weights16 is Weights with N in one int32 each, for a cache of 16 bits.
+func Weights16(n32 []int32, w []int64, e []int32, vals *Values, n int) PVRow {
+	kmin := vals.KMin[n-1]
+	w = w[:n]
+	top, sumW, sumE := vec.Fold(w, e, vals.M, vals.K, kmin)
+	nz := normalise(w, top, sumW)
+	var row PVRow
+	for j, v := range w {
+		p := min(32767, intmath.RoundShift(intmath.Asr(v, int(nz.s))*nz.c, int(nz.n)))
+		n32[j] = int32(p)
+		row.SumN += p
+		row.ZeroDot += p * int64(vals.Zero[j])
+	}
+	scale := rowScale(sumW, sumE, row.SumN)
+	row.M, row.K = scale.M, scale.K+kmin
+	return row
+}
+
+// norming is a division by a row's sum as a product: P = round((w>>s)·c / 2^n).
+type norming struct {
+	s, n uint
+	c    int64
+}
+
+// normalise is step 4 of DI-ClippedSoftmax for p = 15: one division a row.
+func normalise(w []int64, top, sum int64) norming {
+	s := uint(max(0, intmath.ILog2(uint64(top))-30))
+	if s > 0 {
+		sum = vec.SumShift(w, s)
+	}
+	l := intmath.ILog2(uint64(sum))
+	if l >= 30 {
+		sum = intmath.Asr(sum, l-30)
+	} else {
+		sum <<= uint(30 - l)
+	}
+	return norming{s: s, n: uint(31 + l - ProbBits), c: intmath.DivRound(1<<61, max(sum, 1<<30))}
+}
+
+// Normalise sets p[j] = e[j]·2^15/Σe rounded: the probabilities of a row of Q30 numerators, where they are asked for.
+// w is scratch of len(e) entries. At least one e is positive.
+func Normalise(p, e []int32, w []int64) {
+	w = w[:len(e)]
+	var sum, top int64
+	for j, v := range e {
+		w[j] = int64(v)
+		sum += w[j]
+		top = max(top, w[j])
+	}
+	nz := normalise(w, top, sum)
+	for j, v := range w {
+		p[j] = int32(intmath.RoundShift(intmath.Asr(v, int(nz.s))*nz.c, int(nz.n)))
+	}
+}
+
+// rowScale is ΣW/(Σe·ΣN), without k_min. ΣW < 2^62; Σe may pass Fit's 2^46 by a bit.
+func rowScale(sumW, sumE, sumN int64) dyadic.Scale {
+	if sumW <= 0 || sumE <= 0 || sumN <= 0 {
+		return dyadic.One(dyadic.Bits) // no mass: every product with this row is 0
+	}
+	s := max(0, intmath.ILog2(uint64(sumE))-45)
+	a := dyadic.Fit(uint64(sumW), uint64(intmath.Asr(sumE, s)), dyadic.Bits)
+	a.K += int32(s)
+	return a.Mul(dyadic.Fit(1, uint64(sumN), dyadic.Bits), dyadic.Bits)
+}
+
+// MergeScale returns k_min over the heads of one token: U of Merge has the scale 2^−(k_min+8), which Requant takes as
+// (2^15, k_min+8+15).
+func MergeScale(rows []PVRow) int32 {
+	k := int32(1<<31 - 1)
+	for i := range rows {
+		k = min(k, rows[i].K)
+	}
+	return k
+}
+
+// Merge brings one head's products to the token's common scale, U = round(((acc − ZeroDot)·M)·2^8 / 2^(K−kmin)), and
+// returns min(0, min U), max(0, max U).
+//
+// In: accHi[c] = Σ nhi·V'_c and accLo[c] = Σ nlo·V'_c, the two rows of the product; kmin ≤ row.K from MergeScale.
+// Range: |U| < 2^48.
+func Merge(u []int64, accHi, accLo []int32, row PVRow, kmin int32) (lo, hi int64) {
+	if row.K < kmin {
+		panic(errMergeRow)
+	}
+	return vec.Merge(u, accHi, accLo, int32(row.ZeroDot), int64(row.M), uint(min(row.K-kmin, 62)))
+}
+
+// Merge64 is Merge for a cache of 16 bits: acc[c] = ΣN·V_c in int64, below 2^33.
+func Merge64(u, acc []int64, row PVRow, kmin int32) (lo, hi int64) {
+	if row.K < kmin {
+		panic(errMergeRow)
+	}
+	for j := range u {
+		v := intmath.RoundShift((acc[j]-row.ZeroDot)*int64(row.M)<<8, int(row.K-kmin))
+		u[j] = v
+		lo, hi = min(lo, v), max(hi, v)
+	}
+	return lo, hi
+}

@@ -1,0 +1,214 @@
+package quant
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Recipe names every width of a quantised model, in bits.
+type Recipe struct {
+	Name   string `json:"name"`
+	Weight int    `json:"weight"` // n_w, weights of the block linears: 2…8
+	Act    int    `json:"act"`    // n_a, inputs of the block linears: 2…8
+	Query  int    `json:"query"`  // n_q, query codes: 2…8
+	KV     int    `json:"kv"`     // n_kv, keys and values and their cache: 2…8, 16
+	Score  int    `json:"score"`  // n_s, score codes of the softmax: 2…8, 16
+	GLU    int    `json:"glu"`    // n_glu, SwiGLU operands: 2…8, 16
+	Head   int    `json:"head"`   // n_head, input codes and weights of the head: 2…8
+	Emb    int    `json:"emb"`    // n_emb, embedding table: 2…8, 16
+}
+
+// recipes is the table of named recipes; q, k and v follow the activations.
+var recipes = [...]Recipe{
+	{"w8a8", 8, 8, 8, 8, 8, 8, 8, 8},
+	{"w6a6", 6, 6, 6, 6, 8, 8, 8, 8},
+	{"w4a8", 4, 8, 8, 8, 8, 8, 8, 8},
+	{"w4a4", 4, 4, 4, 4, 8, 8, 8, 8},
+}
+
+// maxRecipeFile bounds the bytes read from a recipe file: nine fields need far less.
+const maxRecipeFile = 1 << 16
+
+// IsFloat reports whether s names the float model, which has no Recipe.
+func IsFloat(s string) bool { return strings.EqualFold(s, "fp32") }
+
+// RecipeNames lists the named recipes, in the order of the table.
+func RecipeNames() []string {
+	names := make([]string, len(recipes))
+	for i, r := range recipes {
+		names[i] = r.Name
+	}
+	return names
+}
+
+// ParseRecipe turns a name with suffixes ("w8a8", "w4a4kv8", "w8a8emb16") or the path of a JSON file
+// with the fields of Recipe into a Recipe.
+//
+// Suffixes may follow in any order: kvN sets the keys', the values' and the cache's width and nothing
+// else, emb16 a second embedding table of 16 bits. A file is recognised by its ending .json or by a
+// path separator. The name "fp32" is refused here; callers ask IsFloat first.
+func ParseRecipe(s string) (Recipe, error) {
+	if strings.HasSuffix(s, ".json") || strings.ContainsAny(s, `/\`) {
+		return readRecipe(s)
+	}
+	if IsFloat(s) {
+		return Recipe{}, fmt.Errorf("quant: recipe %q: is the float model, expected an integer recipe: use one of %s", s, strings.Join(RecipeNames(), ", "))
+	}
+	low := strings.ToLower(strings.TrimSpace(s))
+	for _, base := range recipes {
+		rest, ok := strings.CutPrefix(low, base.Name)
+		if !ok {
+			continue
+		}
+		r, err := base.with(rest)
+		if err != nil {
+			return Recipe{}, fmt.Errorf("quant: recipe %q: %w", s, err)
+		}
+		return r, nil
+	}
+	return Recipe{}, fmt.Errorf("quant: recipe %q: unknown name%s: use one of %s with suffixes kvN or emb16, or the path of a JSON file", s, suggest(low, RecipeNames()), strings.Join(RecipeNames(), ", "))
+}
+
+// with applies the suffixes to a named recipe. The name is rebuilt in one order, kv before emb, so that
+// equal recipes have equal names.
+func (r Recipe) with(suffixes string) (Recipe, error) {
+	base := r.Name
+	kv, emb := "", ""
+	for rest := suffixes; rest != ""; {
+		var digits string
+		name := "kv"
+		digits, ok := strings.CutPrefix(rest, "kv")
+		if !ok {
+			name = "emb"
+			if digits, ok = strings.CutPrefix(rest, "emb"); !ok {
+				return r, fmt.Errorf("unknown suffix %q: expected kvN (N of 2…8 or 16) or emb16", rest)
+			}
+		}
+		n := 0
+		for n < len(digits) && '0' <= digits[n] && digits[n] <= '9' {
+			n++
+		}
+		width, err := strconv.Atoi(digits[:n])
+		switch {
+		case err != nil:
+			return r, fmt.Errorf("suffix %q without a width: expected kvN (N of 2…8 or 16) or emb16", name)
+		case name == "kv" && kv != "" || name == "emb" && emb != "":
+			return r, fmt.Errorf("suffix %q twice", name)
+		case name == "kv":
+			r.KV, kv = width, "kv"+digits[:n]
+		default:
+			if width != 8 && width != 16 {
+				return r, fmt.Errorf("suffix emb%d: expected emb16 (or emb8, the default)", width)
+			}
+			r.Emb = width
+			if emb = "emb8"; width == 16 {
+				emb = "emb16"
+			}
+		}
+		rest = digits[n:]
+	}
+	if emb == "emb8" {
+		emb = ""
+	}
+	r.Name = base + kv + emb
+	return r, r.Validate()
+}
+
+// readRecipe reads a recipe file: one JSON object with every field of Recipe and no other.
+func readRecipe(path string) (Recipe, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Recipe{}, fmt.Errorf("quant: recipe file: %w", err)
+	}
+	defer f.Close()
+	buf, err := io.ReadAll(io.LimitReader(f, maxRecipeFile+1))
+	if err != nil {
+		return Recipe{}, fmt.Errorf("quant: recipe file: %w", err)
+	}
+	if len(buf) > maxRecipeFile {
+		return Recipe{}, fmt.Errorf("quant: recipe file %s: longer than %d bytes: expected one JSON object with the nine fields of a recipe", path, maxRecipeFile)
+	}
+	dec := json.NewDecoder(bytes.NewReader(buf))
+	dec.DisallowUnknownFields()
+	var r Recipe
+	if err := dec.Decode(&r); err != nil {
+		return Recipe{}, fmt.Errorf("quant: recipe file %s: %w: expected {\"name\", \"weight\", \"act\", \"query\", \"kv\", \"score\", \"glu\", \"head\", \"emb\"}", path, err)
+	}
+	if dec.More() {
+		return Recipe{}, fmt.Errorf("quant: recipe file %s: text after the object: expected one JSON object", path)
+	}
+	if r.Name == "" {
+		return Recipe{}, fmt.Errorf("quant: recipe file %s: field \"name\" is empty: give the recipe a name for its records", path)
+	}
+	if err := r.Validate(); err != nil {
+		return Recipe{}, fmt.Errorf("quant: recipe file %s: %w", path, err)
+	}
+	return r, nil
+}
+
+// Validate reports every width that lies outside its range.
+func (r Recipe) Validate() error {
+	var errs []error
+	check := func(field string, bits int, wide bool) {
+		switch {
+		case 2 <= bits && bits <= 8, wide && bits == 16:
+		case wide:
+			errs = append(errs, fmt.Errorf("recipe %s: %s = %d bits: expected 2…8 or 16", r.Name, field, bits))
+		default:
+			errs = append(errs, fmt.Errorf("recipe %s: %s = %d bits: expected 2…8", r.Name, field, bits))
+		}
+	}
+	check("weight", r.Weight, false)
+	check("act", r.Act, false)
+	check("query", r.Query, false)
+	check("kv", r.KV, true)
+	check("score", r.Score, true)
+	check("glu", r.GLU, true)
+	check("head", r.Head, false)
+	check("emb", r.Emb, true)
+	return errors.Join(errs...)
+}
+
+// suggest returns " (did you mean …?)" for the nearest of names within two edits, or "".
+func suggest(s string, names []string) string {
+	best, dist := "", 3
+	for _, n := range names {
+		if d := editDistance(s, n); d < dist {
+			best, dist = n, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %q?)", best)
+}
+
+// editDistance is Levenshtein's distance in bytes; long inputs are far from every name.
+func editDistance(a, b string) int {
+	if len(a) > 64 {
+		return len(a)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diag := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			d := diag
+			if a[i] != b[j] {
+				d++
+			}
+			diag = row[j+1]
+			row[j+1] = min(d, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,48 @@
+// Package floatref is the float32 forward pass of the LLaMA architecture: the model that the integer engine is measured against.
+//
+// # What is computed
+//
+// For token ids t_0 … t_{T−1} and every position p (x: row of a token; W: [out, in]):
+//
+//	h   = E[t_p]                                     embedding row
+//	for each block l:
+//	  x = h / √(mean(h²) + ε) · γ₁                   RMSNorm            site AttnIn
+//	  q = RoPE(W_q x), k = RoPE(W_k x), v = W_v x    per head           Query, Key, Value
+//	  s_j = q·k_j / √d,  j ≤ p                       scores             Scores
+//	  o = Σ_j softmax(s)_j v_j                       heads side by side AttnOut
+//	  h = h + W_o o                                                     ResidualMid
+//	  x = h / √(mean(h²) + ε) · γ₂                                      MLPIn
+//	  g = W_g x, u = W_u x                                              Gate, Up
+//	  h = h + W_d (g·σ(g)·u)                                            Product, Residual
+//	logits = W_head (h / √(mean(h²) + ε) · γ)                           HeadIn
+//
+// Query head i reads KV head i div (heads/KV heads). RoPE turns the pair (i, i + d/2) by p·θ^(−2i/d).
+// The angle is formed in float32 as in the transformers library, the reference of the fixtures.
+//
+// # Order of work
+//
+// A call of more than a few tokens is cut into row blocks of 64 positions, the unit of the KV cache too:
+//
+//	phase 0      embedding, then norm, q, k, v of block 0            any row block, any worker
+//	phase l      attention, o, MLP of block l−1; norm, q, k, v of l  all keys of phase l−1 are there
+//	phase L      attention, o, MLP of block L−1; final norm; head
+//
+// so that one barrier a block of the model is enough. The worker that computes the rows of a row block
+// packs its keys and values for the matrix product; nobody else writes that part of the cache.
+// A call of a few tokens (generation) has too few rows to share out: there every product is split by output
+// channels and the attention by KV head instead.
+//
+// # Watching and changing
+//
+// A Tap sees every tensor named at the right above and may change it in place: statistics for calibration
+// (Stats) and the float simulation of the integer quantisers (package baseline/fakequant) are both taps.
+//
+// # Accuracy
+//
+// Against transformers in float32 on SmolLM2-135M the largest difference of a logit is below 1e-3 over the
+// fixtures in testdata (TestSmolLM2); sums run in another order, and e^x has an error of 2·10⁻⁷.
+// Results do not depend on the number of threads; they may differ in the last bits between one long call
+// and many short ones, since the matrix products then take other paths.
+//
+// Sources: Touvron et al. 2023 (LLaMA), Su et al. 2021 (RoPE), Shazeer 2020 (SwiGLU), Ainslie et al. 2023 (GQA).
+package floatref

@@ -1,0 +1,67 @@
+// Package eval scores language models on text: perplexity, and divergence from
+// a base model on the same tokens.
+//
+// # Protocol
+//
+// The tokens x_0 … of a text are cut into ⌊tokens/W⌋ windows of W tokens; the
+// rest is dropped (the GPTQ protocol, algorithm reference, section 12). A model
+// starts each window from an empty cache and predicts its tokens 1 … W−1 from
+// those before them: W−1 predictions a window. With natural logarithms
+//
+//	NLL_w   = −1/(W−1) · Σ_t ln p(x_t | x_<t)        one window
+//	PPL     = exp(mean_w NLL_w)                      token perplexity
+//
+// A perplexity without its window length and number of windows means nothing;
+// results carry both.
+//
+// # Against a base model
+//
+// [Run] scores any number of variants against one pass of a base model: per
+// position t, with base distribution p and variant q over the vocabulary,
+//
+//	KL_t  = Σ_v p(v)·(ln p(v) − ln q(v))             nats
+//	Δp_t  = q(x_t) − p(x_t)                          the target's probability
+//	same  : argmax q = argmax p                      ties: lowest token id
+//
+// and over windows the difference of NLL, paired window by window:
+//
+//	ln(PPL/PPL_base) = mean_w (NLL_w − NLL_w,base)
+//
+// whose standard error is far smaller than that of either perplexity, because
+// hard windows are hard for both models.
+//
+// # Arithmetic
+//
+// Logits arrive as float32, shifted by any constant. For a row x with maximum m
+//
+//	lse = m + ln Σ exp(x_v − m),    NLL = lse − x_target
+//
+// in float64. One pass of the base leaves p as float32 [W−1, V] (400 MB for 2047
+// × 49,152; allocated once) and per position H, from these same rounded p:
+//
+//	H  = Σ p·(x_base − lse_base)
+//	KL = H − Σ p·(x_q − lse_q)
+//
+// so that a variant costs one exponential and one product an element, and a
+// variant equal to the base gives 0 but for the rounding of float64 sums. The
+// rounding of p adds at most 2^-23·Σ p·|ln p − ln q|; terms with p below e^-76
+// of the largest are left out. The exponential's own error is in exp.go.
+//
+// # The same bits every time
+//
+// The callback of [LM] may run for many positions at once. Each position's
+// numbers are stored by position and summed in order afterwards, so a result
+// depends neither on the number of threads nor on which of them was first.
+//
+// # Interruptions
+//
+// With Options.Journal each finished (window, variant) is one line in a file
+// named by the hash of variant, base, tokens and window length. A run that was
+// stopped, or one that asks for more windows, starts from those lines; a line
+// torn by a crash counts as not done.
+//
+// Sources: Frantar et al., GPTQ (arXiv:2210.17323), for the protocol; the set of
+// divergence statistics is that of llama.cpp's perplexity tool. Departure: the
+// standard errors here are over windows, not over tokens, since neighbouring
+// tokens are not independent.
+package eval

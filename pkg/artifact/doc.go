@@ -1,0 +1,39 @@
+// Package artifact reads and writes the integer model file: everything that
+// inference needs, as integers, in the layout in which the machine code reads
+// it.
+//
+// # Layout
+//
+//	offset 0    prologue, 96 bytes, little-endian
+//	            [0,8)   magic "illm\r\n\x1a\n" (a transfer in text mode breaks it)
+//	            [8,12)  format version, uint32
+//	            [12,16) length of the header in bytes, uint32
+//	            [16,24) offset of the header, uint64
+//	            [24,56) sha256 of the header
+//	            [56,88) sha256 of the payload, the bytes [96, header offset)
+//	            [88,96) zero
+//	offset 96   payload: sections, each at a multiple of 64, zeros between
+//	last        header: one JSON object, integers and strings only
+//
+// The header lists every section with offset and length. Open checks the
+// prologue, the header's sha256, every dimension against its limits, and every
+// section's length against the length that the dimensions imply; it reads no
+// payload page, so that opening costs the same for every model. Verify reads
+// the whole file and compares the payload's sha256.
+//
+// # Sections
+//
+//	linear   packed panel (package gemm or gemm4) · z_w uint8 [N] · M int32 [N]
+//	         · ΣW' int32 [N] for 8-bit weights · B int32 [N] where biased
+//	norm     Γ int32 [n] · β int64 [n] for LayerNorm
+//	GLU      α int32 [F] where an act-smooth factor is used
+//	RoPE     φ uint64 [d/2]: turns per position in units of 2^-64
+//	table    the embedding is a linear; a tied head names the same one
+//	text     the tokenizer, as package tokenizer marshals it
+//
+// The artefact's identity (ID) is the sha256 of prologue and header, which hold
+// the payload's hash: equal identities mean equal bytes.
+//
+// Source: the project's own format; the panel layout and the list of sections
+// are those of the algorithm reference, sections 2.2 and 12.
+package artifact

@@ -1,0 +1,127 @@
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/illm-go/illm/data"
+	"github.com/illm-go/illm/pkg/corpus"
+	"github.com/illm-go/illm/pkg/ptq"
+)
+
+// stored is one line of data/records/calibration.json and of the cache.
+type stored struct {
+	Model string `json:"model"`
+	// Source is the sha256 of the weights; the calibration belongs to no other.
+	Source string `json:"source_sha256"`
+	ptq.Calibration
+}
+
+// Calibration returns the range of the residual stream on calibration text.
+func (e *Entry) Calibration(ctx context.Context) (ptq.Calibration, error) {
+	source, err := e.weights.Hash()
+	if err != nil {
+		return ptq.Calibration{}, err
+	}
+	if !e.opt.Recalibrate {
+		if c, ok, err := shipped(source); err != nil || ok {
+			return c, err
+		}
+	}
+	dir, err := cacheFolder("calibrations")
+	if err != nil {
+		return ptq.Calibration{}, err
+	}
+	path := filepath.Join(dir, source[:16]+".json")
+	if !e.opt.Recalibrate {
+		if c, ok := readStored(path, source); ok {
+			return c, nil
+		}
+	}
+	c, err := e.calibrate(ctx)
+	if err != nil {
+		return c, err
+	}
+	return c, writeStored(path, stored{e.Name, source, c})
+}
+
+// calibrate runs the float model over the calibration text.
+func (e *Entry) calibrate(ctx context.Context) (ptq.Calibration, error) {
+	name := "calibration"
+	text, err := corpus.Load(ctx, name)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ptq.Calibration{}, ctx.Err()
+		}
+		name = "opticks"
+		if text, err = corpus.Load(ctx, name); err != nil {
+			return ptq.Calibration{}, err
+		}
+	}
+	ids, err := e.Encode(string(text.Bytes))
+	if err != nil {
+		return ptq.Calibration{}, err
+	}
+	windows := ptq.Windows(ids, ptq.CalibrationWindows, min(ptq.CalibrationWindow, e.MaxContext()))
+	return ptq.Calibrate(ctx, e.weights, name, windows, e.opt.Threads, func(done, total int) { e.progress("calibrate", done, total) })
+}
+
+// shipped looks the calibration of these weights up in the shipped list.
+func shipped(source string) (ptq.Calibration, bool, error) {
+	raw, err := fs.ReadFile(data.Records(), "calibration.json")
+	if err != nil {
+		return ptq.Calibration{}, false, fmt.Errorf("catalog: shipped calibrations: %w", err)
+	}
+	var list []stored
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return ptq.Calibration{}, false, fmt.Errorf("catalog: shipped calibrations: %w", err)
+	}
+	for _, s := range list {
+		if s.Source == source {
+			return s.Calibration, true, nil
+		}
+	}
+	return ptq.Calibration{}, false, nil
+}
+
+// readStored reads a cached calibration; a damaged or foreign one is as good as none.
+func readStored(path, source string) (ptq.Calibration, bool) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return ptq.Calibration{}, false
+	}
+	var s stored
+	if json.Unmarshal(raw, &s) != nil || s.Source != source || s.MaxAbs <= 0 || len(s.Hash) != 64 {
+		return ptq.Calibration{}, false
+	}
+	return s.Calibration, true
+}
+
+// writeStored places the file whole or not at all.
+func writeStored(path string, s stored) error {
+	raw, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".calibration.*")
+	if err == nil {
+		_, err = f.Write(append(raw, '\n'))
+		if e := f.Close(); err == nil {
+			err = e
+		}
+		if err == nil {
+			err = os.Rename(f.Name(), path)
+		}
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("catalog: keep calibration %s: %w", path, err)
+	}
+	return nil
+}

@@ -1,0 +1,264 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/illm-go/illm/pkg/artifact"
+	"github.com/illm-go/illm/pkg/engine"
+	"github.com/illm-go/illm/pkg/floatref"
+	"github.com/illm-go/illm/pkg/hub"
+	"github.com/illm-go/illm/pkg/model"
+	"github.com/illm-go/illm/pkg/model/tokenizer"
+	"github.com/illm-go/illm/pkg/ptq"
+	"github.com/illm-go/illm/pkg/quant"
+)
+
+// Options of Open; the zero value uses every core and stays silent.
+type Options struct {
+	Threads int
+	// Progress is told what takes time: "calibrate", "quantise"; one call at a time.
+	Progress func(what string, done, total int)
+	// Recalibrate ignores shipped and cached calibrations.
+	Recalibrate bool
+}
+
+// Entry is a model that was found. Exactly one of float weights and artefact is
+// behind it.
+type Entry struct {
+	Name string // as asked for
+	Path string
+	opt  Options
+
+	weights *model.Model
+	art     *artifact.File
+}
+
+// Open finds the model called name, fetching it where it must.
+func Open(ctx context.Context, name string, opt Options) (*Entry, error) {
+	e := &Entry{Name: name, opt: opt, Path: name}
+	if name == "" {
+		return nil, errors.New("catalog: expected the name of a model, found none: use smollm2, hf:ORG/NAME or a path")
+	}
+	if known(name) {
+		path, err := hub.Fetch(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		e.Path = path
+	} else if _, err := os.Stat(name); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("catalog: model %q: no such name and no such file: use %s, hf:ORG/NAME, or the path of a GGUF file, a safetensors folder or an artefact",
+				name, strings.Join(Names(), ", "))
+		}
+		return nil, fmt.Errorf("catalog: model %q: %w", name, err)
+	}
+	var err error
+	if isArtifact(e.Path) {
+		e.art, err = artifact.Open(e.Path)
+	} else {
+		e.weights, err = model.Open(e.Path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// Names lists the models that have a name of their own.
+func Names() []string { return []string{"smollm2"} }
+
+func known(name string) bool {
+	if strings.HasPrefix(name, "hf:") {
+		return true
+	}
+	for _, n := range Names() {
+		if n == name {
+			return true
+		}
+	}
+	return false
+}
+
+// isArtifact looks at the first bytes of a regular file.
+func isArtifact(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return artifact.HasMagic(f)
+}
+
+// Close unmaps the files.
+func (e *Entry) Close() error {
+	var errs []error
+	if e.weights != nil {
+		errs = append(errs, e.weights.Close())
+	}
+	if e.art != nil {
+		errs = append(errs, e.art.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Source is the sha256 of the float weights behind the entry.
+func (e *Entry) Source() (string, error) {
+	if e.weights == nil {
+		return e.art.Header.Source, nil
+	}
+	return e.weights.Hash()
+}
+
+// Tokenizer is the model's own.
+func (e *Entry) Tokenizer() (*tokenizer.Tokenizer, error) {
+	if e.weights != nil {
+		if e.weights.Tokenizer == nil {
+			return nil, fmt.Errorf("catalog: model %s has no tokenizer: put tokenizer.json beside its weights", e.Name)
+		}
+		return e.weights.Tokenizer, nil
+	}
+	raw := e.art.Tokenizer()
+	if len(raw) == 0 {
+		return nil, fmt.Errorf("catalog: artefact %s has no tokenizer: make it from a model with one", e.Path)
+	}
+	return tokenizer.Unmarshal(raw)
+}
+
+// BOS is the token that stands at the head of a text, −1 for none.
+func (e *Entry) BOS() int {
+	if e.weights != nil {
+		return e.weights.Config.BOS
+	}
+	return e.art.Header.BOS
+}
+
+// MaxContext is the model's largest context.
+func (e *Entry) MaxContext() int {
+	if e.weights != nil {
+		return e.weights.Config.MaxContext
+	}
+	return e.art.Header.MaxContext
+}
+
+// Encode turns text into token ids, with the model's BOS at the head where it has one.
+func (e *Entry) Encode(text string) ([]int32, error) {
+	t, err := e.Tokenizer()
+	if err != nil {
+		return nil, err
+	}
+	var ids []int32
+	if b := e.BOS(); b >= 0 {
+		ids = append(ids, int32(b))
+	}
+	return t.AppendEncode(ids, text), nil
+}
+
+// Float loads the float reference.
+func (e *Entry) Float() (*floatref.Model, error) {
+	if e.weights == nil {
+		return nil, fmt.Errorf("catalog: %s is an integer artefact: the recipe fp32 needs the float model, use its name or path", e.Path)
+	}
+	return floatref.New(e.weights, e.opt.Threads)
+}
+
+// Integer loads the engine for spec, making the artefact where the cache has none.
+func (e *Entry) Integer(ctx context.Context, spec quant.Spec) (*engine.Model, error) {
+	art := e.art
+	if art == nil {
+		path, err := e.artifactFor(ctx, spec)
+		if err != nil {
+			return nil, err
+		}
+		if art, err = artifact.Open(path); err != nil {
+			return nil, err
+		}
+	}
+	return engine.New(art, engine.Options{Spec: &spec, Threads: e.opt.Threads})
+}
+
+// Quantize writes the artefact for spec at path and returns its identity.
+func (e *Entry) Quantize(ctx context.Context, spec quant.Spec, path string) (string, error) {
+	if e.weights == nil {
+		return "", fmt.Errorf("catalog: %s is an artefact already: quantise the float model", e.Path)
+	}
+	cal, err := e.Calibration(ctx)
+	if err != nil {
+		return "", err
+	}
+	return ptq.Quantize(ctx, e.weights, spec, cal, path, ptq.Options{Threads: e.opt.Threads, Name: e.Name, Progress: func(done, total int, _ string) {
+		e.progress("quantise", done, total)
+	}})
+}
+
+func (e *Entry) progress(what string, done, total int) {
+	if e.opt.Progress != nil {
+		e.opt.Progress(what, done, total)
+	}
+}
+
+// artifactFor returns the cached artefact whose weights spec needs, making it first if it is missing or damaged.
+func (e *Entry) artifactFor(ctx context.Context, spec quant.Spec) (string, error) {
+	if err := spec.Validate(); err != nil {
+		return "", fmt.Errorf("catalog: %w", err)
+	}
+	source, err := e.weights.Hash()
+	if err != nil {
+		return "", err
+	}
+	cal, err := e.Calibration(ctx)
+	if err != nil {
+		return "", err
+	}
+	base := weightSpec(spec)
+	dir, err := cacheFolder("artifacts")
+	if err != nil {
+		return "", err
+	}
+	r := base.Recipe
+	path := filepath.Join(dir, fmt.Sprintf("%s-w%dh%de%d-%s-s%d.illm", source[:16], r.Weight, r.Head, r.Emb, cal.Hash[:8], ptq.Semantics))
+	if a, err := artifact.Open(path); err == nil {
+		good := a.Header.Source == source && a.Header.Calibration == cal.Hash && a.Header.Spec == base
+		a.Close()
+		if good {
+			return path, nil
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, artifact.ErrCorrupt) {
+		return "", err
+	}
+	if _, err := ptq.Quantize(ctx, e.weights, base, cal, path, ptq.Options{Threads: e.opt.Threads, Name: e.Name, Progress: func(done, total int, _ string) {
+		e.progress("quantise", done, total)
+	}}); err != nil {
+		return "", err
+	}
+	return path, nil
+}
+
+// weightSpec keeps what the artefact's bytes depend on and sets the rest to the default.
+func weightSpec(spec quant.Spec) quant.Spec {
+	base, err := quant.NewSpec("w8a8", "", "")
+	if err != nil {
+		panic("catalog: " + err.Error()) // a recipe of the table
+	}
+	base.Recipe.Name = fmt.Sprintf("w%d", spec.Recipe.Weight)
+	base.Recipe.Weight, base.Recipe.Head, base.Recipe.Emb = spec.Recipe.Weight, spec.Recipe.Head, spec.Recipe.Emb
+	return base
+}
+
+// cacheFolder returns (and makes) a folder below the cache.
+func cacheFolder(name string) (string, error) {
+	root, err := hub.CacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(root, name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("catalog: cache folder %s: %w: set ILLM_CACHE to a folder that can be written", dir, err)
+	}
+	return dir, nil
+}

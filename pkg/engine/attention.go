@@ -1,0 +1,68 @@
+package engine
+
+import (
+	"github.com/illm-go/illm/pkg/di"
+	"github.com/illm-go/illm/pkg/simd/gemm"
+)
+
+// attentionPhase takes tasks of one KV head and one row block: scores over all
+// visible keys, softmax, and the product with the values, for each query head
+// of the group.
+func (s *Session) attentionPhase(id int) {
+	w := s.workers[id]
+	tasks := len(s.blocks) * s.m.kv
+	for {
+		i := int(s.next.Add(1)) - 1
+		if i >= tasks {
+			return
+		}
+		// the longest rows first, so that the workers end together
+		s.attend(w, s.blocks[len(s.blocks)-1-i/s.m.kv], i%s.m.kv)
+	}
+}
+
+// attend computes the rows of b for the query heads of KV head g.
+func (s *Session) attend(w *worker, b span, g int) {
+	m, c := s.m, s.cache[s.layer][g]
+	rows, group := b.to-b.from, m.heads/m.kv
+	keys := s.pos + b.to // visible to the block's last row
+	ldn := gemm.Pad(keys)
+	w.reserve(rows, ldn, gemm.Pad(m.d))
+	for h := g * group; h < (g+1)*group; h++ {
+		at := h*s.rows + b.from
+		c.scores(w.scoreAcc, ldn, s.q[at*s.dstride:], s.dstride, rows, keys)
+		for i := range rows {
+			visible := s.pos + b.from + i + 1
+			q := s.qp[at+i]
+			score := w.score[:visible]
+			lo, hi, k := di.Scores(score, w.scoreAcc[i*ldn:][:visible], q, c.keys, visible, m.d)
+			w.ops.Softmax(w.e[:visible], score, lo, hi, q.M, k)
+			nlo, nhi := w.n[i*ldn:][:ldn], w.n[(rows+i)*ldn:][:ldn]
+			s.pv[(b.from+i)*m.heads+h] = di.Weights(nlo[:visible], nhi[:visible], score, w.e[:visible], c.values, visible)
+			clear(nlo[visible:])
+			clear(nhi[visible:])
+		}
+		ldm := (m.d + 63) &^ 63
+		c.mix(w.mixAcc, ldm, w.n, ldn, 2*rows, keys)
+		for i := range rows {
+			from := ((b.from+i)*m.heads + h) * m.d
+			copy(s.mixLo[from:from+m.d], w.mixAcc[i*ldm:])
+			copy(s.mixHi[from:from+m.d], w.mixAcc[(rows+i)*ldm:])
+		}
+	}
+}
+
+// reserve grows the attention scratch; in steady state it does nothing.
+func (w *worker) reserve(rows, keys, channels int) {
+	if n := rows * keys; cap(w.scoreAcc) < n || len(w.n) < 2*n {
+		w.scoreAcc = make([]int32, n)
+		w.n = make([]uint8, 2*n)
+	}
+	if len(w.score) < keys {
+		w.score = make([]int64, keys)
+		w.e = make([]int32, keys)
+	}
+	if n := 2 * rows * channels; len(w.mixAcc) < n {
+		w.mixAcc = make([]int32, n)
+	}
+}

@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/illm-go/illm/pkg/artifact"
+	"github.com/illm-go/illm/pkg/di"
+	"github.com/illm-go/illm/pkg/model/tokenizer"
+	"github.com/illm-go/illm/pkg/quant"
+	"github.com/illm-go/illm/pkg/simd/gemm"
+	"github.com/illm-go/illm/pkg/simd/gemm4"
+)
+
+// Options select what an artefact leaves open; the zero value runs it as it was made.
+type Options struct {
+	// Spec replaces the artefact's settings: activation widths, clip, mode. The
+	// widths of weights, head and embedding must be the artefact's own.
+	Spec *quant.Spec
+	// Operators replaces the non-linear operators; nil: di.Integer of the Spec.
+	Operators di.Operators
+	// Threads is the number of workers; 0: GOMAXPROCS. It never changes a bit of the result.
+	Threads int
+}
+
+// Model is an artefact made ready to run. It is immutable and may serve many
+// sessions at once.
+type Model struct {
+	art     *artifact.File
+	spec    quant.Spec
+	widths  quant.Recipe // effective: after the mode
+	ops     di.Operators
+	threads int
+
+	layers        int
+	hidden, ffn   int
+	heads, kv, d  int
+	vocab, maxCtx int
+	kr            int32
+	bos, eos      int
+
+	blocks []block
+	embed  *quant.Linear
+	head   *quant.Linear
+	final  *di.Norm
+	phi    []uint64
+	ropeMu sync.Mutex
+	table  *di.RoPE // of the largest session so far
+	tok    *tokenizer.Tokenizer
+}
+
+type block struct {
+	attnNorm, mlpNorm          *di.Norm
+	q, k, v, o, gate, up, down *quant.Linear
+	glu                        *di.GLU
+}
+
+// New loads the artefact's tables. The artefact must stay open while the model is used.
+func New(a *artifact.File, opt Options) (*Model, error) {
+	h := &a.Header
+	m := &Model{art: a, spec: h.Spec, threads: opt.Threads, layers: h.Layers, hidden: h.Hidden, ffn: h.FFN,
+		heads: h.Heads, kv: h.KVHeads, d: h.HeadDim, vocab: h.Vocab, maxCtx: h.MaxContext, kr: h.KR, bos: h.BOS, eos: h.EOS}
+	if opt.Spec != nil {
+		m.spec = *opt.Spec
+	}
+	if m.threads <= 0 {
+		m.threads = runtime.GOMAXPROCS(0)
+	}
+	if err := m.checkSpec(h); err != nil {
+		return nil, err
+	}
+	m.widths = m.spec.Effective()
+	if m.ops = opt.Operators; m.ops == nil {
+		m.ops = di.Integer(m.spec)
+	}
+	if err := m.load(); err != nil {
+		return nil, fmt.Errorf("engine: load %s: %w", a.Path, err)
+	}
+	return m, nil
+}
+
+func (m *Model) checkSpec(h *artifact.Header) error {
+	if err := m.spec.Validate(); err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
+	was, now := h.Spec.Recipe, m.spec.Recipe
+	if was.Weight != now.Weight || was.Head != now.Head || was.Emb != now.Emb {
+		return fmt.Errorf("engine: recipe %s needs weights, head and embedding of %d, %d and %d bits; the artefact (%s) has %d, %d and %d: run \"illm quantize\" for it",
+			now.Name, now.Weight, now.Head, now.Emb, was.Name, was.Weight, was.Head, was.Emb)
+	}
+	if now.KV > 8 {
+		return fmt.Errorf("engine: recipe %s: KV width %d: this build runs 2 to 8 bits: use a suffix kv8, kv6 or kv4", now.Name, now.KV)
+	}
+	return nil
+}
+
+func (m *Model) load() (err error) {
+	linear := func(name string, out, in int) *quant.Linear {
+		var l *quant.Linear
+		if err != nil {
+			return nil
+		}
+		if l, err = m.art.Linear(name, out, in); err == nil && l.SumW == nil {
+			l.SumW = channelSums(l)
+		}
+		return l
+	}
+	norm := func(name string, n int) *di.Norm {
+		var d *di.Norm
+		if err == nil {
+			d, err = m.art.Norm(name, n)
+		}
+		return d
+	}
+	m.blocks = make([]block, m.layers)
+	for i := range m.blocks {
+		p := fmt.Sprintf("model.layers.%d.", i)
+		b := &m.blocks[i]
+		b.attnNorm, b.mlpNorm = norm(p+"input_layernorm", m.hidden), norm(p+"post_attention_layernorm", m.hidden)
+		b.q = linear(p+"self_attn.q_proj", m.heads*m.d, m.hidden)
+		b.k, b.v = linear(p+"self_attn.k_proj", m.kv*m.d, m.hidden), linear(p+"self_attn.v_proj", m.kv*m.d, m.hidden)
+		b.o = linear(p+"self_attn.o_proj", m.hidden, m.heads*m.d)
+		b.gate, b.up = linear(p+"mlp.gate_proj", m.ffn, m.hidden), linear(p+"mlp.up_proj", m.ffn, m.hidden)
+		b.down = linear(p+"mlp.down_proj", m.hidden, m.ffn)
+		if err == nil {
+			b.glu, err = m.art.GLU(p+"mlp", m.ffn)
+		}
+	}
+	m.final = norm("model.norm", m.hidden)
+	m.embed = linear("model.embed_tokens", m.vocab, m.hidden)
+	if m.head = m.embed; !m.art.Header.TiedHead {
+		m.head = linear("lm_head", m.vocab, m.hidden)
+	}
+	if err != nil {
+		return err
+	}
+	m.phi = m.art.Phi()
+	if raw := m.art.Tokenizer(); len(raw) > 0 {
+		if m.tok, err = tokenizer.Unmarshal(raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rope returns rotary tables for at least n positions, made once for all sessions.
+func (m *Model) rope(n int) *di.RoPE {
+	m.ropeMu.Lock()
+	defer m.ropeMu.Unlock()
+	if m.table == nil || m.table.Positions() < n {
+		m.table = di.NewRoPE(m.phi, n)
+	}
+	return m.table
+}
+
+// channelSums returns Σ_k of what the dot product sees, per channel: one
+// product with a row of ones.
+func channelSums(l *quant.Linear) []int32 {
+	ones := make([]uint8, (l.In+7)&^7)
+	for i := range ones[:l.In] {
+		ones[i] = 1
+	}
+	sums := make([]int32, gemm.Pad(l.Out))
+	multiply(sums, len(sums), ones, len(ones), 1, l, 0, len(sums)/64)
+	return sums[:l.Out:l.Out]
+}
+
+// multiply computes the panels [p0, p1) of x·Wᵀ: acc[i*ldacc + j − 64·p0] for
+// the channels j of those panels.
+func multiply(acc []int32, ldacc int, x []uint8, ldx, rows int, l *quant.Linear, p0, p1 int) {
+	if p0 >= p1 {
+		return
+	}
+	n := (p1 - p0) * 64
+	if l.Bits <= 4 {
+		ld := gemm4.Stride(l.In)
+		gemm4.MatMul(acc, ldacc, x, ldx, l.Panel[p0*ld:p1*ld], ld, rows, n, l.In)
+		return
+	}
+	ld := gemm.Stride(l.In)
+	gemm.MatMul(acc, ldacc, x, ldx, l.Panel[p0*ld:p1*ld], ld, rows, n, l.In)
+}
+
+// Spec is what the model runs with.
+func (m *Model) Spec() quant.Spec { return m.spec }
+
+// Vocab is the number of token ids.
+func (m *Model) Vocab() int { return m.vocab }
+
+// MaxContext is the largest number of tokens in one session.
+func (m *Model) MaxContext() int { return m.maxCtx }
+
+// BOS is the token that starts a text, −1 where the model has none; EOS ends one.
+func (m *Model) BOS() int { return m.bos }
+
+// EOS is the token that ends a text, −1 where the model has none.
+func (m *Model) EOS() int { return m.eos }
+
+// Tokenizer is the artefact's own; nil where it has none.
+func (m *Model) Tokenizer() *tokenizer.Tokenizer { return m.tok }
+
+// Artifact is the file behind the model.
+func (m *Model) Artifact() *artifact.File { return m.art }

@@ -1,0 +1,231 @@
+package chart
+
+import (
+	"math"
+	"strings"
+	"unicode/utf8"
+)
+
+// panel is the place of one coordinate system, in pixels, and its y axis.
+type panel struct {
+	left, top, width, height int
+	leftLabels               int  // room of the y labels, left of the axis
+	first                    bool // first of its row: carries the y name
+	baselines                []Reference
+	beyond                   string // names the baselines that the panel's axis leaves out
+	ylo, yhi                 float64
+	yticks                   []float64
+}
+
+// layout is what is computed before the tree is built.
+type layout struct {
+	width, height int
+	labels        []string
+	index         map[string]int
+	xlo, xhi      float64
+	xticks        []float64
+	panels        []panel
+	legend        bool
+	legendNames   []string
+	legendTop     int
+}
+
+const (
+	defaultWidth, defaultHeight = 760, 420
+	facetWidth, facetHeight     = 1000, 300
+)
+
+func (c *Chart) layout() layout {
+	l := layout{width: c.Width, height: c.Height, labels: c.categories()}
+	if l.labels != nil {
+		l.index = map[string]int{}
+		for i, s := range l.labels {
+			l.index[s] = i
+		}
+	} else {
+		x := newSpan()
+		for _, s := range c.Series {
+			for _, p := range s.Points {
+				if drawable(p) {
+					x.add(p.X)
+					if c.Kind == KindHistogram {
+						x.add(p.To)
+					}
+				}
+			}
+		}
+		for _, m := range c.Marks {
+			x.add(m.Value)
+		}
+		switch {
+		case c.X.Log:
+			l.xlo, l.xhi, l.xticks = x.log()
+		case c.Kind == KindHistogram: // bins touch the ends of the axis
+			_, _, ticks := x.linear(8)
+			l.xlo, l.xhi = x.lo, x.hi
+			for _, t := range ticks {
+				if t >= x.lo && t <= x.hi {
+					l.xticks = append(l.xticks, t)
+				}
+			}
+		default:
+			l.xlo, l.xhi, l.xticks = x.linear(8)
+		}
+	}
+	for _, s := range c.Series {
+		if s.Name != "" {
+			l.legendNames = append(l.legendNames, s.Name)
+		}
+	}
+	l.legend = !c.Facet && len(l.legendNames) > 1 && !c.selfLabelled()
+
+	top := 14
+	if c.Title != "" {
+		top += 26
+	}
+	if c.Subtitle != "" {
+		top += 20
+	}
+	if l.legend {
+		l.legendTop = top
+		top += 26
+	}
+	top += 30 // the y axis name
+	count := 1
+	if c.Facet {
+		count = len(c.Series)
+	}
+	columns := min(count, 3)
+	if count == 4 {
+		columns = 2
+	}
+	rows := (count + columns - 1) / columns
+	if l.width == 0 {
+		l.width = defaultWidth
+		if columns > 1 {
+			l.width = facetWidth
+		}
+	}
+	if l.height == 0 {
+		l.height = defaultHeight
+		if c.Facet && count > 1 {
+			l.height = top + rows*facetHeight
+		}
+	}
+	const bottom, gap = 54, 60
+	right := 26
+	for _, b := range c.Baselines {
+		right = max(right, 14+7*max(utf8.RuneCountInString(b.Name), len(number(b.Value, 0))))
+	}
+	if c.Facet {
+		top += 14
+	}
+	rowHeight := (l.height - top + gap - 10) / rows
+	columnWidth := (l.width - 14) / columns
+	for i := range count {
+		series := c.Series
+		if c.Facet {
+			series = c.Series[i : i+1]
+		}
+		p := panel{first: i%columns == 0}
+		p.baselines = c.Baselines
+		p.ylo, p.yhi, p.yticks = c.yRange(series, c.Baselines)
+		if c.Facet {
+			c.dropFarBaselines(&p, series)
+		}
+		p.leftLabels = labelRoom(p.yticks)
+		p.left = 14 + (i%columns)*columnWidth + p.leftLabels
+		p.top = top + (i/columns)*rowHeight
+		p.width = max(columnWidth-p.leftLabels-right, 40)
+		p.height = max(rowHeight-gap-bottom+10, 40)
+		l.panels = append(l.panels, p)
+	}
+	return l
+}
+
+// selfLabelled reports whether every point of a scatter chart carries its
+// series' name, which makes a legend a repetition.
+func (c *Chart) selfLabelled() bool {
+	if c.Kind != KindScatter {
+		return false
+	}
+	for _, s := range c.Series {
+		for _, p := range s.Points {
+			if p.Label != s.Name {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// yExtent is the extent of the given series, error bars and references.
+func (c *Chart) yExtent(series []Series, baselines []Reference) span {
+	y := newSpan()
+	for _, s := range series {
+		for _, p := range s.Points {
+			if !drawable(p) || c.Y.Log && p.Y <= 0 {
+				continue
+			}
+			y.add(p.Y, p.Y+p.Err)
+			if low := p.Y - p.Err; !c.Y.Log || low > p.Y/10 {
+				y.add(low)
+			}
+		}
+	}
+	for _, b := range baselines {
+		y.add(b.Value)
+	}
+	if !c.Y.Log && (c.Kind == KindBar || c.Kind == KindHistogram) {
+		y.add(0) // a bar's length is its value
+	}
+	return y
+}
+
+// yRange is the y axis that shows them.
+func (c *Chart) yRange(series []Series, baselines []Reference) (lo, hi float64, ticks []float64) {
+	y := c.yExtent(series, baselines)
+	if c.Y.Log {
+		return y.log()
+	}
+	return y.linear(5)
+}
+
+// dropFarBaselines leaves the baselines out of a panel where they would press the
+// data into less than two fifths of the height, and says so in words instead.
+func (c *Chart) dropFarBaselines(p *panel, series []Series) {
+	data := c.yExtent(series, nil)
+	all := c.yExtent(series, p.baselines)
+	size := func(s span) float64 {
+		if c.Y.Log {
+			return math.Log(s.hi / s.lo)
+		}
+		return s.hi - s.lo
+	}
+	if size(data) >= 0.4*size(all) {
+		return
+	}
+	var kept []Reference
+	for _, b := range p.baselines {
+		switch {
+		case b.Value < data.lo:
+			p.beyond += b.Name + " " + number(b.Value, 0) + " is below  "
+		case b.Value > data.hi:
+			p.beyond += b.Name + " " + number(b.Value, 0) + " is above  "
+		default:
+			kept = append(kept, b)
+		}
+	}
+	p.beyond = strings.TrimSpace(p.beyond)
+	p.baselines = kept
+	p.ylo, p.yhi, p.yticks = c.yRange(series, kept)
+}
+
+// labelRoom estimates the width in pixels of the longest tick label.
+func labelRoom(ticks []float64) int {
+	longest := 1
+	for _, t := range ticks {
+		longest = max(longest, utf8.RuneCountInString(grouped(t)))
+	}
+	return 14 + 7*longest
+}

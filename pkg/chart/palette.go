@@ -1,0 +1,107 @@
+package chart
+
+import "hash/fnv"
+
+// The palette is a darkened Okabe–Ito set: eight hues that stay apart under
+// protanopia, deuteranopia and tritanopia, each with a contrast of at least 3:1
+// on the white and on the near-black page (TestPalette computes both).
+var palette = []string{
+	"#0072b2", // blue
+	"#d55e00", // vermilion
+	"#009e73", // green
+	"#b4508f", // purple
+	"#b58900", // ochre
+	"#3d94cc", // sky
+	"#8c6239", // brown
+	"#7f8c3a", // olive
+}
+
+const neutral = "#808080" // references and the float model
+
+// methods fixes the colour of every name that appears in more than one chart,
+// so that a method looks the same in all notebooks.
+var methods = map[string]string{
+	"fp32":  neutral,
+	"fp16":  "#a0674b",
+	"w8a8":  palette[0],
+	"w6a6":  palette[2],
+	"w4a8":  palette[4],
+	"w4a4":  palette[1],
+	"w4a16": palette[6],
+
+	"illm":      palette[0],
+	"precise":   palette[2],
+	"published": palette[1],
+
+	"integer": palette[0],
+	"float":   neutral,
+}
+
+// Color is the colour of a method, recipe or mode: a fixed one for the known
+// names, else one picked by the name alone, so the same in every chart.
+func Color(method string) string {
+	if c, ok := methods[method]; ok {
+		return c
+	}
+	h := fnv.New32a()
+	h.Write([]byte(method))
+	return palette[h.Sum32()%uint32(len(palette))]
+}
+
+// colors gives one colour to each series. Two unknown names whose hashes meet
+// are separated within the chart, in order.
+func colors(series []Series) []string {
+	out := make([]string, len(series))
+	used := map[string]bool{}
+	key := func(s Series) string {
+		if s.Method != "" {
+			return s.Method
+		}
+		return s.Name
+	}
+	for i, s := range series {
+		if c, ok := methods[key(s)]; ok {
+			out[i] = c
+			used[c] = true
+		}
+	}
+	byMethod := map[string]string{}
+	for i, s := range series {
+		if out[i] != "" {
+			continue
+		}
+		if c, ok := byMethod[key(s)]; ok {
+			out[i] = c
+			continue
+		}
+		h := fnv.New32a()
+		h.Write([]byte(key(s)))
+		start := int(h.Sum32() % uint32(len(palette)))
+		pick := palette[start]
+		for step := range palette {
+			c := palette[(start+step)%len(palette)]
+			if !used[c] {
+				pick = c
+				break
+			}
+		}
+		out[i], used[pick] = pick, true
+		byMethod[key(s)] = pick
+	}
+	return out
+}
+
+// symbols repeats the distinction of the colours in shape.
+var symbols = []string{"circle", "rect", "triangle", "diamond", "pin", "roundRect", "arrow"}
+
+// theme is the set of greys that depends on the page, not on the data.
+type theme struct {
+	Name                            string
+	Background, Text, Muted, Line   string
+	Split, TooltipBack, TooltipEdge string
+}
+
+var (
+	light = theme{Name: "light", Background: "#ffffff", Text: "#1f2328", Muted: "#59636e", Line: "#8c959f", Split: "#e4e8ec", TooltipBack: "#fffffe", TooltipEdge: "#d1d9e0"}
+	dark  = theme{Name: "dark", Background: "#16191d", Text: "#e6eaee", Muted: "#a3adb8", Line: "#6b7580", Split: "#2b3036", TooltipBack: "#23282e", TooltipEdge: "#3d444d"}
+)

@@ -1,0 +1,182 @@
+package chart
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Value is a number of a row, with what is needed to draw it.
+type Value struct {
+	Y, Err float64
+	Unit   string
+	Better Better
+	ID     string // id of the record it comes from
+}
+
+// Source is a table of results, one row a configuration.
+type Source interface {
+	// Len is the number of rows.
+	Len() int
+	// Text is the row's level on an axis ("w8a8", "15"), and whether it has one.
+	Text(row int, column string) (string, bool)
+	// Number is the row's value of a metric, and whether it has one.
+	Number(row int, column string) (Value, bool)
+}
+
+// titles spells out the columns that many charts share.
+var titles = map[string]string{
+	"ppl_wikitext2":   "Perplexity, WikiText-2",
+	"ppl_c4":          "Perplexity, C4",
+	"ppl_opticks":     "Perplexity, Opticks",
+	"ppl":             "Perplexity",
+	"ppl_word":        "Perplexity per word",
+	"bits_per_byte":   "Bits per byte",
+	"kld_mean":        "Mean KL divergence",
+	"ln_ppl_ratio":    "ln(PPL / PPL of fp32)",
+	"clip":            "clip c",
+	"recipe":          "widths",
+	"prefill_tok_s":   "Prefill",
+	"decode_tok_s":    "Decode",
+	"peak_rss_bytes":  "Peak memory",
+	"same_top":        "Same top token",
+	"rms_dp":          "RMS Δp",
+	"kld_wikitext2":   "Mean KL divergence, WikiText-2",
+	"kld_c4":          "Mean KL divergence, C4",
+	"ratio_wikitext2": "ln(PPL / PPL of fp32), WikiText-2",
+	"ratio_c4":        "ln(PPL / PPL of fp32), C4",
+}
+
+// Heading is the printed name of a column.
+func Heading(column string) string {
+	if s, ok := titles[column]; ok {
+		return s
+	}
+	return strings.ReplaceAll(column, "_", " ")
+}
+
+// Line draws metric y over axis x, one line for each combination of the levels
+// of by. Rows without a level of x (the float model has no clip) become
+// baselines.
+func Line(src Source, x, y string, by ...string) *Chart {
+	return fromSource(KindLine, src, x, y, by)
+}
+
+// Bar draws metric y over axis x as bars that start at 0.
+func Bar(src Source, x, y string, by ...string) *Chart {
+	return fromSource(KindBar, src, x, y, by)
+}
+
+// Scatter draws metric y against metric x; the levels of by name the points.
+func Scatter(src Source, x, y string, by ...string) *Chart {
+	c := &Chart{Kind: KindScatter, Title: Heading(y) + " against " + Heading(x), X: Axis{Name: Heading(x)}, Y: Axis{Name: Heading(y)}}
+	if src == nil {
+		c.err = fmt.Errorf("chart: scatter: no rows: %w", ErrEmpty)
+		return c
+	}
+	for row := range src.Len() {
+		vx, okX := src.Number(row, x)
+		vy, okY := src.Number(row, y)
+		if !okX || !okY {
+			continue
+		}
+		c.X.Unit, c.X.Better, c.Y.Unit, c.Y.Better = vx.Unit, vx.Better, vy.Unit, vy.Better
+		name := group(src, row, by)
+		c.Series = append(c.Series, Series{Name: name, Method: method(src, row, by), Points: []Point{{X: vx.Y, Y: vy.Y, Err: vy.Err, Label: name, ID: vy.ID}}})
+	}
+	if len(c.Series) == 0 {
+		c.err = fmt.Errorf("chart: scatter: no row has both %q and %q: %w", x, y, ErrEmpty)
+	}
+	return c
+}
+
+// Histogram draws counts over bins; edges has one element more than counts.
+func Histogram(name string, edges, counts []float64) *Chart {
+	c := &Chart{Kind: KindHistogram}
+	if len(edges) != len(counts)+1 {
+		c.err = fmt.Errorf("chart: histogram %q: %d edges for %d bins, want %d", name, len(edges), len(counts), len(counts)+1)
+		return c
+	}
+	s := Series{Name: name}
+	for i, n := range counts {
+		s.Points = append(s.Points, Point{X: edges[i], To: edges[i+1], Y: n})
+	}
+	c.Series = []Series{s}
+	return c
+}
+
+func fromSource(kind Kind, src Source, x, y string, by []string) *Chart {
+	c := &Chart{Kind: kind, Title: Heading(y) + " by " + Heading(x), X: Axis{Name: Heading(x)}, Y: Axis{Name: Heading(y)}}
+	if src == nil {
+		c.err = fmt.Errorf("chart: %s: no rows: %w", kind, ErrEmpty)
+		return c
+	}
+	numeric := kind == KindLine
+	at := map[string]int{}
+	rows := 0
+	for row := range src.Len() {
+		v, ok := src.Number(row, y)
+		if !ok {
+			continue
+		}
+		rows++
+		c.Y.Unit, c.Y.Better = v.Unit, v.Better
+		name := group(src, row, by)
+		level, ok := src.Text(row, x)
+		if !ok || level == "" {
+			if name == "" {
+				name = "baseline"
+			}
+			if !math.IsNaN(v.Y) && !math.IsInf(v.Y, 0) {
+				c.Baselines = append(c.Baselines, Reference{Name: name, Value: v.Y, Err: v.Err})
+			}
+			continue
+		}
+		p := Point{Label: level, Y: v.Y, Err: v.Err, ID: v.ID}
+		if f, err := strconv.ParseFloat(level, 64); err == nil && !math.IsNaN(f) && !math.IsInf(f, 0) {
+			p.X = f
+		} else {
+			numeric = false
+		}
+		i, ok := at[name]
+		if !ok {
+			i = len(c.Series)
+			at[name] = i
+			c.Series = append(c.Series, Series{Name: name, Method: method(src, row, by)})
+		}
+		c.Series[i].Points = append(c.Series[i].Points, p)
+	}
+	if rows == 0 {
+		c.err = fmt.Errorf("chart: %s: no row has a value of %q: %w", kind, y, ErrEmpty)
+		return c
+	}
+	if numeric { // every level is a number: a true axis instead of categories
+		for i := range c.Series {
+			for j := range c.Series[i].Points {
+				c.Series[i].Points[j].Label = ""
+			}
+		}
+	}
+	return c
+}
+
+// group is the series name of a row: its levels of the columns by.
+func group(src Source, row int, by []string) string {
+	var parts []string
+	for _, column := range by {
+		if t, ok := src.Text(row, column); ok && t != "" {
+			parts = append(parts, t)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// method is the level that picks the colour: the first of the columns by.
+func method(src Source, row int, by []string) string {
+	if len(by) == 0 {
+		return ""
+	}
+	t, _ := src.Text(row, by[0])
+	return t
+}

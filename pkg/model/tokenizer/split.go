@@ -2,7 +2,6 @@ package tokenizer
 
 import (
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -12,14 +11,13 @@ import (
 type step uint8
 
 const (
-	stepDigits      step = 1 // every \p{N} on its own
-	stepDigitRuns   step = 2 // every run of \p{N} on its own
-	stepGPT2        step = 3
-	stepLlama3      step = 4 // numbers in groups of up to three
-	stepQwen2       step = 5 // numbers one by one
-	stepPunctuation step = 6 // every punctuation character on its own
-	stepWhole       step = 7 // nothing: the piece is one word
-	lastStep             = stepWhole
+	stepDigits    step = 1 // every \p{N} on its own
+	stepDigitRuns step = 2 // every run of \p{N} on its own
+	stepGPT2      step = 3
+	stepLlama3    step = 4 // numbers in groups of up to three
+	stepQwen2     step = 5 // numbers one by one
+	stepWhole     step = 6 // nothing: the piece is one word
+	lastStep           = stepWhole
 )
 
 // The patterns behind the steps, as tokenizer.json files write them.
@@ -36,7 +34,6 @@ var patterns = map[string]step{
 	patternLlama3: stepLlama3,
 	patternQwen2:  stepQwen2,
 	`\p{N}`:       stepDigits,
-	`\d`:          stepDigits,
 	`\p{N}+`:      stepDigitRuns,
 }
 
@@ -56,16 +53,22 @@ var asciiClass = func() (t [utf8.RuneSelf]class) {
 	return t
 }()
 
+// classOf looks r up in the pinned tables; Go's own follow its releases, and token
+// ids must not.
 func classOf(r rune) class {
-	switch {
-	case unicode.IsLetter(r):
-		return letter
-	case unicode.IsSpace(r):
-		return space
-	case unicode.IsNumber(r):
-		return number
+	lo, hi := 0, len(classStarts) // the range of r starts at lo−1
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		if rune(classStarts[mid]>>2) <= r {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
 	}
-	return other
+	if lo == 0 {
+		return other
+	}
+	return class(classStarts[lo-1] & 3)
 }
 
 // at returns the class and the length of the character at s[i:]; i < len(s).
@@ -100,8 +103,6 @@ func (st step) next(s string) int {
 		return nextLlama3(s, 1)
 	case stepDigits, stepDigitRuns:
 		return nextDigits(s, st == stepDigits)
-	case stepPunctuation:
-		return nextPunctuation(s)
 	}
 	return len(s)
 }
@@ -235,17 +236,4 @@ func nextDigits(s string, single bool) int {
 		n += m
 	}
 	return n
-}
-
-// nextPunctuation isolates ASCII punctuation and category P.
-func nextPunctuation(s string) int {
-	for i, r := range s {
-		if unicode.IsPunct(r) || r < utf8.RuneSelf && strings.ContainsRune("$+<=>^`|~", r) {
-			if i == 0 {
-				return utf8.RuneLen(r)
-			}
-			return i
-		}
-	}
-	return len(s)
 }

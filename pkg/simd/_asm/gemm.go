@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -13,6 +14,14 @@ func gemmFile(c *build.Context) {
 	for rows := 1; rows <= 6; rows++ {
 		gemmVNNI(c, rows)
 	}
+	even := c.StaticGlobal("even")
+	c.DataAttributes(attr.RODATA | attr.NOPTR)
+	for range 4 {
+		c.AppendDatum(U64(0x00ff00ff00ff00ff))
+	}
+	for rows := 1; rows <= 4; rows++ {
+		gemmAVX2(c, even, rows)
+	}
 }
 
 const intTileSignature = "func(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)"
@@ -22,6 +31,10 @@ func intTile(c *build.Context, t tile) tile {
 	t.signature = intTileSignature
 	t.zero = func(r reg.VecVirtual) { c.VPXORD(r, r, r) }
 	t.load = func(src, dst Op) { c.VMOVDQU32(src, dst) }
+	if t.ymm {
+		t.zero = func(r reg.VecVirtual) { c.VPXOR(r, r, r) }
+		t.load = func(src, dst Op) { c.VMOVDQU(src, dst) }
+	}
 	t.store = t.load
 	t.add = func(src, dst reg.VecVirtual) { c.VPADDD(src, dst, dst) }
 	return t
@@ -33,7 +46,7 @@ func gemmVNNI(c *build.Context, rows int) {
 	var b, bc [4]reg.VecVirtual
 	name := fmt.Sprintf("gemmU8S8_%dx64c4_AVX512VNNI", rows)
 	writeTile(c, intTile(c, tile{
-		name: name, rows: rows, blockBytes: 256, rowBytes: 4,
+		name: name, rows: rows, vecs: 4, blockBytes: 256, rowBytes: 4,
 		doc: fmt.Sprintf("%s: acc[%d·t+i][j] (+)= Σ x·w, i < %d, j < 64, t < tiles.", name, rows, rows),
 		prologue: func() {
 			for j := range b {
@@ -67,4 +80,42 @@ func sets(rows int) int {
 		return 2
 	}
 	return 1
+}
+
+// gemmAVX2 writes the byte tile of rows × 16 channels, a quarter of a panel.
+// Even and odd bytes are widened to words (the weights once for all rows), so
+// that VPMADDWD adds two exact products; a channel keeps its 32-bit lane.
+func gemmAVX2(c *build.Context, even Mem, rows int) {
+	var we, wo [2]reg.VecVirtual
+	var xe, xo, p reg.VecVirtual
+	name := fmt.Sprintf("gemmU8S8_%dx16c4_AVX2", rows)
+	writeTile(c, intTile(c, tile{
+		name: name, rows: rows, vecs: 2, ymm: true, blockBytes: 256, rowBytes: 4,
+		doc: fmt.Sprintf("%s: acc[%d·t+i][j] (+)= Σ x·w, i < %d, j < 16, t < tiles.", name, rows, rows),
+		prologue: func() {
+			for j := range we {
+				we[j], wo[j] = c.YMM(), c.YMM()
+			}
+			xe, xo, p = c.YMM(), c.YMM(), c.YMM()
+		},
+		step: func(s *tileStep) {
+			for j := range 2 {
+				c.VMOVDQU(Mem{Base: s.panel, Disp: 256*s.u + 32*j}, wo[j])
+				c.VPSLLW(Imm(8), wo[j], we[j])
+				c.VPSRAW(Imm(8), we[j], we[j])
+				c.VPSRAW(Imm(8), wo[j], wo[j])
+			}
+			for i := range rows {
+				c.VPBROADCASTD(s.row[i].Offset(4*s.u), xo)
+				c.VPAND(even, xo, xe)
+				c.VPSRLW(Imm(8), xo, xo)
+				for j := range 2 {
+					c.VPMADDWD(we[j], xe, p)
+					c.VPADDD(p, s.acc[i][j], s.acc[i][j])
+					c.VPMADDWD(wo[j], xo, p)
+					c.VPADDD(p, s.acc[i][j], s.acc[i][j])
+				}
+			}
+		},
+	}), 1)
 }

@@ -13,9 +13,19 @@ import (
 func gemm4File(c *build.Context) {
 	nibble := c.StaticGlobal("nibble")
 	c.DataAttributes(attr.RODATA | attr.NOPTR)
-	c.AppendDatum(U64(0x0f0f0f0f0f0f0f0f))
+	for range 4 {
+		c.AppendDatum(U64(0x0f0f0f0f0f0f0f0f))
+	}
+	ones := c.StaticGlobal("ones")
+	c.DataAttributes(attr.RODATA | attr.NOPTR)
+	for range 4 {
+		c.AppendDatum(U64(0x0001000100010001))
+	}
 	for rows := 1; rows <= 6; rows++ {
 		gemm4VNNI(c, nibble, rows)
+	}
+	for rows := 1; rows <= 4; rows++ {
+		gemm4AVX2(c, nibble, ones, rows)
 	}
 }
 
@@ -27,7 +37,7 @@ func gemm4VNNI(c *build.Context, nibble Mem, rows int) {
 	var mask reg.VecVirtual
 	name := fmt.Sprintf("gemmU8U4_%dx64c8_AVX512VNNI", rows)
 	t := intTile(c, tile{
-		name: name, rows: rows, blockBytes: 256, rowBytes: 8,
+		name: name, rows: rows, vecs: 4, blockBytes: 256, rowBytes: 8,
 		doc: fmt.Sprintf("%s: acc[%d·t+i][j] (+)= Σ x·code, i < %d, j < 64, t < tiles.", name, rows, rows),
 		step: func(s *tileStep) {
 			for half := range 2 {
@@ -59,4 +69,42 @@ func gemm4VNNI(c *build.Context, nibble Mem, rows int) {
 		c.VPBROADCASTD(nibble, mask)
 	}
 	writeTile(c, t, sets(rows))
+}
+
+// gemm4AVX2 writes the nibble tile of rows × 16 channels, a quarter of a panel.
+// VPMADDUBSW cannot saturate here: two depth blocks together reach
+// 4·255·15 = 15 300 before VPMADDWD widens them.
+func gemm4AVX2(c *build.Context, nibble, ones Mem, rows int) {
+	var lo, hi [2]reg.VecVirtual
+	var x0, x1, p, q reg.VecVirtual
+	name := fmt.Sprintf("gemmU8U4_%dx16c8_AVX2", rows)
+	writeTile(c, intTile(c, tile{
+		name: name, rows: rows, vecs: 2, ymm: true, blockBytes: 256, rowBytes: 8,
+		doc: fmt.Sprintf("%s: acc[%d·t+i][j] (+)= Σ x·code, i < %d, j < 16, t < tiles.", name, rows, rows),
+		prologue: func() {
+			for j := range lo {
+				lo[j], hi[j] = c.YMM(), c.YMM()
+			}
+			x0, x1, p, q = c.YMM(), c.YMM(), c.YMM(), c.YMM()
+		},
+		step: func(s *tileStep) {
+			for j := range 2 {
+				c.VMOVDQU(Mem{Base: s.panel, Disp: 256*s.u + 32*j}, hi[j])
+				c.VPAND(nibble, hi[j], lo[j])
+				c.VPSRLW(Imm(4), hi[j], hi[j])
+				c.VPAND(nibble, hi[j], hi[j])
+			}
+			for i := range rows {
+				c.VPBROADCASTD(s.row[i].Offset(8*s.u), x0)
+				c.VPBROADCASTD(s.row[i].Offset(8*s.u+4), x1)
+				for j := range 2 {
+					c.VPMADDUBSW(lo[j], x0, p)
+					c.VPMADDUBSW(hi[j], x1, q)
+					c.VPADDW(p, q, p)
+					c.VPMADDWD(ones, p, p)
+					c.VPADDD(p, s.acc[i][j], s.acc[i][j])
+				}
+			}
+		},
+	}), 1)
 }

@@ -13,6 +13,9 @@ func sgemmFile(c *build.Context) {
 	for rows := 1; rows <= 6; rows++ {
 		sgemmAVX512(c, rows)
 	}
+	for rows := 1; rows <= 6; rows++ {
+		sgemmAVX2(c, rows)
+	}
 }
 
 const floatTileSignature = "func(out *float32, ldout int, a *float32, lda int, panel *float32, blocks int, tiles int, accumulate int)"
@@ -24,7 +27,7 @@ func sgemmAVX512(c *build.Context, rows int) {
 	var b, bc [4]reg.VecVirtual
 	name := fmt.Sprintf("sgemm_%dx64_AVX512", rows)
 	writeTile(c, tile{
-		name: name, rows: rows, blockBytes: 256, rowBytes: 4,
+		name: name, rows: rows, vecs: 4, blockBytes: 256, rowBytes: 4,
 		doc:       fmt.Sprintf("%s: out[%d·t+i][j] (+)= Σ a·w, i < %d, j < 64, t < tiles; lda in bytes.", name, rows, rows),
 		signature: floatTileSignature,
 		zero:      func(r reg.VecVirtual) { c.VPXORD(r, r, r) },
@@ -50,6 +53,38 @@ func sgemmAVX512(c *build.Context, rows int) {
 						w = Mem{Base: s.panel, Disp: 256*s.u + 64*j}
 					}
 					c.VFMADD231PS(w, v, s.acc[i][j])
+				}
+			}
+		},
+	}, 1)
+}
+
+// sgemmAVX2 writes the float tile of rows × 16 channels, a quarter of a panel,
+// with the same chain over the depth.
+func sgemmAVX2(c *build.Context, rows int) {
+	var b, bc [2]reg.VecVirtual
+	name := fmt.Sprintf("sgemm_%dx16_AVX2", rows)
+	writeTile(c, tile{
+		name: name, rows: rows, vecs: 2, ymm: true, blockBytes: 256, rowBytes: 4,
+		doc:       fmt.Sprintf("%s: out[%d·t+i][j] (+)= Σ a·w, i < %d, j < 16, t < tiles; lda in bytes.", name, rows, rows),
+		signature: floatTileSignature,
+		zero:      func(r reg.VecVirtual) { c.VXORPS(r, r, r) },
+		load:      func(src, dst Op) { c.VMOVUPS(src, dst) },
+		store:     func(src, dst Op) { c.VMOVUPS(src, dst) },
+		prologue: func() {
+			for j := range b {
+				b[j], bc[j] = c.YMM(), c.YMM()
+			}
+		},
+		step: func(s *tileStep) {
+			for j := range 2 {
+				c.VMOVUPS(Mem{Base: s.panel, Disp: 256*s.u + 32*j}, b[j])
+			}
+			for i := range rows {
+				v := bc[i%2]
+				c.VBROADCASTSS(s.row[i].Offset(4*s.u), v)
+				for j := range 2 {
+					c.VFMADD231PS(b[j], v, s.acc[i][j])
 				}
 			}
 		},

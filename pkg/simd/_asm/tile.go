@@ -31,13 +31,16 @@ func advance(c *build.Context, rows []Mem, n int) {
 	}
 }
 
-// A tile describes a kernel of rows × 64 channels that walks tiles of rows over
-// one panel: 4 accumulators of 16 lanes a row, kept over the whole depth.
+// A tile describes a kernel of rows × (vecs vectors of channels) that walks tiles
+// of rows over one panel or a part of it: vecs accumulators a row, kept over the
+// whole depth.
 type tile struct {
 	prologue    func() // allocates and loads what the steps share
 	name, doc   string
 	signature   string
 	rows        int
+	vecs        int                           // vectors a row
+	ymm         bool                          // of 32 bytes instead of 64
 	zero        func(r reg.VecVirtual)        // r = 0
 	load, store func(src, dst Op)             // a vector from or to the result
 	add         func(src, dst reg.VecVirtual) // dst += src
@@ -62,6 +65,7 @@ type tileStep struct {
 func writeTile(c *build.Context, t tile, sets int) {
 	c.Function(t.name)
 	c.Attributes(attr.NOSPLIT)
+	c.Pragma("noescape")
 	c.Doc(t.doc)
 	c.SignatureExpr(t.signature)
 	acc := c.Load(c.ParamIndex(0), c.GP64()).(reg.GPVirtual)
@@ -82,22 +86,26 @@ func writeTile(c *build.Context, t tile, sets int) {
 	c.MOVQ(acc, out)
 	orow := rowAddr(c, out, ldacc, t.rows)
 
+	vector, width := c.ZMM, 64
+	if t.ymm {
+		vector, width = c.YMM, 32
+	}
 	var a [2][6][4]reg.VecVirtual
 	each := func(f func(i, j int)) {
 		for i := range t.rows {
-			for j := range 4 {
+			for j := range t.vecs {
 				f(i, j)
 			}
 		}
 	}
 	for s := range sets {
-		each(func(i, j int) { a[s][i][j] = c.ZMM() })
+		each(func(i, j int) { a[s][i][j] = vector() })
 	}
 	acm := c.GP64()
 	c.Load(c.Param("accumulate"), acm)
 	c.TESTQ(acm, acm)
 	c.JZ(LabelRef("zero"))
-	each(func(i, j int) { t.load(orow[i].Offset(64*j), a[0][i][j]) })
+	each(func(i, j int) { t.load(orow[i].Offset(width*j), a[0][i][j]) })
 	c.JMP(LabelRef("start"))
 	c.Label("zero")
 	each(func(i, j int) { t.zero(a[0][i][j]) })
@@ -132,7 +140,7 @@ func writeTile(c *build.Context, t tile, sets int) {
 		if sets == 2 {
 			t.add(a[1][i][j], a[0][i][j])
 		}
-		t.store(a[0][i][j], orow[i].Offset(64*j))
+		t.store(a[0][i][j], orow[i].Offset(width*j))
 	})
 	for range t.rows {
 		c.ADDQ(ldx, x)

@@ -1252,3 +1252,997 @@ store:
 	JNZ       tile
 	VZEROUPPER
 	RET
+
+DATA even<>+0(SB)/8, $0x00ff00ff00ff00ff
+DATA even<>+8(SB)/8, $0x00ff00ff00ff00ff
+DATA even<>+16(SB)/8, $0x00ff00ff00ff00ff
+DATA even<>+24(SB)/8, $0x00ff00ff00ff00ff
+GLOBL even<>(SB), RODATA|NOPTR, $32
+
+// func gemmU8S8_1x16c4_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+// Requires: AVX, AVX2
+TEXT ·gemmU8S8_1x16c4_AVX2(SB), NOSPLIT, $0-64
+	MOVQ acc+0(FP), AX
+	MOVQ ldacc+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ ldx+24(FP), BX
+	MOVQ tiles+48(FP), SI
+	SHLQ $0x02, CX
+
+tile:
+	MOVQ    panel+32(FP), DI
+	MOVQ    blocks+40(FP), R8
+	MOVQ    DX, R9
+	MOVQ    AX, R10
+	MOVQ    accumulate+56(FP), R11
+	TESTQ   R11, R11
+	JZ      zero
+	VMOVDQU (R10), Y6
+	VMOVDQU 32(R10), Y7
+	JMP     start
+
+zero:
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+
+start:
+	SUBQ $0x00000004, R8
+	JL   rest
+
+loop:
+	VMOVDQU      (DI), Y1
+	VPSLLW       $0x08, Y1, Y0
+	VPSRAW       $0x08, Y0, Y0
+	VPSRAW       $0x08, Y1, Y1
+	VMOVDQU      32(DI), Y3
+	VPSLLW       $0x08, Y3, Y2
+	VPSRAW       $0x08, Y2, Y2
+	VPSRAW       $0x08, Y3, Y3
+	VPBROADCASTD (R9), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y0
+	VPADDD       Y0, Y6, Y6
+	VPMADDWD     Y1, Y5, Y0
+	VPADDD       Y0, Y6, Y6
+	VPMADDWD     Y2, Y4, Y0
+	VPADDD       Y0, Y7, Y7
+	VPMADDWD     Y3, Y5, Y0
+	VPADDD       Y0, Y7, Y7
+	VMOVDQU      256(DI), Y1
+	VPSLLW       $0x08, Y1, Y0
+	VPSRAW       $0x08, Y0, Y0
+	VPSRAW       $0x08, Y1, Y1
+	VMOVDQU      288(DI), Y3
+	VPSLLW       $0x08, Y3, Y2
+	VPSRAW       $0x08, Y2, Y2
+	VPSRAW       $0x08, Y3, Y3
+	VPBROADCASTD 4(R9), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y0
+	VPADDD       Y0, Y6, Y6
+	VPMADDWD     Y1, Y5, Y0
+	VPADDD       Y0, Y6, Y6
+	VPMADDWD     Y2, Y4, Y0
+	VPADDD       Y0, Y7, Y7
+	VPMADDWD     Y3, Y5, Y0
+	VPADDD       Y0, Y7, Y7
+	VMOVDQU      512(DI), Y1
+	VPSLLW       $0x08, Y1, Y0
+	VPSRAW       $0x08, Y0, Y0
+	VPSRAW       $0x08, Y1, Y1
+	VMOVDQU      544(DI), Y3
+	VPSLLW       $0x08, Y3, Y2
+	VPSRAW       $0x08, Y2, Y2
+	VPSRAW       $0x08, Y3, Y3
+	VPBROADCASTD 8(R9), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y0
+	VPADDD       Y0, Y6, Y6
+	VPMADDWD     Y1, Y5, Y0
+	VPADDD       Y0, Y6, Y6
+	VPMADDWD     Y2, Y4, Y0
+	VPADDD       Y0, Y7, Y7
+	VPMADDWD     Y3, Y5, Y0
+	VPADDD       Y0, Y7, Y7
+	VMOVDQU      768(DI), Y1
+	VPSLLW       $0x08, Y1, Y0
+	VPSRAW       $0x08, Y0, Y0
+	VPSRAW       $0x08, Y1, Y1
+	VMOVDQU      800(DI), Y3
+	VPSLLW       $0x08, Y3, Y2
+	VPSRAW       $0x08, Y2, Y2
+	VPSRAW       $0x08, Y3, Y3
+	VPBROADCASTD 12(R9), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y0
+	VPADDD       Y0, Y6, Y6
+	VPMADDWD     Y1, Y5, Y0
+	VPADDD       Y0, Y6, Y6
+	VPMADDWD     Y2, Y4, Y0
+	VPADDD       Y0, Y7, Y7
+	VPMADDWD     Y3, Y5, Y0
+	VPADDD       Y0, Y7, Y7
+	ADDQ         $0x00000010, R9
+	ADDQ         $0x00000400, DI
+	SUBQ         $0x00000004, R8
+	JGE          loop
+
+rest:
+	ADDQ $0x00000004, R8
+	JZ   store
+
+single:
+	VMOVDQU      (DI), Y1
+	VPSLLW       $0x08, Y1, Y0
+	VPSRAW       $0x08, Y0, Y0
+	VPSRAW       $0x08, Y1, Y1
+	VMOVDQU      32(DI), Y3
+	VPSLLW       $0x08, Y3, Y2
+	VPSRAW       $0x08, Y2, Y2
+	VPSRAW       $0x08, Y3, Y3
+	VPBROADCASTD (R9), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y0
+	VPADDD       Y0, Y6, Y6
+	VPMADDWD     Y1, Y5, Y0
+	VPADDD       Y0, Y6, Y6
+	VPMADDWD     Y2, Y4, Y0
+	VPADDD       Y0, Y7, Y7
+	VPMADDWD     Y3, Y5, Y0
+	VPADDD       Y0, Y7, Y7
+	ADDQ         $0x00000004, R9
+	ADDQ         $0x00000100, DI
+	DECQ         R8
+	JNZ          single
+
+store:
+	VMOVDQU Y6, (R10)
+	VMOVDQU Y7, 32(R10)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     tile
+	VZEROUPPER
+	RET
+
+// func gemmU8S8_2x16c4_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+// Requires: AVX, AVX2
+TEXT ·gemmU8S8_2x16c4_AVX2(SB), NOSPLIT, $0-64
+	MOVQ acc+0(FP), AX
+	MOVQ ldacc+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ ldx+24(FP), BX
+	MOVQ tiles+48(FP), SI
+	SHLQ $0x02, CX
+
+tile:
+	MOVQ    panel+32(FP), DI
+	MOVQ    blocks+40(FP), R8
+	MOVQ    DX, R9
+	MOVQ    AX, R10
+	MOVQ    accumulate+56(FP), R11
+	TESTQ   R11, R11
+	JZ      zero
+	VMOVDQU (R10), Y7
+	VMOVDQU 32(R10), Y8
+	VMOVDQU (R10)(CX*1), Y9
+	VMOVDQU 32(R10)(CX*1), Y10
+	JMP     start
+
+zero:
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+
+start:
+	SUBQ $0x00000004, R8
+	JL   rest
+
+loop:
+	VMOVDQU      (DI), Y1
+	VPSLLW       $0x08, Y1, Y0
+	VPSRAW       $0x08, Y0, Y0
+	VPSRAW       $0x08, Y1, Y1
+	VMOVDQU      32(DI), Y3
+	VPSLLW       $0x08, Y3, Y2
+	VPSRAW       $0x08, Y2, Y2
+	VPSRAW       $0x08, Y3, Y3
+	VPBROADCASTD (R9), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y8, Y8
+	VPBROADCASTD (R9)(BX*1), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y10, Y10
+	VMOVDQU      256(DI), Y1
+	VPSLLW       $0x08, Y1, Y0
+	VPSRAW       $0x08, Y0, Y0
+	VPSRAW       $0x08, Y1, Y1
+	VMOVDQU      288(DI), Y3
+	VPSLLW       $0x08, Y3, Y2
+	VPSRAW       $0x08, Y2, Y2
+	VPSRAW       $0x08, Y3, Y3
+	VPBROADCASTD 4(R9), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y8, Y8
+	VPBROADCASTD 4(R9)(BX*1), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y10, Y10
+	VMOVDQU      512(DI), Y1
+	VPSLLW       $0x08, Y1, Y0
+	VPSRAW       $0x08, Y0, Y0
+	VPSRAW       $0x08, Y1, Y1
+	VMOVDQU      544(DI), Y3
+	VPSLLW       $0x08, Y3, Y2
+	VPSRAW       $0x08, Y2, Y2
+	VPSRAW       $0x08, Y3, Y3
+	VPBROADCASTD 8(R9), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y8, Y8
+	VPBROADCASTD 8(R9)(BX*1), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y10, Y10
+	VMOVDQU      768(DI), Y1
+	VPSLLW       $0x08, Y1, Y0
+	VPSRAW       $0x08, Y0, Y0
+	VPSRAW       $0x08, Y1, Y1
+	VMOVDQU      800(DI), Y3
+	VPSLLW       $0x08, Y3, Y2
+	VPSRAW       $0x08, Y2, Y2
+	VPSRAW       $0x08, Y3, Y3
+	VPBROADCASTD 12(R9), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y8, Y8
+	VPBROADCASTD 12(R9)(BX*1), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y10, Y10
+	ADDQ         $0x00000010, R9
+	ADDQ         $0x00000400, DI
+	SUBQ         $0x00000004, R8
+	JGE          loop
+
+rest:
+	ADDQ $0x00000004, R8
+	JZ   store
+
+single:
+	VMOVDQU      (DI), Y1
+	VPSLLW       $0x08, Y1, Y0
+	VPSRAW       $0x08, Y0, Y0
+	VPSRAW       $0x08, Y1, Y1
+	VMOVDQU      32(DI), Y3
+	VPSLLW       $0x08, Y3, Y2
+	VPSRAW       $0x08, Y2, Y2
+	VPSRAW       $0x08, Y3, Y3
+	VPBROADCASTD (R9), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y8, Y8
+	VPBROADCASTD (R9)(BX*1), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y10, Y10
+	ADDQ         $0x00000004, R9
+	ADDQ         $0x00000100, DI
+	DECQ         R8
+	JNZ          single
+
+store:
+	VMOVDQU Y7, (R10)
+	VMOVDQU Y8, 32(R10)
+	VMOVDQU Y9, (R10)(CX*1)
+	VMOVDQU Y10, 32(R10)(CX*1)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     tile
+	VZEROUPPER
+	RET
+
+// func gemmU8S8_3x16c4_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+// Requires: AVX, AVX2
+TEXT ·gemmU8S8_3x16c4_AVX2(SB), NOSPLIT, $0-64
+	MOVQ acc+0(FP), AX
+	MOVQ ldacc+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ ldx+24(FP), BX
+	MOVQ tiles+48(FP), SI
+	SHLQ $0x02, CX
+
+tile:
+	MOVQ    panel+32(FP), DI
+	MOVQ    blocks+40(FP), R8
+	MOVQ    DX, R9
+	MOVQ    AX, R10
+	MOVQ    accumulate+56(FP), R11
+	TESTQ   R11, R11
+	JZ      zero
+	VMOVDQU (R10), Y7
+	VMOVDQU 32(R10), Y8
+	VMOVDQU (R10)(CX*1), Y9
+	VMOVDQU 32(R10)(CX*1), Y10
+	VMOVDQU (R10)(CX*2), Y11
+	VMOVDQU 32(R10)(CX*2), Y12
+	JMP     start
+
+zero:
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	VPXOR Y12, Y12, Y12
+
+start:
+	SUBQ $0x00000004, R8
+	JL   rest
+
+loop:
+	VMOVDQU      (DI), Y1
+	VPSLLW       $0x08, Y1, Y0
+	VPSRAW       $0x08, Y0, Y0
+	VPSRAW       $0x08, Y1, Y1
+	VMOVDQU      32(DI), Y3
+	VPSLLW       $0x08, Y3, Y2
+	VPSRAW       $0x08, Y2, Y2
+	VPSRAW       $0x08, Y3, Y3
+	VPBROADCASTD (R9), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y8, Y8
+	VPBROADCASTD (R9)(BX*1), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y10, Y10
+	VPBROADCASTD (R9)(BX*2), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y11, Y11
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y11, Y11
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y12, Y12
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y12, Y12
+	VMOVDQU      256(DI), Y1
+	VPSLLW       $0x08, Y1, Y0
+	VPSRAW       $0x08, Y0, Y0
+	VPSRAW       $0x08, Y1, Y1
+	VMOVDQU      288(DI), Y3
+	VPSLLW       $0x08, Y3, Y2
+	VPSRAW       $0x08, Y2, Y2
+	VPSRAW       $0x08, Y3, Y3
+	VPBROADCASTD 4(R9), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y8, Y8
+	VPBROADCASTD 4(R9)(BX*1), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y10, Y10
+	VPBROADCASTD 4(R9)(BX*2), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y11, Y11
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y11, Y11
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y12, Y12
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y12, Y12
+	VMOVDQU      512(DI), Y1
+	VPSLLW       $0x08, Y1, Y0
+	VPSRAW       $0x08, Y0, Y0
+	VPSRAW       $0x08, Y1, Y1
+	VMOVDQU      544(DI), Y3
+	VPSLLW       $0x08, Y3, Y2
+	VPSRAW       $0x08, Y2, Y2
+	VPSRAW       $0x08, Y3, Y3
+	VPBROADCASTD 8(R9), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y8, Y8
+	VPBROADCASTD 8(R9)(BX*1), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y10, Y10
+	VPBROADCASTD 8(R9)(BX*2), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y11, Y11
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y11, Y11
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y12, Y12
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y12, Y12
+	VMOVDQU      768(DI), Y1
+	VPSLLW       $0x08, Y1, Y0
+	VPSRAW       $0x08, Y0, Y0
+	VPSRAW       $0x08, Y1, Y1
+	VMOVDQU      800(DI), Y3
+	VPSLLW       $0x08, Y3, Y2
+	VPSRAW       $0x08, Y2, Y2
+	VPSRAW       $0x08, Y3, Y3
+	VPBROADCASTD 12(R9), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y8, Y8
+	VPBROADCASTD 12(R9)(BX*1), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y10, Y10
+	VPBROADCASTD 12(R9)(BX*2), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y11, Y11
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y11, Y11
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y12, Y12
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y12, Y12
+	ADDQ         $0x00000010, R9
+	ADDQ         $0x00000400, DI
+	SUBQ         $0x00000004, R8
+	JGE          loop
+
+rest:
+	ADDQ $0x00000004, R8
+	JZ   store
+
+single:
+	VMOVDQU      (DI), Y1
+	VPSLLW       $0x08, Y1, Y0
+	VPSRAW       $0x08, Y0, Y0
+	VPSRAW       $0x08, Y1, Y1
+	VMOVDQU      32(DI), Y3
+	VPSLLW       $0x08, Y3, Y2
+	VPSRAW       $0x08, Y2, Y2
+	VPSRAW       $0x08, Y3, Y3
+	VPBROADCASTD (R9), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y8, Y8
+	VPBROADCASTD (R9)(BX*1), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y10, Y10
+	VPBROADCASTD (R9)(BX*2), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y11, Y11
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y11, Y11
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y12, Y12
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y12, Y12
+	ADDQ         $0x00000004, R9
+	ADDQ         $0x00000100, DI
+	DECQ         R8
+	JNZ          single
+
+store:
+	VMOVDQU Y7, (R10)
+	VMOVDQU Y8, 32(R10)
+	VMOVDQU Y9, (R10)(CX*1)
+	VMOVDQU Y10, 32(R10)(CX*1)
+	VMOVDQU Y11, (R10)(CX*2)
+	VMOVDQU Y12, 32(R10)(CX*2)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     tile
+	VZEROUPPER
+	RET
+
+// func gemmU8S8_4x16c4_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+// Requires: AVX, AVX2
+TEXT ·gemmU8S8_4x16c4_AVX2(SB), NOSPLIT, $0-64
+	MOVQ acc+0(FP), AX
+	MOVQ ldacc+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ ldx+24(FP), BX
+	MOVQ tiles+48(FP), SI
+	SHLQ $0x02, CX
+
+tile:
+	MOVQ    panel+32(FP), DI
+	MOVQ    blocks+40(FP), R8
+	MOVQ    DX, R9
+	LEAQ    (BX)(BX*2), R10
+	ADDQ    R9, R10
+	MOVQ    AX, R11
+	LEAQ    (CX)(CX*2), R12
+	ADDQ    R11, R12
+	MOVQ    accumulate+56(FP), R13
+	TESTQ   R13, R13
+	JZ      zero
+	VMOVDQU (R11), Y7
+	VMOVDQU 32(R11), Y8
+	VMOVDQU (R11)(CX*1), Y9
+	VMOVDQU 32(R11)(CX*1), Y10
+	VMOVDQU (R11)(CX*2), Y11
+	VMOVDQU 32(R11)(CX*2), Y12
+	VMOVDQU (R12), Y13
+	VMOVDQU 32(R12), Y14
+	JMP     start
+
+zero:
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	VPXOR Y12, Y12, Y12
+	VPXOR Y13, Y13, Y13
+	VPXOR Y14, Y14, Y14
+
+start:
+	SUBQ $0x00000004, R8
+	JL   rest
+
+loop:
+	VMOVDQU      (DI), Y1
+	VPSLLW       $0x08, Y1, Y0
+	VPSRAW       $0x08, Y0, Y0
+	VPSRAW       $0x08, Y1, Y1
+	VMOVDQU      32(DI), Y3
+	VPSLLW       $0x08, Y3, Y2
+	VPSRAW       $0x08, Y2, Y2
+	VPSRAW       $0x08, Y3, Y3
+	VPBROADCASTD (R9), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y8, Y8
+	VPBROADCASTD (R9)(BX*1), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y10, Y10
+	VPBROADCASTD (R9)(BX*2), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y11, Y11
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y11, Y11
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y12, Y12
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y12, Y12
+	VPBROADCASTD (R10), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y13, Y13
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y13, Y13
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y14, Y14
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y14, Y14
+	VMOVDQU      256(DI), Y1
+	VPSLLW       $0x08, Y1, Y0
+	VPSRAW       $0x08, Y0, Y0
+	VPSRAW       $0x08, Y1, Y1
+	VMOVDQU      288(DI), Y3
+	VPSLLW       $0x08, Y3, Y2
+	VPSRAW       $0x08, Y2, Y2
+	VPSRAW       $0x08, Y3, Y3
+	VPBROADCASTD 4(R9), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y8, Y8
+	VPBROADCASTD 4(R9)(BX*1), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y10, Y10
+	VPBROADCASTD 4(R9)(BX*2), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y11, Y11
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y11, Y11
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y12, Y12
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y12, Y12
+	VPBROADCASTD 4(R10), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y13, Y13
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y13, Y13
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y14, Y14
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y14, Y14
+	VMOVDQU      512(DI), Y1
+	VPSLLW       $0x08, Y1, Y0
+	VPSRAW       $0x08, Y0, Y0
+	VPSRAW       $0x08, Y1, Y1
+	VMOVDQU      544(DI), Y3
+	VPSLLW       $0x08, Y3, Y2
+	VPSRAW       $0x08, Y2, Y2
+	VPSRAW       $0x08, Y3, Y3
+	VPBROADCASTD 8(R9), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y8, Y8
+	VPBROADCASTD 8(R9)(BX*1), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y10, Y10
+	VPBROADCASTD 8(R9)(BX*2), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y11, Y11
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y11, Y11
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y12, Y12
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y12, Y12
+	VPBROADCASTD 8(R10), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y13, Y13
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y13, Y13
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y14, Y14
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y14, Y14
+	VMOVDQU      768(DI), Y1
+	VPSLLW       $0x08, Y1, Y0
+	VPSRAW       $0x08, Y0, Y0
+	VPSRAW       $0x08, Y1, Y1
+	VMOVDQU      800(DI), Y3
+	VPSLLW       $0x08, Y3, Y2
+	VPSRAW       $0x08, Y2, Y2
+	VPSRAW       $0x08, Y3, Y3
+	VPBROADCASTD 12(R9), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y8, Y8
+	VPBROADCASTD 12(R9)(BX*1), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y10, Y10
+	VPBROADCASTD 12(R9)(BX*2), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y11, Y11
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y11, Y11
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y12, Y12
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y12, Y12
+	VPBROADCASTD 12(R10), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y13, Y13
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y13, Y13
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y14, Y14
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y14, Y14
+	ADDQ         $0x00000010, R9
+	ADDQ         $0x00000010, R10
+	ADDQ         $0x00000400, DI
+	SUBQ         $0x00000004, R8
+	JGE          loop
+
+rest:
+	ADDQ $0x00000004, R8
+	JZ   store
+
+single:
+	VMOVDQU      (DI), Y1
+	VPSLLW       $0x08, Y1, Y0
+	VPSRAW       $0x08, Y0, Y0
+	VPSRAW       $0x08, Y1, Y1
+	VMOVDQU      32(DI), Y3
+	VPSLLW       $0x08, Y3, Y2
+	VPSRAW       $0x08, Y2, Y2
+	VPSRAW       $0x08, Y3, Y3
+	VPBROADCASTD (R9), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y7, Y7
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y8, Y8
+	VPBROADCASTD (R9)(BX*1), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y9, Y9
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y10, Y10
+	VPBROADCASTD (R9)(BX*2), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y11, Y11
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y11, Y11
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y12, Y12
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y12, Y12
+	VPBROADCASTD (R10), Y5
+	VPAND        even<>+0(SB), Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     Y0, Y4, Y6
+	VPADDD       Y6, Y13, Y13
+	VPMADDWD     Y1, Y5, Y6
+	VPADDD       Y6, Y13, Y13
+	VPMADDWD     Y2, Y4, Y6
+	VPADDD       Y6, Y14, Y14
+	VPMADDWD     Y3, Y5, Y6
+	VPADDD       Y6, Y14, Y14
+	ADDQ         $0x00000004, R9
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000100, DI
+	DECQ         R8
+	JNZ          single
+
+store:
+	VMOVDQU Y7, (R11)
+	VMOVDQU Y8, 32(R11)
+	VMOVDQU Y9, (R11)(CX*1)
+	VMOVDQU Y10, 32(R11)(CX*1)
+	VMOVDQU Y11, (R11)(CX*2)
+	VMOVDQU Y12, 32(R11)(CX*2)
+	VMOVDQU Y13, (R12)
+	VMOVDQU Y14, 32(R12)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     tile
+	VZEROUPPER
+	RET

@@ -5,19 +5,51 @@
 package gemm
 
 // gemmU8S8_1x64c4_AVX512VNNI: acc[1·t+i][j] (+)= Σ x·w, i < 1, j < 64, t < tiles.
+//
+//go:noescape
 func gemmU8S8_1x64c4_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
 
 // gemmU8S8_2x64c4_AVX512VNNI: acc[2·t+i][j] (+)= Σ x·w, i < 2, j < 64, t < tiles.
+//
+//go:noescape
 func gemmU8S8_2x64c4_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
 
 // gemmU8S8_3x64c4_AVX512VNNI: acc[3·t+i][j] (+)= Σ x·w, i < 3, j < 64, t < tiles.
+//
+//go:noescape
 func gemmU8S8_3x64c4_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
 
 // gemmU8S8_4x64c4_AVX512VNNI: acc[4·t+i][j] (+)= Σ x·w, i < 4, j < 64, t < tiles.
+//
+//go:noescape
 func gemmU8S8_4x64c4_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
 
 // gemmU8S8_5x64c4_AVX512VNNI: acc[5·t+i][j] (+)= Σ x·w, i < 5, j < 64, t < tiles.
+//
+//go:noescape
 func gemmU8S8_5x64c4_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
 
 // gemmU8S8_6x64c4_AVX512VNNI: acc[6·t+i][j] (+)= Σ x·w, i < 6, j < 64, t < tiles.
+//
+//go:noescape
 func gemmU8S8_6x64c4_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8S8_1x16c4_AVX2: acc[1·t+i][j] (+)= Σ x·w, i < 1, j < 16, t < tiles.
+//
+//go:noescape
+func gemmU8S8_1x16c4_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8S8_2x16c4_AVX2: acc[2·t+i][j] (+)= Σ x·w, i < 2, j < 16, t < tiles.
+//
+//go:noescape
+func gemmU8S8_2x16c4_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8S8_3x16c4_AVX2: acc[3·t+i][j] (+)= Σ x·w, i < 3, j < 16, t < tiles.
+//
+//go:noescape
+func gemmU8S8_3x16c4_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8S8_4x16c4_AVX2: acc[4·t+i][j] (+)= Σ x·w, i < 4, j < 16, t < tiles.
+//
+//go:noescape
+func gemmU8S8_4x16c4_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)

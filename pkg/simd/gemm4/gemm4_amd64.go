@@ -8,10 +8,11 @@ import (
 	"github.com/illm-go/illm/pkg/simd/cpu"
 )
 
-var useVNNI bool
+var useVNNI, useAVX2 bool
 
 func init() {
 	cpu.Register("gemm4", cpu.AVX512VNNI, &useVNNI)
+	cpu.Register("gemm4", cpu.AVX2, &useAVX2)
 }
 
 func matMul(acc []int32, ldacc int, x []uint8, ldx int, panel []byte, ldp int, m, panels, blocks int) {
@@ -19,7 +20,9 @@ func matMul(acc []int32, ldacc int, x []uint8, ldx int, panel []byte, ldp int, m
 	case blocks == 0:
 		matMulGeneric(acc, ldacc, x, ldx, panel, ldp, m, panels, blocks)
 	case useVNNI:
-		matMulVNNI(acc, ldacc, x, ldx, panel, ldp, m, panels, blocks)
+		matMulTiles(acc, ldacc, x, ldx, panel, ldp, m, panels, blocks, tilesVNNI)
+	case useAVX2:
+		matMulTiles(acc, ldacc, x, ldx, panel, ldp, m, panels, blocks, tilesAVX2)
 	default:
 		matMulGeneric(acc, ldacc, x, ldx, panel, ldp, m, panels, blocks)
 	}
@@ -32,28 +35,36 @@ const depthBlocks = 1024
 // rowBytes bounds the rows of one pass for the same reason.
 const rowBytes = 384 << 10
 
-func matMulVNNI(acc []int32, ldacc int, x []uint8, ldx int, panel []byte, ldp int, m, panels, blocks int) {
+// tiles computes ni rows of one panel over nb blocks of its depth, adding to
+// acc if accumulate is not 0.
+type tiles func(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, ni, nb, accumulate int)
+
+func matMulTiles(acc []int32, ldacc int, x []uint8, ldx int, panel []byte, ldp int, m, panels, blocks int, f tiles) {
 	for b := 0; b < blocks; b += depthBlocks {
 		nb := min(depthBlocks, blocks-b)
-		rows := max(rowBytes/(8*nb)/6*6, 6)
+		rows := max(rowBytes/(8*nb)/12*12, 12)
 		for i := 0; i < m; i += rows {
 			ni := min(rows, m-i)
 			for p := range panels {
-				tilesVNNI(&acc[i*ldacc+p*Channels], ldacc, &x[i*ldx+8*b], ldx, &panel[p*ldp+b*blockBytes], ni, nb, min(b, 1))
+				f(&acc[i*ldacc+p*Channels], ldacc, &x[i*ldx+8*b], ldx, &panel[p*ldp+b*blockBytes], ni, nb, min(b, 1))
 			}
 		}
 	}
 }
 
-// tilesVNNI covers ni rows of one panel: tiles of 6 rows, then one of the rest.
+// skip moves a pointer by n elements.
+func skip[T any](p *T, n int) *T {
+	return (*T)(unsafe.Add(unsafe.Pointer(p), n*int(unsafe.Sizeof(*p))))
+}
+
+// tilesVNNI runs tiles of 6 rows, then one of the rest.
 func tilesVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, ni, nb, accumulate int) {
 	if full := ni / 6; full > 0 {
 		gemmU8U4_6x64c8_AVX512VNNI(acc, ldacc, x, ldx, panel, nb, full, accumulate)
-		if ni -= 6 * full; ni == 0 {
+		if ni %= 6; ni == 0 {
 			return
 		}
-		acc = (*int32)(unsafe.Add(unsafe.Pointer(acc), 4*6*full*ldacc))
-		x = (*uint8)(unsafe.Add(unsafe.Pointer(x), 6*full*ldx))
+		acc, x = skip(acc, 6*full*ldacc), skip(x, 6*full*ldx)
 	}
 	switch ni {
 	case 1:
@@ -66,5 +77,29 @@ func tilesVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, ni, nb, ac
 		gemmU8U4_4x64c8_AVX512VNNI(acc, ldacc, x, ldx, panel, nb, 1, accumulate)
 	case 5:
 		gemmU8U4_5x64c8_AVX512VNNI(acc, ldacc, x, ldx, panel, nb, 1, accumulate)
+	}
+}
+
+// tilesAVX2 runs tiles of 4 rows, then one of the rest, on each quarter of the
+// panel: 16 channels are what 16 registers hold.
+func tilesAVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, ni, nb, accumulate int) {
+	full, rest := ni/4, ni%4
+	for q := 0; q < Channels; q += 16 {
+		a, xr, w := skip(acc, q), x, skip(panel, 4*q)
+		if full > 0 {
+			gemmU8U4_4x16c8_AVX2(a, ldacc, xr, ldx, w, nb, full, accumulate)
+			if rest == 0 {
+				continue
+			}
+			a, xr = skip(a, 4*full*ldacc), skip(xr, 4*full*ldx)
+		}
+		switch rest {
+		case 1:
+			gemmU8U4_1x16c8_AVX2(a, ldacc, xr, ldx, w, nb, 1, accumulate)
+		case 2:
+			gemmU8U4_2x16c8_AVX2(a, ldacc, xr, ldx, w, nb, 1, accumulate)
+		case 3:
+			gemmU8U4_3x16c8_AVX2(a, ldacc, xr, ldx, w, nb, 1, accumulate)
+		}
 	}
 }

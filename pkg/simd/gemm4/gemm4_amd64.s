@@ -5,7 +5,16 @@
 #include "textflag.h"
 
 DATA nibble<>+0(SB)/8, $0x0f0f0f0f0f0f0f0f
-GLOBL nibble<>(SB), RODATA|NOPTR, $8
+DATA nibble<>+8(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA nibble<>+16(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA nibble<>+24(SB)/8, $0x0f0f0f0f0f0f0f0f
+GLOBL nibble<>(SB), RODATA|NOPTR, $32
+
+DATA ones<>+0(SB)/8, $0x0001000100010001
+DATA ones<>+8(SB)/8, $0x0001000100010001
+DATA ones<>+16(SB)/8, $0x0001000100010001
+DATA ones<>+24(SB)/8, $0x0001000100010001
+GLOBL ones<>(SB), RODATA|NOPTR, $32
 
 // func gemmU8U4_1x64c8_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
@@ -2164,5 +2173,1043 @@ store:
 	ADDQ      CX, AX
 	DECQ      SI
 	JNZ       tile
+	VZEROUPPER
+	RET
+
+// func gemmU8U4_1x16c8_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+// Requires: AVX, AVX2
+TEXT ·gemmU8U4_1x16c8_AVX2(SB), NOSPLIT, $0-64
+	MOVQ acc+0(FP), AX
+	MOVQ ldacc+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ ldx+24(FP), BX
+	MOVQ tiles+48(FP), SI
+	SHLQ $0x02, CX
+
+tile:
+	MOVQ    panel+32(FP), DI
+	MOVQ    blocks+40(FP), R8
+	MOVQ    DX, R9
+	MOVQ    AX, R10
+	MOVQ    accumulate+56(FP), R11
+	TESTQ   R11, R11
+	JZ      zero
+	VMOVDQU (R10), Y6
+	VMOVDQU 32(R10), Y7
+	JMP     start
+
+zero:
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+
+start:
+	SUBQ $0x00000004, R8
+	JL   rest
+
+loop:
+	VMOVDQU      (DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      32(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y2
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD (R9), Y4
+	VPBROADCASTD 4(R9), Y5
+	VPMADDUBSW   Y0, Y4, Y0
+	VPMADDUBSW   Y1, Y5, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y6, Y6
+	VPMADDUBSW   Y2, Y4, Y0
+	VPMADDUBSW   Y3, Y5, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y7, Y7
+	VMOVDQU      256(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      288(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y2
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 8(R9), Y4
+	VPBROADCASTD 12(R9), Y5
+	VPMADDUBSW   Y0, Y4, Y0
+	VPMADDUBSW   Y1, Y5, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y6, Y6
+	VPMADDUBSW   Y2, Y4, Y0
+	VPMADDUBSW   Y3, Y5, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y7, Y7
+	VMOVDQU      512(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      544(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y2
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 16(R9), Y4
+	VPBROADCASTD 20(R9), Y5
+	VPMADDUBSW   Y0, Y4, Y0
+	VPMADDUBSW   Y1, Y5, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y6, Y6
+	VPMADDUBSW   Y2, Y4, Y0
+	VPMADDUBSW   Y3, Y5, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y7, Y7
+	VMOVDQU      768(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      800(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y2
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 24(R9), Y4
+	VPBROADCASTD 28(R9), Y5
+	VPMADDUBSW   Y0, Y4, Y0
+	VPMADDUBSW   Y1, Y5, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y6, Y6
+	VPMADDUBSW   Y2, Y4, Y0
+	VPMADDUBSW   Y3, Y5, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y7, Y7
+	ADDQ         $0x00000020, R9
+	ADDQ         $0x00000400, DI
+	SUBQ         $0x00000004, R8
+	JGE          loop
+
+rest:
+	ADDQ $0x00000004, R8
+	JZ   store
+
+single:
+	VMOVDQU      (DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      32(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y2
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD (R9), Y4
+	VPBROADCASTD 4(R9), Y5
+	VPMADDUBSW   Y0, Y4, Y0
+	VPMADDUBSW   Y1, Y5, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y6, Y6
+	VPMADDUBSW   Y2, Y4, Y0
+	VPMADDUBSW   Y3, Y5, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y7, Y7
+	ADDQ         $0x00000008, R9
+	ADDQ         $0x00000100, DI
+	DECQ         R8
+	JNZ          single
+
+store:
+	VMOVDQU Y6, (R10)
+	VMOVDQU Y7, 32(R10)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     tile
+	VZEROUPPER
+	RET
+
+// func gemmU8U4_2x16c8_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+// Requires: AVX, AVX2
+TEXT ·gemmU8U4_2x16c8_AVX2(SB), NOSPLIT, $0-64
+	MOVQ acc+0(FP), AX
+	MOVQ ldacc+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ ldx+24(FP), BX
+	MOVQ tiles+48(FP), SI
+	SHLQ $0x02, CX
+
+tile:
+	MOVQ    panel+32(FP), DI
+	MOVQ    blocks+40(FP), R8
+	MOVQ    DX, R9
+	MOVQ    AX, R10
+	MOVQ    accumulate+56(FP), R11
+	TESTQ   R11, R11
+	JZ      zero
+	VMOVDQU (R10), Y8
+	VMOVDQU 32(R10), Y9
+	VMOVDQU (R10)(CX*1), Y10
+	VMOVDQU 32(R10)(CX*1), Y11
+	JMP     start
+
+zero:
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+
+start:
+	SUBQ $0x00000004, R8
+	JL   rest
+
+loop:
+	VMOVDQU      (DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      32(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y2
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD (R9), Y4
+	VPBROADCASTD 4(R9), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD (R9)(BX*1), Y4
+	VPBROADCASTD 4(R9)(BX*1), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y11, Y11
+	VMOVDQU      256(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      288(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y2
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 8(R9), Y4
+	VPBROADCASTD 12(R9), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD 8(R9)(BX*1), Y4
+	VPBROADCASTD 12(R9)(BX*1), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y11, Y11
+	VMOVDQU      512(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      544(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y2
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 16(R9), Y4
+	VPBROADCASTD 20(R9), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD 16(R9)(BX*1), Y4
+	VPBROADCASTD 20(R9)(BX*1), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y11, Y11
+	VMOVDQU      768(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      800(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y2
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 24(R9), Y4
+	VPBROADCASTD 28(R9), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD 24(R9)(BX*1), Y4
+	VPBROADCASTD 28(R9)(BX*1), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y11, Y11
+	ADDQ         $0x00000020, R9
+	ADDQ         $0x00000400, DI
+	SUBQ         $0x00000004, R8
+	JGE          loop
+
+rest:
+	ADDQ $0x00000004, R8
+	JZ   store
+
+single:
+	VMOVDQU      (DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      32(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y2
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD (R9), Y4
+	VPBROADCASTD 4(R9), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD (R9)(BX*1), Y4
+	VPBROADCASTD 4(R9)(BX*1), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y11, Y11
+	ADDQ         $0x00000008, R9
+	ADDQ         $0x00000100, DI
+	DECQ         R8
+	JNZ          single
+
+store:
+	VMOVDQU Y8, (R10)
+	VMOVDQU Y9, 32(R10)
+	VMOVDQU Y10, (R10)(CX*1)
+	VMOVDQU Y11, 32(R10)(CX*1)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     tile
+	VZEROUPPER
+	RET
+
+// func gemmU8U4_3x16c8_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+// Requires: AVX, AVX2
+TEXT ·gemmU8U4_3x16c8_AVX2(SB), NOSPLIT, $0-64
+	MOVQ acc+0(FP), AX
+	MOVQ ldacc+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ ldx+24(FP), BX
+	MOVQ tiles+48(FP), SI
+	SHLQ $0x02, CX
+
+tile:
+	MOVQ    panel+32(FP), DI
+	MOVQ    blocks+40(FP), R8
+	MOVQ    DX, R9
+	MOVQ    AX, R10
+	MOVQ    accumulate+56(FP), R11
+	TESTQ   R11, R11
+	JZ      zero
+	VMOVDQU (R10), Y8
+	VMOVDQU 32(R10), Y9
+	VMOVDQU (R10)(CX*1), Y10
+	VMOVDQU 32(R10)(CX*1), Y11
+	VMOVDQU (R10)(CX*2), Y12
+	VMOVDQU 32(R10)(CX*2), Y13
+	JMP     start
+
+zero:
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	VPXOR Y12, Y12, Y12
+	VPXOR Y13, Y13, Y13
+
+start:
+	SUBQ $0x00000004, R8
+	JL   rest
+
+loop:
+	VMOVDQU      (DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      32(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y2
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD (R9), Y4
+	VPBROADCASTD 4(R9), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD (R9)(BX*1), Y4
+	VPBROADCASTD 4(R9)(BX*1), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y11, Y11
+	VPBROADCASTD (R9)(BX*2), Y4
+	VPBROADCASTD 4(R9)(BX*2), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y12, Y12
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y13, Y13
+	VMOVDQU      256(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      288(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y2
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 8(R9), Y4
+	VPBROADCASTD 12(R9), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD 8(R9)(BX*1), Y4
+	VPBROADCASTD 12(R9)(BX*1), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y11, Y11
+	VPBROADCASTD 8(R9)(BX*2), Y4
+	VPBROADCASTD 12(R9)(BX*2), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y12, Y12
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y13, Y13
+	VMOVDQU      512(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      544(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y2
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 16(R9), Y4
+	VPBROADCASTD 20(R9), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD 16(R9)(BX*1), Y4
+	VPBROADCASTD 20(R9)(BX*1), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y11, Y11
+	VPBROADCASTD 16(R9)(BX*2), Y4
+	VPBROADCASTD 20(R9)(BX*2), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y12, Y12
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y13, Y13
+	VMOVDQU      768(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      800(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y2
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 24(R9), Y4
+	VPBROADCASTD 28(R9), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD 24(R9)(BX*1), Y4
+	VPBROADCASTD 28(R9)(BX*1), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y11, Y11
+	VPBROADCASTD 24(R9)(BX*2), Y4
+	VPBROADCASTD 28(R9)(BX*2), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y12, Y12
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y13, Y13
+	ADDQ         $0x00000020, R9
+	ADDQ         $0x00000400, DI
+	SUBQ         $0x00000004, R8
+	JGE          loop
+
+rest:
+	ADDQ $0x00000004, R8
+	JZ   store
+
+single:
+	VMOVDQU      (DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      32(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y2
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD (R9), Y4
+	VPBROADCASTD 4(R9), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD (R9)(BX*1), Y4
+	VPBROADCASTD 4(R9)(BX*1), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y11, Y11
+	VPBROADCASTD (R9)(BX*2), Y4
+	VPBROADCASTD 4(R9)(BX*2), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y12, Y12
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y13, Y13
+	ADDQ         $0x00000008, R9
+	ADDQ         $0x00000100, DI
+	DECQ         R8
+	JNZ          single
+
+store:
+	VMOVDQU Y8, (R10)
+	VMOVDQU Y9, 32(R10)
+	VMOVDQU Y10, (R10)(CX*1)
+	VMOVDQU Y11, 32(R10)(CX*1)
+	VMOVDQU Y12, (R10)(CX*2)
+	VMOVDQU Y13, 32(R10)(CX*2)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     tile
+	VZEROUPPER
+	RET
+
+// func gemmU8U4_4x16c8_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+// Requires: AVX, AVX2
+TEXT ·gemmU8U4_4x16c8_AVX2(SB), NOSPLIT, $0-64
+	MOVQ acc+0(FP), AX
+	MOVQ ldacc+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ ldx+24(FP), BX
+	MOVQ tiles+48(FP), SI
+	SHLQ $0x02, CX
+
+tile:
+	MOVQ    panel+32(FP), DI
+	MOVQ    blocks+40(FP), R8
+	MOVQ    DX, R9
+	LEAQ    (BX)(BX*2), R10
+	ADDQ    R9, R10
+	MOVQ    AX, R11
+	LEAQ    (CX)(CX*2), R12
+	ADDQ    R11, R12
+	MOVQ    accumulate+56(FP), R13
+	TESTQ   R13, R13
+	JZ      zero
+	VMOVDQU (R11), Y8
+	VMOVDQU 32(R11), Y9
+	VMOVDQU (R11)(CX*1), Y10
+	VMOVDQU 32(R11)(CX*1), Y11
+	VMOVDQU (R11)(CX*2), Y12
+	VMOVDQU 32(R11)(CX*2), Y13
+	VMOVDQU (R12), Y14
+	VMOVDQU 32(R12), Y15
+	JMP     start
+
+zero:
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	VPXOR Y12, Y12, Y12
+	VPXOR Y13, Y13, Y13
+	VPXOR Y14, Y14, Y14
+	VPXOR Y15, Y15, Y15
+
+start:
+	SUBQ $0x00000004, R8
+	JL   rest
+
+loop:
+	VMOVDQU      (DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      32(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y2
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD (R9), Y4
+	VPBROADCASTD 4(R9), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD (R9)(BX*1), Y4
+	VPBROADCASTD 4(R9)(BX*1), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y11, Y11
+	VPBROADCASTD (R9)(BX*2), Y4
+	VPBROADCASTD 4(R9)(BX*2), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y12, Y12
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y13, Y13
+	VPBROADCASTD (R10), Y4
+	VPBROADCASTD 4(R10), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y14, Y14
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y15, Y15
+	VMOVDQU      256(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      288(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y2
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 8(R9), Y4
+	VPBROADCASTD 12(R9), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD 8(R9)(BX*1), Y4
+	VPBROADCASTD 12(R9)(BX*1), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y11, Y11
+	VPBROADCASTD 8(R9)(BX*2), Y4
+	VPBROADCASTD 12(R9)(BX*2), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y12, Y12
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y13, Y13
+	VPBROADCASTD 8(R10), Y4
+	VPBROADCASTD 12(R10), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y14, Y14
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y15, Y15
+	VMOVDQU      512(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      544(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y2
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 16(R9), Y4
+	VPBROADCASTD 20(R9), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD 16(R9)(BX*1), Y4
+	VPBROADCASTD 20(R9)(BX*1), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y11, Y11
+	VPBROADCASTD 16(R9)(BX*2), Y4
+	VPBROADCASTD 20(R9)(BX*2), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y12, Y12
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y13, Y13
+	VPBROADCASTD 16(R10), Y4
+	VPBROADCASTD 20(R10), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y14, Y14
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y15, Y15
+	VMOVDQU      768(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      800(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y2
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 24(R9), Y4
+	VPBROADCASTD 28(R9), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD 24(R9)(BX*1), Y4
+	VPBROADCASTD 28(R9)(BX*1), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y11, Y11
+	VPBROADCASTD 24(R9)(BX*2), Y4
+	VPBROADCASTD 28(R9)(BX*2), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y12, Y12
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y13, Y13
+	VPBROADCASTD 24(R10), Y4
+	VPBROADCASTD 28(R10), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y14, Y14
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y15, Y15
+	ADDQ         $0x00000020, R9
+	ADDQ         $0x00000020, R10
+	ADDQ         $0x00000400, DI
+	SUBQ         $0x00000004, R8
+	JGE          loop
+
+rest:
+	ADDQ $0x00000004, R8
+	JZ   store
+
+single:
+	VMOVDQU      (DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      32(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y2
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD (R9), Y4
+	VPBROADCASTD 4(R9), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y8, Y8
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD (R9)(BX*1), Y4
+	VPBROADCASTD 4(R9)(BX*1), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y10, Y10
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y11, Y11
+	VPBROADCASTD (R9)(BX*2), Y4
+	VPBROADCASTD 4(R9)(BX*2), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y12, Y12
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y13, Y13
+	VPBROADCASTD (R10), Y4
+	VPBROADCASTD 4(R10), Y5
+	VPMADDUBSW   Y0, Y4, Y6
+	VPMADDUBSW   Y1, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y14, Y14
+	VPMADDUBSW   Y2, Y4, Y6
+	VPMADDUBSW   Y3, Y5, Y7
+	VPADDW       Y6, Y7, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y15, Y15
+	ADDQ         $0x00000008, R9
+	ADDQ         $0x00000008, R10
+	ADDQ         $0x00000100, DI
+	DECQ         R8
+	JNZ          single
+
+store:
+	VMOVDQU Y8, (R11)
+	VMOVDQU Y9, 32(R11)
+	VMOVDQU Y10, (R11)(CX*1)
+	VMOVDQU Y11, 32(R11)(CX*1)
+	VMOVDQU Y12, (R11)(CX*2)
+	VMOVDQU Y13, 32(R11)(CX*2)
+	VMOVDQU Y14, (R12)
+	VMOVDQU Y15, 32(R12)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     tile
 	VZEROUPPER
 	RET

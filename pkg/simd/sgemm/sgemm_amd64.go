@@ -8,32 +8,42 @@ import (
 	"github.com/illm-go/illm/pkg/simd/cpu"
 )
 
-var useAVX512 bool
+var useAVX512, useAVX2 bool
 
 func init() {
 	cpu.Register("sgemm", cpu.AVX512, &useAVX512)
+	cpu.Register("sgemm", cpu.AVX2, &useAVX2)
 }
 
 func matMul(c []float32, ldc int, a []float32, lda int, w *Panel, m int) {
 	switch {
 	case useAVX512:
-		matMulTiles(c, ldc, a, lda, w, m, tilesAVX512)
+		matMulTiles(c, ldc, a, lda, w, m, true)
+	case useAVX2:
+		matMulTiles(c, ldc, a, lda, w, m, false)
 	default:
 		matMulGeneric(c, ldc, a, lda, w, m)
 	}
 }
 
-// depthSteps bounds the depth of one pass: 64 KiB of a panel, which stay in the
+// depthSteps bounds the depth of one pass: 96 KiB of a panel, which stay in the
 // second-level cache while the rows stream past.
-const depthSteps = 256
+const depthSteps = 384
 
 // rowBytes bounds the rows of one pass for the same reason.
-const rowBytes = 384 << 10
+const rowBytes = 128 << 10
 
-// tiles computes ni ≤ rows rows of one panel over nb depth steps.
-type tiles func(c *float32, ldc int, a *float32, lda int, panel *float32, ni, nb, accumulate int)
+// tiles computes ni rows of one panel over nb depth steps, adding to c if
+// accumulate is not 0. (A function value would let the arguments escape.)
+func tiles(avx512 bool, c *float32, ldc int, a *float32, lda int, panel *float32, ni, nb, accumulate int) {
+	if avx512 {
+		tilesAVX512(c, ldc, a, lda, panel, ni, nb, accumulate)
+	} else {
+		tilesAVX2(c, ldc, a, lda, panel, ni, nb, accumulate)
+	}
+}
 
-func matMulTiles(c []float32, ldc int, a []float32, lda int, w *Panel, m int, f tiles) {
+func matMulTiles(c []float32, ldc int, a []float32, lda int, w *Panel, m int, avx512 bool) {
 	whole := w.N &^ (Channels - 1)
 	for k := 0; k < w.K; k += depthSteps {
 		nk := min(depthSteps, w.K-k)
@@ -41,7 +51,7 @@ func matMulTiles(c []float32, ldc int, a []float32, lda int, w *Panel, m int, f 
 		for i := 0; i < m; i += rows {
 			ni := min(rows, m-i)
 			for p := 0; p < whole; p += Channels {
-				f(&c[i*ldc+p], ldc, &a[i*lda+k], lda, &w.data[p*w.K+k*Channels], ni, nk, min(k, 1))
+				tiles(avx512, &c[i*ldc+p], ldc, &a[i*lda+k], lda, &w.data[p*w.K+k*Channels], ni, nk, min(k, 1))
 			}
 		}
 	}
@@ -53,22 +63,26 @@ func matMulTiles(c []float32, ldc int, a []float32, lda int, w *Panel, m int, f 
 	var tail [6 * Channels]float32
 	for i := 0; i < m; i += 6 {
 		ni := min(6, m-i)
-		f(&tail[0], Channels, &a[i*lda], lda, &w.data[whole*w.K], ni, w.K, 0)
+		tiles(avx512, &tail[0], Channels, &a[i*lda], lda, &w.data[whole*w.K], ni, w.K, 0)
 		for r := range ni {
 			copy(c[(i+r)*ldc+whole:(i+r)*ldc+w.N], tail[r*Channels:])
 		}
 	}
 }
 
-// tilesAVX512 covers ni rows of one panel: tiles of 6 rows, then one of the rest.
+// skip moves a pointer by n elements.
+func skip(p *float32, n int) *float32 {
+	return (*float32)(unsafe.Add(unsafe.Pointer(p), 4*n))
+}
+
+// tilesAVX512 runs tiles of 6 rows, then one of the rest.
 func tilesAVX512(c *float32, ldc int, a *float32, lda int, panel *float32, ni, nb, accumulate int) {
 	if full := ni / 6; full > 0 {
 		sgemm_6x64_AVX512(c, ldc, a, 4*lda, panel, nb, full, accumulate)
-		if ni -= 6 * full; ni == 0 {
+		if ni %= 6; ni == 0 {
 			return
 		}
-		c = (*float32)(unsafe.Add(unsafe.Pointer(c), 4*6*full*ldc))
-		a = (*float32)(unsafe.Add(unsafe.Pointer(a), 4*6*full*lda))
+		c, a = skip(c, 6*full*ldc), skip(a, 6*full*lda)
 	}
 	switch ni {
 	case 1:
@@ -81,5 +95,33 @@ func tilesAVX512(c *float32, ldc int, a *float32, lda int, panel *float32, ni, n
 		sgemm_4x64_AVX512(c, ldc, a, 4*lda, panel, nb, 1, accumulate)
 	case 5:
 		sgemm_5x64_AVX512(c, ldc, a, 4*lda, panel, nb, 1, accumulate)
+	}
+}
+
+// tilesAVX2 does the same on each quarter of the panel: 16 channels are what 16
+// registers hold.
+func tilesAVX2(c *float32, ldc int, a *float32, lda int, panel *float32, ni, nb, accumulate int) {
+	full, rest := ni/6, ni%6
+	for q := 0; q < Channels; q += 16 {
+		cq, aq, w := skip(c, q), a, skip(panel, q)
+		if full > 0 {
+			sgemm_6x16_AVX2(cq, ldc, aq, 4*lda, w, nb, full, accumulate)
+			if rest == 0 {
+				continue
+			}
+			cq, aq = skip(cq, 6*full*ldc), skip(aq, 6*full*lda)
+		}
+		switch rest {
+		case 1:
+			sgemm_1x16_AVX2(cq, ldc, aq, 4*lda, w, nb, 1, accumulate)
+		case 2:
+			sgemm_2x16_AVX2(cq, ldc, aq, 4*lda, w, nb, 1, accumulate)
+		case 3:
+			sgemm_3x16_AVX2(cq, ldc, aq, 4*lda, w, nb, 1, accumulate)
+		case 4:
+			sgemm_4x16_AVX2(cq, ldc, aq, 4*lda, w, nb, 1, accumulate)
+		case 5:
+			sgemm_5x16_AVX2(cq, ldc, aq, 4*lda, w, nb, 1, accumulate)
+		}
 	}
 }

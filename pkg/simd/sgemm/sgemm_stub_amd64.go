@@ -5,19 +5,61 @@
 package sgemm
 
 // sgemm_1x64_AVX512: out[1·t+i][j] (+)= Σ a·w, i < 1, j < 64, t < tiles; lda in bytes.
+//
+//go:noescape
 func sgemm_1x64_AVX512(out *float32, ldout int, a *float32, lda int, panel *float32, blocks int, tiles int, accumulate int)
 
 // sgemm_2x64_AVX512: out[2·t+i][j] (+)= Σ a·w, i < 2, j < 64, t < tiles; lda in bytes.
+//
+//go:noescape
 func sgemm_2x64_AVX512(out *float32, ldout int, a *float32, lda int, panel *float32, blocks int, tiles int, accumulate int)
 
 // sgemm_3x64_AVX512: out[3·t+i][j] (+)= Σ a·w, i < 3, j < 64, t < tiles; lda in bytes.
+//
+//go:noescape
 func sgemm_3x64_AVX512(out *float32, ldout int, a *float32, lda int, panel *float32, blocks int, tiles int, accumulate int)
 
 // sgemm_4x64_AVX512: out[4·t+i][j] (+)= Σ a·w, i < 4, j < 64, t < tiles; lda in bytes.
+//
+//go:noescape
 func sgemm_4x64_AVX512(out *float32, ldout int, a *float32, lda int, panel *float32, blocks int, tiles int, accumulate int)
 
 // sgemm_5x64_AVX512: out[5·t+i][j] (+)= Σ a·w, i < 5, j < 64, t < tiles; lda in bytes.
+//
+//go:noescape
 func sgemm_5x64_AVX512(out *float32, ldout int, a *float32, lda int, panel *float32, blocks int, tiles int, accumulate int)
 
 // sgemm_6x64_AVX512: out[6·t+i][j] (+)= Σ a·w, i < 6, j < 64, t < tiles; lda in bytes.
+//
+//go:noescape
 func sgemm_6x64_AVX512(out *float32, ldout int, a *float32, lda int, panel *float32, blocks int, tiles int, accumulate int)
+
+// sgemm_1x16_AVX2: out[1·t+i][j] (+)= Σ a·w, i < 1, j < 16, t < tiles; lda in bytes.
+//
+//go:noescape
+func sgemm_1x16_AVX2(out *float32, ldout int, a *float32, lda int, panel *float32, blocks int, tiles int, accumulate int)
+
+// sgemm_2x16_AVX2: out[2·t+i][j] (+)= Σ a·w, i < 2, j < 16, t < tiles; lda in bytes.
+//
+//go:noescape
+func sgemm_2x16_AVX2(out *float32, ldout int, a *float32, lda int, panel *float32, blocks int, tiles int, accumulate int)
+
+// sgemm_3x16_AVX2: out[3·t+i][j] (+)= Σ a·w, i < 3, j < 16, t < tiles; lda in bytes.
+//
+//go:noescape
+func sgemm_3x16_AVX2(out *float32, ldout int, a *float32, lda int, panel *float32, blocks int, tiles int, accumulate int)
+
+// sgemm_4x16_AVX2: out[4·t+i][j] (+)= Σ a·w, i < 4, j < 16, t < tiles; lda in bytes.
+//
+//go:noescape
+func sgemm_4x16_AVX2(out *float32, ldout int, a *float32, lda int, panel *float32, blocks int, tiles int, accumulate int)
+
+// sgemm_5x16_AVX2: out[5·t+i][j] (+)= Σ a·w, i < 5, j < 16, t < tiles; lda in bytes.
+//
+//go:noescape
+func sgemm_5x16_AVX2(out *float32, ldout int, a *float32, lda int, panel *float32, blocks int, tiles int, accumulate int)
+
+// sgemm_6x16_AVX2: out[6·t+i][j] (+)= Σ a·w, i < 6, j < 16, t < tiles; lda in bytes.
+//
+//go:noescape
+func sgemm_6x16_AVX2(out *float32, ldout int, a *float32, lda int, panel *float32, blocks int, tiles int, accumulate int)

@@ -127,3 +127,20 @@ func (l *Linear) FillSums() {
 		}
 	}
 }
+
+// Pack fills Panel from unsigned codes [Out, In], row-major, with Bits and Zero set, and then SumW.
+func (l *Linear) Pack(codes []uint8) {
+	l.Panel = make([]byte, PanelBytes(l.Out, l.In, l.Bits))
+	for j := range l.Out {
+		row := codes[j*l.In:][:l.In]
+		seen := uint8(l.Seen(j))
+		for k, c := range row {
+			if l.Bits <= 4 {
+				l.Panel[nibbleIndex(l.In, j, k)] |= c & 15 << (k & 4)
+			} else {
+				l.Panel[byteIndex(l.In, j, k)] = c - seen
+			}
+		}
+	}
+	l.FillSums()
+}

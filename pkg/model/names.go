@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // layerTensor is one tensor of a block under its two names.
@@ -12,7 +13,6 @@ type layerTensor struct {
 	hf, gguf string
 	shape    func(c *Config) []int
 	heads    func(c *Config) int // rotary heads, 0 for none
-	optional bool
 }
 
 func none(*Config) int { return 0 }
@@ -20,19 +20,15 @@ func none(*Config) int { return 0 }
 // layerTensors lists the tensors of a block in network order: HF name below
 // "model.layers.N.", GGUF name below "blk.N.".
 var layerTensors = []layerTensor{
-	{"input_layernorm.weight", "attn_norm.weight", func(c *Config) []int { return []int{c.Hidden} }, none, false},
-	{"self_attn.q_proj.weight", "attn_q.weight", func(c *Config) []int { return []int{c.Heads * c.HeadDim, c.Hidden} }, func(c *Config) int { return c.Heads }, false},
-	{"self_attn.q_proj.bias", "attn_q.bias", func(c *Config) []int { return []int{c.Heads * c.HeadDim} }, func(c *Config) int { return c.Heads }, true},
-	{"self_attn.k_proj.weight", "attn_k.weight", func(c *Config) []int { return []int{c.KVHeads * c.HeadDim, c.Hidden} }, func(c *Config) int { return c.KVHeads }, false},
-	{"self_attn.k_proj.bias", "attn_k.bias", func(c *Config) []int { return []int{c.KVHeads * c.HeadDim} }, func(c *Config) int { return c.KVHeads }, true},
-	{"self_attn.v_proj.weight", "attn_v.weight", func(c *Config) []int { return []int{c.KVHeads * c.HeadDim, c.Hidden} }, none, false},
-	{"self_attn.v_proj.bias", "attn_v.bias", func(c *Config) []int { return []int{c.KVHeads * c.HeadDim} }, none, true},
-	{"self_attn.o_proj.weight", "attn_output.weight", func(c *Config) []int { return []int{c.Hidden, c.Heads * c.HeadDim} }, none, false},
-	{"self_attn.o_proj.bias", "attn_output.bias", func(c *Config) []int { return []int{c.Hidden} }, none, true},
-	{"post_attention_layernorm.weight", "ffn_norm.weight", func(c *Config) []int { return []int{c.Hidden} }, none, false},
-	{"mlp.gate_proj.weight", "ffn_gate.weight", func(c *Config) []int { return []int{c.FFN, c.Hidden} }, none, false},
-	{"mlp.up_proj.weight", "ffn_up.weight", func(c *Config) []int { return []int{c.FFN, c.Hidden} }, none, false},
-	{"mlp.down_proj.weight", "ffn_down.weight", func(c *Config) []int { return []int{c.Hidden, c.FFN} }, none, false},
+	{"input_layernorm.weight", "attn_norm.weight", func(c *Config) []int { return []int{c.Hidden} }, none},
+	{"self_attn.q_proj.weight", "attn_q.weight", func(c *Config) []int { return []int{c.Heads * c.HeadDim, c.Hidden} }, func(c *Config) int { return c.Heads }},
+	{"self_attn.k_proj.weight", "attn_k.weight", func(c *Config) []int { return []int{c.KVHeads * c.HeadDim, c.Hidden} }, func(c *Config) int { return c.KVHeads }},
+	{"self_attn.v_proj.weight", "attn_v.weight", func(c *Config) []int { return []int{c.KVHeads * c.HeadDim, c.Hidden} }, none},
+	{"self_attn.o_proj.weight", "attn_output.weight", func(c *Config) []int { return []int{c.Hidden, c.Heads * c.HeadDim} }, none},
+	{"post_attention_layernorm.weight", "ffn_norm.weight", func(c *Config) []int { return []int{c.Hidden} }, none},
+	{"mlp.gate_proj.weight", "ffn_gate.weight", func(c *Config) []int { return []int{c.FFN, c.Hidden} }, none},
+	{"mlp.up_proj.weight", "ffn_up.weight", func(c *Config) []int { return []int{c.FFN, c.Hidden} }, none},
+	{"mlp.down_proj.weight", "ffn_down.weight", func(c *Config) []int { return []int{c.Hidden, c.FFN} }, none},
 }
 
 // Canonical names of the tensors outside the blocks.
@@ -50,15 +46,27 @@ func LayerName(n int, tensor string) string {
 
 // find fills m.tensors from the shapes that the source offers under its own names.
 // Every tensor that the architecture needs must be there in the shape that the
-// configuration implies; norms and biases alike.
+// configuration implies. A bias, which no forward pass here would add, is refused.
 func (m *Model) find(isGGUF bool, shapeOf func(name string) ([]int, bool)) error {
 	c := &m.Config
-	add := func(hf, own string, want []int, heads int, optional bool) error {
+	own := func(hf, gg string) string {
+		if isGGUF {
+			return gg
+		}
+		return hf
+	}
+	for n := range c.Layers {
+		for _, t := range layerTensors {
+			bias := own(LayerName(n, t.hf), fmt.Sprintf("blk.%d.%s", n, t.gguf))
+			bias = strings.TrimSuffix(bias, "weight") + "bias"
+			if _, ok := shapeOf(bias); ok {
+				return fmt.Errorf("tensor %q: biases are not supported", bias)
+			}
+		}
+	}
+	add := func(hf, own string, want []int, heads int) error {
 		shape, ok := shapeOf(own)
 		if !ok {
-			if optional {
-				return nil
-			}
 			return fmt.Errorf("tensor %q is missing (expected %v): the file is incomplete or of another architecture", own, want)
 		}
 		if !slices.Equal(shape, want) {
@@ -71,25 +79,19 @@ func (m *Model) find(isGGUF bool, shapeOf func(name string) ([]int, bool)) error
 		m.names = append(m.names, hf)
 		return nil
 	}
-	own := func(hf, gg string) string {
-		if isGGUF {
-			return gg
-		}
-		return hf
-	}
 	table := []int{c.Vocab, c.Hidden}
-	if err := add(Embedding, own(Embedding, "token_embd.weight"), table, 0, false); err != nil {
+	if err := add(Embedding, own(Embedding, "token_embd.weight"), table, 0); err != nil {
 		return err
 	}
 	for n := range c.Layers {
 		for _, t := range layerTensors {
 			hf := LayerName(n, t.hf)
-			if err := add(hf, own(hf, fmt.Sprintf("blk.%d.%s", n, t.gguf)), t.shape(c), t.heads(c), t.optional); err != nil {
+			if err := add(hf, own(hf, fmt.Sprintf("blk.%d.%s", n, t.gguf)), t.shape(c), t.heads(c)); err != nil {
 				return err
 			}
 		}
 	}
-	if err := add(FinalNorm, own(FinalNorm, "output_norm.weight"), []int{c.Hidden}, 0, false); err != nil {
+	if err := add(FinalNorm, own(FinalNorm, "output_norm.weight"), []int{c.Hidden}, 0); err != nil {
 		return err
 	}
 	if c.TiedHead {
@@ -97,7 +99,7 @@ func (m *Model) find(isGGUF bool, shapeOf func(name string) ([]int, bool)) error
 		m.names = append(m.names, Head)
 		return nil
 	}
-	return add(Head, own(Head, "output.weight"), table, 0, false)
+	return add(Head, own(Head, "output.weight"), table, 0)
 }
 
 // check is the last look before a model is handed out.

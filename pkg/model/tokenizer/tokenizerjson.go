@@ -262,3 +262,37 @@ func (f *jsonFile) tokens() ([]string, []Role, error) {
 	}
 	return tokens, roles, nil
 }
+
+// Leading returns the token that the post_processor of a tokenizer.json puts before
+// a text (the beginning-of-text token of LLaMA models), false if it puts none.
+func Leading(data []byte) (int32, bool) {
+	type template struct {
+		Type   string `json:"type"`
+		Single []struct {
+			SpecialToken *struct {
+				ID string `json:"id"`
+			} `json:"SpecialToken"`
+		} `json:"single"`
+		SpecialTokens map[string]struct {
+			IDs []int32 `json:"ids"`
+		} `json:"special_tokens"`
+	}
+	var f struct {
+		PostProcessor *struct {
+			template
+			Processors []template `json:"processors"`
+		} `json:"post_processor"`
+	}
+	if json.Unmarshal(data, &f) != nil || f.PostProcessor == nil {
+		return 0, false
+	}
+	for _, p := range append([]template{f.PostProcessor.template}, f.PostProcessor.Processors...) {
+		if p.Type != "TemplateProcessing" || len(p.Single) == 0 || p.Single[0].SpecialToken == nil {
+			continue
+		}
+		if ids := p.SpecialTokens[p.Single[0].SpecialToken.ID].IDs; len(ids) > 0 {
+			return ids[0], true
+		}
+	}
+	return 0, false
+}

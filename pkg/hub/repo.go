@@ -226,13 +226,13 @@ func (c *Client) list(ctx context.Context, cache string, id repoID) (commit stri
 	select {
 	case err := <-done:
 		if err != nil {
-			return "", nil, fmt.Errorf("hub: list %s at %s: %w: %w: check the name, the network and HF_ENDPOINT; set HF_TOKEN for a model behind a licence", id, redact(c.endpoint()), flat(err), ErrUnavailable)
+			return "", nil, fmt.Errorf("hub: list %s at %s: %w: %w: check the name, the network and HF_ENDPOINT; set HF_TOKEN for a model behind a licence", id, strings.TrimSuffix(redact(c.endpoint()), "/"), flat(cause(err)), ErrUnavailable)
 		}
 	case <-ctx.Done():
 		return "", nil, fmt.Errorf("hub: list %s: %w", id, ctx.Err())
 	}
 	if commit = repo.Info().CommitHash; !namePart.MatchString(commit) {
-		return "", nil, fmt.Errorf("hub: list %s at %s: expected a commit, found %q: check HF_ENDPOINT: %w", id, redact(c.endpoint()), commit, ErrUnavailable)
+		return "", nil, fmt.Errorf("hub: list %s at %s: expected a commit, found %q: check HF_ENDPOINT: %w", id, strings.TrimSuffix(redact(c.endpoint()), "/"), commit, ErrUnavailable)
 	}
 	for f, err := range repo.IterFileNames() {
 		if err != nil {

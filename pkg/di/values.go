@@ -6,6 +6,10 @@ import (
 	"github.com/illm-go/illm/pkg/simd/vec"
 )
 
+// MaxKeys is the longest row of probabilities. One key more and a row of equal scores has weights of one half exactly,
+// which the rounding of the reciprocal may push below it: every N, and the mass, would be 0.
+const MaxKeys = 65535
+
 // ProbBits is p, the width of a normalised probability.
 const ProbBits = 15
 
@@ -22,8 +26,8 @@ type PVRow struct {
 // N = 128·nhi + nlo with nlo < 128, so that P×V is two rows of a u8×s8 product.
 //
 // In: e in Q30 of the visible keys 0 … n−1, not all 0. w is scratch of at least n entries and may be the row of scores.
-// Range: W < 2^46, ΣW < 2^62, n ≤ 65 536. The row is divided by ΣN, not by 2^15, so its mass is exactly 1.
-// Error of P×V beyond the values' own: 0.3 % on flat rows of 65 536 keys, less on shorter ones.
+// Range: W < 2^46, ΣW < 2^62, n ≤ MaxKeys. The row is divided by ΣN, not by 2^15, so its mass is exactly 1.
+// Error of P×V beyond the values' own: 0.3 % on flat rows of 65 535 keys, less on shorter ones.
 //
 // Source: I-LLM, DI-ClippedSoftmax. Departure: 15-bit sum-normalised probabilities instead of 2^−7.
 func Weights(nlo, nhi []uint8, w []int64, e []int32, vals *Values, n int) PVRow {

@@ -28,7 +28,8 @@
 //	norm     Γ int32 [n] · β int64 [n] for LayerNorm
 //	GLU      α int32 [F] where an act-smooth factor is used
 //	RoPE     φ uint64 [d/2]: turns per position in units of 2^-64
-//	table    the embedding is a linear; a tied head names the same one
+//	table    the embedding is a linear, which a tied head shares; emb16 adds a
+//	         table of int16 codes [V, n], m uint16 [V] and k int8 [V]
 //	text     the tokenizer, as package tokenizer marshals it
 //
 // The artefact's identity (ID) is the sha256 of prologue and header, which hold

@@ -66,6 +66,15 @@ type GLU struct {
 	Alpha  Section `json:"alpha"`
 }
 
+// Table16 describes the second embedding table of emb16: int16 codes, one dyadic scale a row.
+type Table16 struct {
+	Rows  int     `json:"rows"`
+	Cols  int     `json:"cols"`
+	Codes Section `json:"codes"`
+	M     Section `json:"m"`
+	K     Section `json:"k"`
+}
+
 // Header is the manifest of an artefact.
 type Header struct {
 	Architecture string `json:"architecture"`
@@ -93,6 +102,7 @@ type Header struct {
 	Linears   []Linear `json:"linears"`
 	Norms     []Norm   `json:"norms"`
 	GLUs      []GLU    `json:"glus,omitempty"`
+	Embed16   *Table16 `json:"embed16,omitempty"`
 	Phi       Section  `json:"phi"`
 	Tokenizer Section  `json:"tokenizer,omitzero"`
 }
@@ -162,6 +172,14 @@ func (h *Header) check(payloadEnd int64) error {
 	}
 	for _, g := range h.GLUs {
 		c.want(g.Name+" alpha", g.Alpha, 4*int64(g.N))
+	}
+	if e := h.Embed16; e != nil {
+		if e.Rows != h.Vocab || e.Cols != h.Hidden {
+			return fmt.Errorf("embed16: expected shape [%d, %d], found [%d, %d]", h.Vocab, h.Hidden, e.Rows, e.Cols)
+		}
+		c.want("embed16 codes", e.Codes, 2*int64(e.Rows)*int64(e.Cols))
+		c.want("embed16 m", e.M, 2*int64(e.Rows))
+		c.want("embed16 k", e.K, int64(e.Rows))
 	}
 	c.want("phi", h.Phi, 8*int64(h.HeadDim/2))
 	c.want("tokenizer", h.Tokenizer, h.Tokenizer.Bytes)

@@ -158,6 +158,15 @@ func (f *File) GLU(name string, n int) (*di.GLU, error) {
 	return &di.GLU{Alpha: view[int32](f.bytes(e.Alpha)), KAlpha: e.KAlpha}, nil
 }
 
+// Embed16 returns the second embedding table, nil where the artefact has none.
+func (f *File) Embed16() *di.Table16 {
+	e := f.Header.Embed16
+	if e == nil {
+		return nil
+	}
+	return &di.Table16{Rows: e.Rows, Cols: e.Cols, Codes: view[int16](f.bytes(e.Codes)), M: view[uint16](f.bytes(e.M)), K: view[int8](f.bytes(e.K))}
+}
+
 // Phi returns the RoPE phases per position, in turns of 2^-64.
 func (f *File) Phi() []uint64 { return view[uint64](f.bytes(f.Header.Phi)) }
 
@@ -170,7 +179,7 @@ func (f *File) bytes(s Section) []byte {
 
 // view reinterprets little-endian bytes as integers: without a copy where the
 // machine is little-endian and the bytes are aligned, else by decoding.
-func view[T int32 | int64 | uint64](b []byte) []T {
+func view[T int8 | int16 | uint16 | int32 | int64 | uint64](b []byte) []T {
 	var zero T
 	n := len(b) / int(unsafe.Sizeof(zero))
 	if n == 0 {

@@ -60,6 +60,15 @@ func (w *Writer) Int64s(v []int64) Section {
 	return w.Bytes(b)
 }
 
+// Int16s appends a section of little-endian 16-bit integers.
+func (w *Writer) Int16s(v []int16) Section {
+	b := make([]byte, 2*len(v))
+	for i, x := range v {
+		binary.LittleEndian.PutUint16(b[2*i:], uint16(x))
+	}
+	return w.Bytes(b)
+}
+
 // Uint64s appends a section of little-endian 64-bit unsigned integers.
 func (w *Writer) Uint64s(v []uint64) Section {
 	b := make([]byte, 8*len(v))

@@ -40,14 +40,15 @@ type Model struct {
 	kr            int32
 	bos, eos      int
 
-	blocks []block
-	embed  *quant.Linear
-	head   *quant.Linear
-	final  *di.Norm
-	phi    []uint64
-	ropeMu sync.Mutex
-	table  *di.RoPE // of the largest session so far
-	tok    *tokenizer.Tokenizer
+	blocks  []block
+	embed   *quant.Linear // nil where embed16 stands in for it
+	head    *quant.Linear
+	embed16 *di.Table16
+	final   *di.Norm
+	phi     []uint64
+	ropeMu  sync.Mutex
+	table   *di.RoPE // of the largest session so far
+	tok     *tokenizer.Tokenizer
 }
 
 type block struct {
@@ -128,9 +129,16 @@ func (m *Model) load() (err error) {
 		}
 	}
 	m.final = norm("model.norm", m.hidden)
-	m.embed = linear("model.embed_tokens", m.vocab, m.hidden)
-	if m.head = m.embed; !m.art.Header.TiedHead {
+	m.embed16 = m.art.Embed16()
+	tied := m.art.Header.TiedHead
+	if m.embed16 == nil || tied {
+		m.embed = linear("model.embed_tokens", m.vocab, m.hidden)
+	}
+	if m.head = m.embed; !tied {
 		m.head = linear("lm_head", m.vocab, m.hidden)
+	}
+	if m.embed16 != nil && tied { // the 8-bit table serves the head alone
+		m.embed = nil
 	}
 	if err != nil {
 		return err

@@ -67,7 +67,13 @@ func (s *Session) residual(i int) []int32 {
 
 func (s *Session) embedRows(b span) {
 	for i := b.from; i < b.to; i++ {
-		if n := di.Embed(s.residual(i), s.m.embed, int(s.ids[i]), s.m.kr); n > 0 {
+		var n int
+		if t := s.m.embed16; t != nil {
+			n = di.Embed16(s.residual(i), t, int(s.ids[i]), s.m.kr)
+		} else {
+			n = di.Embed(s.residual(i), s.m.embed, int(s.ids[i]), s.m.kr)
+		}
+		if n > 0 {
 			s.saturated.Add(int64(n))
 		}
 	}

@@ -47,9 +47,8 @@ func Quantize(ctx context.Context, m *model.Model, spec quant.Spec, cal Calibrat
 	if err := spec.Validate(); err != nil {
 		return "", fmt.Errorf("ptq: %w", err)
 	}
-	if spec.Recipe.Emb != 8 || spec.Recipe.Head != 8 && m.Config.TiedHead {
-		return "", fmt.Errorf("ptq: recipe %s: embedding of %d and head of %d bits: this build writes 8-bit embeddings, shared with an 8-bit head where the model ties them: use emb8",
-			spec.Recipe.Name, spec.Recipe.Emb, spec.Recipe.Head)
+	if r := spec.Recipe; m.Config.TiedHead && r.Emb != 16 && r.Emb != r.Head {
+		return "", fmt.Errorf("ptq: recipe %s: this model's head is its embedding: expected one width for both, or emb16, found head %d and embedding %d bits", r.Name, r.Head, r.Emb)
 	}
 	kr, err := residualGrid(cal.MaxAbs)
 	if err != nil {
@@ -71,6 +70,11 @@ func Quantize(ctx context.Context, m *model.Model, spec quant.Spec, cal Calibrat
 	if err := writeLinears(ctx, w, h, m, opt); err != nil {
 		return "", fmt.Errorf("ptq: quantise: %w", err)
 	}
+	if spec.Recipe.Emb == 16 {
+		if err := writeEmbed16(w, h, m); err != nil {
+			return "", fmt.Errorf("ptq: quantise: %w", err)
+		}
+	}
 	if err := writeNorms(w, h, m); err != nil {
 		return "", fmt.Errorf("ptq: quantise: %w", err)
 	}
@@ -83,7 +87,12 @@ func Quantize(ctx context.Context, m *model.Model, spec quant.Spec, cal Calibrat
 
 // jobs lists the matrices in the order of the file.
 func jobs(c model.Config, r quant.Recipe) []job {
-	list := []job{{"model.embed_tokens", c.Vocab, c.Hidden, r.Emb, 1}}
+	var list []job
+	if r.Emb != 16 {
+		list = append(list, job{"model.embed_tokens", c.Vocab, c.Hidden, r.Emb, 1})
+	} else if c.TiedHead { // the head keeps its own table
+		list = append(list, job{"model.embed_tokens", c.Vocab, c.Hidden, r.Head, 1})
+	}
 	for i := range c.Layers {
 		p := fmt.Sprintf("model.layers.%d.", i)
 		list = append(list,

@@ -119,3 +119,34 @@ func (q *matrix) panel() []byte {
 	gemm.Pack(p, w, q.out, q.in)
 	return p
 }
+
+// quantizeRow16 quantises one embedding row symmetrically: code = round(x·2^k/m),
+// |code| ≤ 32767, with m/2^k the row's dyadic step, m of 16 bits. A zero row has m = 2^15, k = 15.
+func quantizeRow16(dst []int16, row []float32) (m uint16, k int8, err error) {
+	var top float64
+	for i, v := range row {
+		if v != v || math.IsInf(float64(v), 0) {
+			return 0, 0, fmt.Errorf("value %d is %v: expected a finite number", i, v)
+		}
+		top = max(top, math.Abs(float64(v)))
+	}
+	if top == 0 {
+		clear(dst)
+		return 1 << 15, 15, nil
+	}
+	step := top / 32767
+	_, e := math.Frexp(step) // step·2^(16−e) in [2^15, 2^16)
+	shift := 16 - e
+	mant := math.Round(math.Ldexp(step, shift))
+	if mant == 1<<16 {
+		mant, shift = 1<<15, shift-1
+	}
+	if shift > math.MaxInt8 || shift < math.MinInt8 {
+		return 0, 0, fmt.Errorf("largest value %g: its scale 2^%d does not fit 8 bits", top, -shift)
+	}
+	step = math.Ldexp(mant, -shift)
+	for i, v := range row {
+		dst[i] = int16(min(max(math.Round(float64(v)/step), -32767), 32767))
+	}
+	return uint16(mant), int8(shift), nil
+}

@@ -1,0 +1,13 @@
+// Package bench runs measurements and files them as records: perplexity and
+// divergence from the float model (Quality), speed and memory (Speed).
+//
+// A measurement whose record exists is not run again. Quality depends on bits
+// alone: its key is the configuration, the artefact, the text and the semantics
+// version, so a record made on one machine stands for all. Speed depends on the
+// machine: its key holds commit and CPU too.
+//
+// Quality follows the protocol of the paper's tables (GPTQ's): the text is cut
+// into whole windows, each scored from an empty cache; the perplexity is the
+// exponential of the mean over windows of the mean negative log-likelihood. The
+// float model runs once a window and every variant is compared with it.
+package bench

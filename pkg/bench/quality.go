@@ -1,0 +1,294 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/illm-go/illm/pkg/catalog"
+	"github.com/illm-go/illm/pkg/corpus"
+	"github.com/illm-go/illm/pkg/engine"
+	"github.com/illm-go/illm/pkg/eval"
+	"github.com/illm-go/illm/pkg/ptq"
+	"github.com/illm-go/illm/pkg/quant"
+	"github.com/illm-go/illm/pkg/record"
+)
+
+// Runner runs measurements over one store of records.
+type Runner struct {
+	Store   *record.Store
+	Threads int
+	// Progress is told of long steps, from one goroutine at a time; nil: silent.
+	Progress func(Progress)
+	// Force runs what has a record too; finished windows are still reused.
+	Force bool
+
+	entries map[string]*catalog.Entry
+	texts   map[string]*corpus.Text
+	tokens  map[[2]string][]int32
+}
+
+// Progress is one finished step.
+type Progress struct {
+	What        string // "calibrate", "quantise", or the variant that was scored
+	Done, Total int
+	Window      int           // number of the window scored
+	Took        time.Duration // of the step; 0: reused
+	MeanNLL     float64
+}
+
+// Variant is one configuration of a quality run. The recipe "fp32" is the float model.
+type Variant struct {
+	Recipe string
+	Clip   string // "": 15
+	Mode   string // "": illm
+}
+
+// QualityRequest asks for the variants' scores on the same windows.
+type QualityRequest struct {
+	Model    string
+	Corpus   string
+	Window   int // tokens; 0: 2048, or the model's context where that is shorter
+	First    int
+	Windows  int // 0: all
+	NoKL     bool
+	Variants []Variant
+}
+
+// qualityConfig is the configuration that a record's key covers. Base tells whether
+// the divergence from the float model was measured.
+type qualityConfig struct {
+	Task     string      `json:"task"`
+	Protocol string      `json:"protocol"`
+	Model    string      `json:"model"`
+	Source   string      `json:"source_sha256"`
+	Spec     *quant.Spec `json:"spec,omitempty"`
+	Recipe   string      `json:"recipe"`
+	Corpus   string      `json:"corpus"`
+	Window   int         `json:"window"`
+	First    int         `json:"first"`
+	Windows  int         `json:"windows"`
+	Base     bool        `json:"base"`
+}
+
+// prepared is a variant on its way to a record.
+type prepared struct {
+	name   string
+	lm     eval.LM
+	int    *engine.Scored // nil for the float model
+	record *record.Record
+	key    string
+	found  *record.Record
+}
+
+// Close gives the models back.
+func (r *Runner) Close() {
+	for _, e := range r.entries {
+		e.Close()
+	}
+	r.entries = nil
+}
+
+// Quality returns one record a variant, in their order, running those that have none.
+func (r *Runner) Quality(ctx context.Context, req QualityRequest) ([]*record.Record, error) {
+	if len(req.Variants) == 0 {
+		return nil, fmt.Errorf("bench: quality: expected at least one variant")
+	}
+	entry, err := r.open(ctx, req.Model)
+	if err != nil {
+		return nil, err
+	}
+	text, err := r.text(ctx, req.Corpus)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := r.encode(entry, text)
+	if err != nil {
+		return nil, err
+	}
+	if err := clampWindows(&req, entry, text, len(ids)); err != nil {
+		return nil, err
+	}
+	list, err := r.prepare(ctx, entry, text, req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		for _, p := range list {
+			if p.int != nil {
+				p.int.Close()
+			}
+		}
+	}()
+	if err := r.score(ctx, entry, ids, req, list); err != nil {
+		return nil, err
+	}
+	out := make([]*record.Record, len(list))
+	for i, p := range list {
+		out[i] = p.found
+	}
+	return out, nil
+}
+
+// clampWindows fills in the defaults and refuses a text shorter than a window.
+func clampWindows(req *QualityRequest, e *catalog.Entry, text *corpus.Text, tokens int) error {
+	if req.Window == 0 {
+		req.Window = min(eval.DefaultWindow, e.MaxContext())
+	}
+	if req.Window < 2 || req.Window > e.MaxContext() {
+		return fmt.Errorf("bench: window of %d tokens: expected 2 to %d, the context of %s", req.Window, e.MaxContext(), e.Name)
+	}
+	have := tokens / req.Window
+	if text.Name == "c4" {
+		have = min(have, 256) // the protocol's number of windows
+	}
+	if have == 0 {
+		return fmt.Errorf("bench: text %s has %d tokens: expected at least one window of %d: use --window %d or less", text.Name, tokens, req.Window, tokens)
+	}
+	if req.Windows == 0 {
+		req.Windows = have - req.First
+	}
+	if req.First < 0 || req.Windows < 1 || req.First+req.Windows > have {
+		return fmt.Errorf("bench: windows %d to %d of %s: expected within 0 to %d", req.First, req.First+req.Windows-1, text.Name, have-1)
+	}
+	return nil
+}
+
+// prepare loads the variants and looks their records up.
+func (r *Runner) prepare(ctx context.Context, entry *catalog.Entry, text *corpus.Text, req QualityRequest) ([]*prepared, error) {
+	source, err := entry.Source()
+	if err != nil {
+		return nil, err
+	}
+	var list []*prepared
+	for _, v := range req.Variants {
+		cfg := qualityConfig{Task: "ppl", Protocol: "gptq", Model: entry.Name, Source: source, Recipe: v.Recipe, Corpus: text.Name,
+			Window: req.Window, First: req.First, Windows: req.Windows, Base: !req.NoKL && !quant.IsFloat(v.Recipe)}
+		p := &prepared{name: v.Recipe, record: &record.Record{Kind: record.Quality, Corpus: text.SHA256, Artefact: source}}
+		p.record.Axes = map[string]string{"model": entry.Name, "recipe": v.Recipe, "corpus": text.Name, "windows": fmt.Sprint(req.Windows)}
+		if !quant.IsFloat(v.Recipe) {
+			spec, err := quant.NewSpec(v.Recipe, v.Clip, v.Mode)
+			if err != nil {
+				return nil, err
+			}
+			m, err := entry.Integer(ctx, spec)
+			if err != nil {
+				return nil, err
+			}
+			p.int = &engine.Scored{M: m}
+			p.lm = p.int
+			cfg.Spec, cfg.Recipe = &spec, spec.Recipe.Name
+			p.name = fmt.Sprintf("%s clip %s", spec.Recipe.Name, spec.Clip)
+			p.record.Artefact, p.record.Semantics = m.Artifact().ID, ptq.Semantics
+			p.record.Axes["recipe"], p.record.Axes["clip"], p.record.Axes["mode"] = spec.Recipe.Name, spec.Clip.String(), string(spec.Mode)
+		}
+		if p.record.Config, err = record.ConfigOf(cfg); err != nil {
+			return nil, err
+		}
+		if p.key, err = p.record.ComputeKey(); err != nil {
+			return nil, err
+		}
+		if old, ok := r.Store.Find(p.key); ok && !r.Force {
+			p.found = old
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+// journalKey identifies a variant for the journal of finished windows: its record's key without the choice of windows.
+func journalKey(p *prepared) (string, error) {
+	c := *p.record
+	c.Config = map[string]any{}
+	for k, v := range p.record.Config {
+		if k != "first" && k != "windows" && k != "base" {
+			c.Config[k] = v
+		}
+	}
+	return c.ComputeKey()
+}
+
+// score runs the variants without a record and files what they give.
+func (r *Runner) score(ctx context.Context, entry *catalog.Entry, ids []int32, req QualityRequest, list []*prepared) error {
+	var todo []*prepared
+	var variants []eval.Variant
+	var float *prepared
+	for _, p := range list {
+		if p.found != nil {
+			continue
+		}
+		if p.int == nil {
+			float = p
+			continue
+		}
+		key, err := journalKey(p)
+		if err != nil {
+			return err
+		}
+		todo = append(todo, p)
+		variants = append(variants, eval.Variant{Name: p.name, LM: p.lm, Key: key})
+	}
+	if len(todo) == 0 && float == nil {
+		return nil
+	}
+	var base eval.LM
+	source, err := entry.Source()
+	if err != nil {
+		return err
+	}
+	if float != nil || !req.NoKL {
+		if base, err = entry.Float(); err != nil {
+			return err
+		}
+	}
+	if float != nil && req.NoKL { // the float model is a variant like the others
+		todo, variants = append(todo, float), append(variants, eval.Variant{Name: "fp32", LM: base, Key: source})
+		base, float = nil, nil
+	}
+	rep, err := eval.Run(ctx, base, variants, ids, eval.Options{Window: req.Window, First: req.First, Windows: req.Windows,
+		Journal: filepath.Join(r.Store.Dir(), "journal"), BaseKey: source, Progress: r.windowDone})
+	if err != nil {
+		return err
+	}
+	tok, err := entry.Tokenizer()
+	if err != nil {
+		return err
+	}
+	cover := eval.Cover(ids, req.Window, req.First, req.Windows, tok.Decode)
+	for i, p := range todo {
+		if err := r.file(p, &rep.Results[i], cover); err != nil {
+			return err
+		}
+	}
+	if float != nil {
+		return r.file(float, rep.Base, cover)
+	}
+	return nil
+}
+
+// file appends the record of one result.
+func (r *Runner) file(p *prepared, res *eval.Result, cover eval.Coverage) error {
+	p.record.Metrics = res.Summary.Metrics(cover)
+	if p.int != nil {
+		p.record.Metrics = append(p.record.Metrics, record.Metric{Name: "saturated", Value: float64(p.int.Saturated()), Better: record.Lower})
+	}
+	p.record.Windows = res.Stats
+	p.record.WallS = res.Wall.Seconds()
+	r.provenance(p.record)
+	if err := r.Store.Append(p.record); err != nil {
+		return err
+	}
+	p.found = p.record
+	return nil
+}
+
+func (r *Runner) windowDone(p eval.Progress) {
+	if r.Progress != nil {
+		took := p.Took
+		if p.Reused {
+			took = 0
+		}
+		r.Progress(Progress{What: p.Model, Done: p.Done, Total: p.Total, Window: p.Window, Took: took, MeanNLL: p.MeanNLL})
+	}
+}

@@ -1,0 +1,261 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/illm-go/illm/pkg/catalog"
+	"github.com/illm-go/illm/pkg/engine"
+	"github.com/illm-go/illm/pkg/floatref"
+	"github.com/illm-go/illm/pkg/model"
+	"github.com/illm-go/illm/pkg/quant"
+	"github.com/illm-go/illm/pkg/record"
+)
+
+// SpeedRequest asks for prefill and decode times of several recipes, measured in turn.
+type SpeedRequest struct {
+	Model   string
+	Recipes []string
+	Clip    string
+	Mode    string
+	Prefill int // tokens of the prompt; 0: 512
+	Decode  int // tokens after it, one by one; 0: 128
+	Runs    int // counted runs of each recipe; 0: 10
+	Warmup  int // runs not counted, first; 0: 1
+}
+
+type speedConfig struct {
+	Task    string      `json:"task"`
+	Model   string      `json:"model"`
+	Source  string      `json:"source_sha256"`
+	Recipe  string      `json:"recipe"`
+	Spec    *quant.Spec `json:"spec,omitempty"`
+	Prefill int         `json:"prefill"`
+	Decode  int         `json:"decode"`
+	Runs    int         `json:"runs"`
+	Warmup  int         `json:"warmup"`
+	Threads int         `json:"threads"`
+}
+
+// subject is one recipe under the clock.
+type subject struct {
+	cfg      speedConfig
+	artefact string
+	bytes    int64 // of the weights as they are held
+	append   func(ctx context.Context, ids []int32) error
+	reset    func()
+	kv       func() int
+	close    func()
+
+	prefill, decode []float64 // seconds
+}
+
+// Speed measures the recipes: each run is a prompt of Prefill tokens (the head for
+// its last token only) and Decode single tokens; the recipes take turns, so that
+// a change of the machine's speed meets all of them.
+func (r *Runner) Speed(ctx context.Context, req SpeedRequest) ([]*record.Record, error) {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&req.Prefill, 512)
+	def(&req.Decode, 128)
+	def(&req.Runs, 10)
+	def(&req.Warmup, 1)
+	if req.Prefill < 1 || req.Decode < 1 || req.Runs < 1 || req.Warmup < 0 {
+		return nil, fmt.Errorf("bench: speed: prefill %d, decode %d, runs %d, warm-up %d: expected positive numbers", req.Prefill, req.Decode, req.Runs, req.Warmup)
+	}
+	entry, err := r.open(ctx, req.Model)
+	if err != nil {
+		return nil, err
+	}
+	if need := req.Prefill + req.Decode; need > entry.MaxContext() {
+		return nil, fmt.Errorf("bench: speed: prompt and decoded tokens are %d: expected at most %d, the context of %s", need, entry.MaxContext(), entry.Name)
+	}
+	text, err := r.text(ctx, "opticks")
+	if err != nil {
+		return nil, err
+	}
+	ids, err := r.encode(entry, text)
+	if err != nil {
+		return nil, err
+	}
+	if len(ids) < req.Prefill+req.Decode {
+		return nil, fmt.Errorf("bench: speed: the text %s has %d tokens, expected %d", text.Name, len(ids), req.Prefill+req.Decode)
+	}
+	var list []*subject
+	defer func() {
+		for _, s := range list {
+			s.close()
+		}
+	}()
+	for _, recipe := range req.Recipes {
+		s, err := r.subject(ctx, entry, recipe, req)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	for run := range req.Warmup + req.Runs {
+		for _, s := range list {
+			if err := s.once(ctx, ids, req, run >= req.Warmup); err != nil {
+				return nil, err
+			}
+			if r.Progress != nil {
+				r.Progress(Progress{What: "bench " + s.cfg.Recipe, Done: run + 1, Total: req.Warmup + req.Runs})
+			}
+		}
+	}
+	return r.fileSpeed(list, req)
+}
+
+// subject loads one recipe.
+func (r *Runner) subject(ctx context.Context, entry *catalog.Entry, recipe string, req SpeedRequest) (*subject, error) {
+	source, err := entry.Source()
+	if err != nil {
+		return nil, err
+	}
+	s := &subject{artefact: source, cfg: speedConfig{Task: "speed", Model: entry.Name, Source: source, Recipe: recipe,
+		Prefill: req.Prefill, Decode: req.Decode, Runs: req.Runs, Warmup: req.Warmup, Threads: r.threads()}}
+	capacity := req.Prefill + req.Decode
+	if quant.IsFloat(recipe) {
+		m, err := entry.Float()
+		if err != nil {
+			return nil, err
+		}
+		session, err := m.NewSession(capacity)
+		if err != nil {
+			return nil, err
+		}
+		s.float(m, session)
+		return s, nil
+	}
+	spec, err := quant.NewSpec(recipe, req.Clip, req.Mode)
+	if err != nil {
+		return nil, err
+	}
+	m, err := entry.Integer(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	session, err := m.NewSession(capacity)
+	if err != nil {
+		return nil, err
+	}
+	s.cfg.Spec, s.cfg.Recipe, s.artefact = &spec, spec.Recipe.Name, m.Artifact().ID
+	s.integer(m, session)
+	return s, nil
+}
+
+func (s *subject) float(m *floatref.Model, session *floatref.Session) {
+	c := m.Config()
+	s.bytes = 4 * parameters(c)
+	s.append = func(_ context.Context, ids []int32) error { _, err := session.Append(ids); return err }
+	s.reset, s.close = session.Reset, func() {}
+	s.kv = func() int { return 8 * c.Layers * c.KVHeads * c.HeadDim * session.Len() }
+}
+
+func (s *subject) integer(m *engine.Model, session *engine.Session) {
+	s.bytes = m.WeightBytes()
+	s.append = func(ctx context.Context, ids []int32) error { _, err := session.AppendLast(ctx, ids); return err }
+	s.reset, s.close, s.kv = session.Reset, session.Close, session.CacheBytes
+}
+
+// parameters counts the weights of a LLaMA-type model, a tied head once.
+func parameters(c model.Config) int64 {
+	block := int64(c.Hidden)*int64(2*c.Heads*c.HeadDim+2*c.KVHeads*c.HeadDim+3*c.FFN) + 2*int64(c.Hidden)
+	n := int64(c.Layers)*block + int64(c.Hidden) + int64(c.Vocab)*int64(c.Hidden)
+	if !c.TiedHead {
+		n += int64(c.Vocab) * int64(c.Hidden)
+	}
+	return n
+}
+
+// once is one run: the prompt, then single tokens.
+func (s *subject) once(ctx context.Context, ids []int32, req SpeedRequest, count bool) error {
+	s.reset()
+	start := time.Now()
+	if err := s.append(ctx, ids[:req.Prefill]); err != nil {
+		return err
+	}
+	prompt := time.Since(start).Seconds()
+	start = time.Now()
+	for i := range req.Decode {
+		if err := s.append(ctx, ids[req.Prefill+i:][:1]); err != nil {
+			return err
+		}
+	}
+	if count {
+		s.prefill = append(s.prefill, prompt)
+		s.decode = append(s.decode, time.Since(start).Seconds())
+	}
+	return nil
+}
+
+func (r *Runner) fileSpeed(list []*subject, req SpeedRequest) ([]*record.Record, error) {
+	var out []*record.Record
+	for _, s := range list {
+		cfg, err := record.ConfigOf(s.cfg)
+		if err != nil {
+			return nil, err
+		}
+		rec := &record.Record{Kind: record.Timing, Config: cfg, Artefact: s.artefact,
+			Axes: map[string]string{"model": s.cfg.Model, "recipe": s.cfg.Recipe, "prefill": strconv.Itoa(req.Prefill), "decode": strconv.Itoa(req.Decode)}}
+		rec.Metrics = append(rate("prefill", req.Prefill, s.prefill), rate("decode", req.Decode, s.decode)...)
+		rec.Metrics = append(rec.Metrics,
+			record.Metric{Name: "weight_bytes", Value: float64(s.bytes), Unit: "bytes", Better: record.Lower},
+			record.Metric{Name: "kv_bytes", Value: float64(s.kv()), Unit: "bytes", Better: record.Lower})
+		if peak := peakRSS(); peak > 0 && len(list) == 1 { // of this process: means nothing where recipes share it
+			rec.Metrics = append(rec.Metrics, record.Metric{Name: "peak_rss_bytes", Value: float64(peak), Unit: "bytes", Better: record.Lower})
+		}
+		r.provenance(rec)
+		if err := r.Store.Append(rec); err != nil {
+			return nil, err
+		}
+		out = append(out, rec)
+	}
+	return out, nil
+}
+
+// rate gives the median speed with its quartiles and the median time.
+func rate(name string, tokens int, seconds []float64) []record.Metric {
+	v := append([]float64(nil), seconds...)
+	sort.Float64s(v)
+	at := func(q float64) float64 {
+		x := q * float64(len(v)-1)
+		i := int(x)
+		j := min(i+1, len(v)-1)
+		return v[i] + (x-float64(i))*(v[j]-v[i])
+	}
+	n := float64(tokens)
+	return []record.Metric{
+		{Name: name + "_tok_s", Value: n / at(0.5), N: len(v), Unit: "tokens/s", Better: record.Higher},
+		{Name: name + "_tok_s_q1", Value: n / at(0.75), N: len(v), Unit: "tokens/s", Better: record.Higher},
+		{Name: name + "_tok_s_q3", Value: n / at(0.25), N: len(v), Unit: "tokens/s", Better: record.Higher},
+		{Name: name + "_ms", Value: 1000 * at(0.5), N: len(v), Unit: "ms", Better: record.Lower},
+	}
+}
+
+// peakRSS is the process's largest resident set so far, 0 where the system does not tell.
+func peakRSS() int64 {
+	f, err := os.Open("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	s := bufio.NewScanner(f)
+	for s.Scan() {
+		if v, ok := strings.CutPrefix(s.Text(), "VmHWM:"); ok {
+			kb, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(v), "kB")), 10, 64)
+			return kb << 10
+		}
+	}
+	return 0
+}

@@ -1,0 +1,11 @@
+package engine_test
+
+// golden holds the chained logit hash of 48 fixed tokens: fixture, recipe, hash.
+const golden = `
+tiny_tied w8a8 07666ebcc3baff98fffc7c12ec8e7a492266bd5d44a660166132c8eb2de3bd59
+tiny_tied w6a6 eede353023b229945b18bd68d521c24c319d9fd11281fd56558a0a3f4110faaf
+tiny_tied w4a4 82193dc772b7b6ea0afc656ab7275a075f5355907f7e04da2394088a540084e5
+tiny_untied w8a8 25b21927e153cff57e3a23c4be15ec7a343fb4c0c3f5a8454b37166c2aa23dcc
+tiny_untied w6a6 7b06ebc1190b01d3e31bd29c715f8be3993edc03a75c284551999140ec1e5db4
+tiny_untied w4a4 67ee6200e3740410a8bb8e21650cf79c674b971d438fcc16c98a1c356dbefe0c
+`

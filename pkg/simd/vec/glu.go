@@ -4,15 +4,7 @@ package vec
 //
 // The table holds (code − z_g)·σ in Q15 for every gate code: |table| < 2^23, so |y| < 2^31.
 func SwiGLU(y []int64, g, u []uint8, table *[256]int32, zu int32) (lo, hi int64) {
-	n := len(y)
-	g, u = g[:n], u[:n]
-	for j := range y {
-		v := int64(table[g[j]]) * int64(int32(u[j])-zu)
-		y[j] = v
-		lo = min(lo, v)
-		hi = max(hi, v)
-	}
-	return lo, hi
+	return swiGLU(y, g, u, table, zu)
 }
 
 // SwiGLUCodes is the definition without a table over the gate codes, for 8- or 16-bit operands and a factor a channel:

@@ -2,44 +2,19 @@ package vec
 
 // MaxAbs returns max |h[j]|, 0 for an empty row; −2^31 counts as 2^31.
 func MaxAbs(h []int32) uint32 {
-	var lo, hi int32
-	for _, v := range h {
-		lo = min(lo, v)
-		hi = max(hi, v)
-	}
-	return max(uint32(hi), -uint32(lo))
+	return maxAbs(h)
 }
 
 // SumSquares returns Σ round(h[j]/2^s)², |round(h/2^s)| ≤ 2^24, at most 16384 elements.
 func SumSquares(h []int32, s uint) (sum int64) {
-	s &= 63
-	r, neg := half(s), -half(s)>>63
-	for _, v := range h {
-		x := int64(v)
-		x = (x + r + x>>63&neg) >> s
-		sum += x * x
-	}
-	return sum
+	return sumSquares(h, s)
 }
 
 // Norm sets v[j] = round(round(h[j]/2^s)·rho / 2^n)·gamma[j] and returns min(0, min v), max(0, max v).
 //
 // |round(h/2^s)| ≤ 2^24, 0 ≤ rho ≤ 2^31 (unsigned 32 bits), 1 ≤ n; |gamma| ≤ 2^23, |v| < 2^54.
 func Norm(v []int64, h, gamma []int32, s uint, rho int64, n uint) (lo, hi int64) {
-	k := len(v)
-	h, gamma = h[:k], gamma[:k]
-	s, n = s&63, n&63
-	r, neg := half(s), -half(s)>>63
-	rn := half(n)
-	for j := range v {
-		x := int64(h[j])
-		x = (x + r + x>>63&neg) >> s * rho
-		y := (x + rn + x>>63) >> n * int64(gamma[j])
-		v[j] = y
-		lo = min(lo, y)
-		hi = max(hi, y)
-	}
-	return lo, hi
+	return norm(v, h, gamma, s, rho, n)
 }
 
 // AddResidual adds d = round(round(t[j]/2^16)·m / 2^n), clamped to ±2^31, to h[j], saturating to ±(2^31−1), and
@@ -47,16 +22,5 @@ func Norm(v []int64, h, gamma []int32, s uint, rho int64, n uint) (lo, hi int64)
 //
 // |t| < 2^55, m < 2^16.
 func AddResidual(h []int32, t []int64, m int64, n uint) (saturated int) {
-	t = t[:len(h)]
-	const top = 1<<31 - 1
-	for j, v := range t {
-		d := roundShift((v+1<<15+v>>63)>>16*m, uint32(n))
-		x := int64(h[j])
-		y := max(-top, min(x+max(-1<<31, min(d, 1<<31)), top))
-		if x+d != y {
-			saturated++
-		}
-		h[j] = int32(y)
-	}
-	return saturated
+	return addResidual(h, t, m, n)
 }

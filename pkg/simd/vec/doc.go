@@ -1,0 +1,36 @@
+// Package vec holds the row loops of the integer operators: what remains of package di once everything that happens
+// once a row (ranges, divisions, shifts) is done, so that a loop is one pass over contiguous slices with scalars in
+// registers.
+//
+// # Conventions
+//
+//	t, s, w, v, y, u   int64 rows before a requantisation, a score row, folded numerators, a norm, a product, a merge
+//	e                  int32 numerators in Q30
+//	x>>n               floor; round(x/2^n) is to nearest, halves away from zero
+//	lo, hi             min(0, min row), max(0, max row), the range that the next requantisation takes;
+//	                   Scores alone returns the plain ones
+//
+// Destination first; every other slice has at least its length (a shorter one panics, an index out of range). Rows may
+// be empty. Nothing allocates, nothing is shared: calls on disjoint destinations may run at once.
+//
+// # Products
+//
+// Every product has two factors of 32 bits, so an instruction set needs only a 32×32→64 multiplication; the one
+// trap is an unsigned factor that reaches 2^31 (rho of Norm, c of Split), which a signed multiplication misreads.
+//
+//	loop            factor (bits)                  factor (bits)               result
+//	Accumulate      corrected accumulator (s32)    M, below 2^24               T, below 2^55
+//	Requant         T>>s, at most 2^31 (s32)       G, below 2^31               below 2^62
+//	Rotate          16 bits signed                 16 bits signed              below 2^31
+//	Scores          corrected accumulator (s25)    m, below 2^16               S, below 2^56
+//	Exp             distance>>s, below 2^31        G, below 2^31               below 2^62; then d·m_f below 2^33
+//	Fold            e, at most 2^30                m, below 2^16               W, below 2^46
+//	Split           W>>s, below 2^31               C, at most 2^31 (u32)       below 2^62
+//	Merge           accumulator, below 2^24 (s25)  m, below 2^16               below 2^48 with 8 guard bits
+//	Norm            h', at most 2^24 (s26)         rho, at most 2^31 (u32)     below 2^55; u·Γ below 2^54
+//	AddResidual     T>>16, below 2^39 (s40)        m, below 2^16               below 2^55: the one wider factor
+//	SwiGLU          (X_g−z_g)·σ, below 2^23        X_u−z_u, below 2^8          below 2^31
+//
+// The Go loops here are the definition. A path for an instruction set equals them bit for bit on every input inside the
+// stated bounds; there is no tolerance.
+package vec

@@ -1,0 +1,53 @@
+package vec
+
+func maxAbsGeneric(h []int32) uint32 {
+	var lo, hi int32
+	for _, v := range h {
+		lo = min(lo, v)
+		hi = max(hi, v)
+	}
+	return max(uint32(hi), -uint32(lo))
+}
+
+func sumSquaresGeneric(h []int32, s uint) (sum int64) {
+	s &= 63
+	r, neg := half(s), -half(s)>>63
+	for _, v := range h {
+		x := int64(v)
+		x = (x + r + x>>63&neg) >> s
+		sum += x * x
+	}
+	return sum
+}
+
+func normGeneric(v []int64, h, gamma []int32, s uint, rho int64, n uint) (lo, hi int64) {
+	k := len(v)
+	h, gamma = h[:k], gamma[:k]
+	s, n = s&63, n&63
+	r, neg := half(s), -half(s)>>63
+	rn := half(n)
+	for j := range v {
+		x := int64(h[j])
+		x = (x + r + x>>63&neg) >> s * rho
+		y := (x + rn + x>>63) >> n * int64(gamma[j])
+		v[j] = y
+		lo = min(lo, y)
+		hi = max(hi, y)
+	}
+	return lo, hi
+}
+
+func addResidualGeneric(h []int32, t []int64, m int64, n uint) (saturated int) {
+	t = t[:len(h)]
+	const top = 1<<31 - 1
+	for j, v := range t {
+		d := roundShift((v+1<<15+v>>63)>>16*m, uint32(n))
+		x := int64(h[j])
+		y := max(-top, min(x+max(-1<<31, min(d, 1<<31)), top))
+		if x+d != y {
+			saturated++
+		}
+		h[j] = int32(y)
+	}
+	return saturated
+}

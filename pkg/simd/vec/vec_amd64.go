@@ -1,0 +1,149 @@
+//go:build !purego
+
+package vec
+
+import "github.com/illm-go/illm/pkg/simd/cpu"
+
+var useAVX512 bool
+
+func init() {
+	cpu.Register("vec", cpu.AVX512, &useAVX512)
+}
+
+func minMax(t []int64) (lo, hi int64) {
+	if useAVX512 && len(t) > 0 {
+		return minMaxAVX512(&t[0], len(t))
+	}
+	return minMaxGeneric(t)
+}
+
+func accumulate(t []int64, acc, sum, m []int32, zero []uint8, z, c, off int32) (lo, hi int64) {
+	if n := len(t); useAVX512 && n > 0 {
+		acc, sum, m, zero = acc[:n], sum[:n], m[:n], zero[:n]
+		return accumulateAVX512(&t[0], &acc[0], &sum[0], &m[0], &zero[0], n, z, c, off)
+	}
+	return accumulateGeneric(t, acc, sum, m, zero, z, c, off)
+}
+
+func requant(dst []uint8, t []int64, s uint, g int64, h uint, z, top int64) (sum int64) {
+	if n := len(dst); useAVX512 && n > 0 {
+		t = t[:n]
+		return requantAVX512(&dst[0], &t[0], n, s&63, g, h&63, z, top)
+	}
+	return requantGeneric(dst, t, s, g, h, z, top)
+}
+
+func requant16(dst []uint16, t []int64, s uint, g int64, h uint, z, top int64) (sum int64) {
+	if n := len(dst); useAVX512 && n > 0 {
+		t = t[:n]
+		return requant16AVX512(&dst[0], &t[0], n, s&63, g, h&63, z, top)
+	}
+	return requant16Generic(dst, t, s, g, h, z, top)
+}
+
+func rotate(t []int64, cos, sin []int16, s uint) (lo, hi int64) {
+	if d := len(t) / 2; useAVX512 && d > 0 {
+		cos, sin = cos[:d], sin[:d]
+		return rotateAVX512(&t[0], &t[d], &cos[0], &sin[0], d, s&63)
+	}
+	return rotateGeneric(t, cos, sin, s)
+}
+
+func scores(s []int64, acc, sum, zero, k []int32, m []uint32, zq, c, kmin int32) (lo, hi int64) {
+	if n := len(s); useAVX512 && n > 0 {
+		acc, sum, zero, k, m = acc[:n], sum[:n], zero[:n], k[:n], m[:n]
+		return scoresAVX512(&s[0], &acc[0], &sum[0], &zero[0], &k[0], &m[0], n, zq, c, kmin)
+	}
+	return scoresGeneric(s, acc, sum, zero, k, m, zq, c, kmin)
+}
+
+func exp(e []int32, s []int64, hi, r int64, s1 uint, g int64, h uint, top, mf int64, k int32, quad bool) {
+	n := len(e)
+	if !useAVX512 || n == 0 || top > 255 {
+		expGeneric(e, s, hi, r, s1, g, h, top, mf, k, quad)
+		return
+	}
+	s = s[:n]
+	// The exponent d·mf < 2^25 stays in 32 bits: shifted right where k ≥ 15, else
+	// left, cut off first where the shift would pass 2^20, the cap of Octaves.
+	limit, left, right := int32(-1), int32(0), min(k-15, 31)
+	if k < 15 {
+		left, right = min(15-k, 20), 0
+		limit = 1 << 20 >> left
+	}
+	if quad {
+		exp8QuadAVX512(&e[0], &s[0], n, hi, r, s1&63, g, h&63, top, int32(mf), limit, left, right)
+	} else {
+		exp8AVX512(&e[0], &s[0], n, hi, r, s1&63, g, h&63, top, int32(mf), limit, left, right)
+	}
+}
+
+func fold(w []int64, e []int32, m []uint32, k []int32, kmin int32) (top, sumW, sumE int64) {
+	if n := len(w); useAVX512 && n > 0 {
+		e, m, k = e[:n], m[:n], k[:n]
+		return foldAVX512(&w[0], &e[0], &m[0], &k[0], n, kmin)
+	}
+	return foldGeneric(w, e, m, k, kmin)
+}
+
+func sumShift(w []int64, s uint) (sum int64) {
+	if useAVX512 && len(w) > 0 {
+		return sumShiftAVX512(&w[0], len(w), s&63)
+	}
+	return sumShiftGeneric(w, s)
+}
+
+func split(lo, hi []uint8, w []int64, s uint, c int64, n uint, zero []int32) (sum, dot int64) {
+	if k := len(w); useAVX512 && k > 0 {
+		lo, hi, zero = lo[:k], hi[:k], zero[:k]
+		return splitAVX512(&lo[0], &hi[0], &w[0], &zero[0], k, s&63, c, n&63)
+	}
+	return splitGeneric(lo, hi, w, s, c, n, zero)
+}
+
+func merge(u []int64, hi, lo []int32, dot int32, m int64, n uint) (least, most int64) {
+	if k := len(u); useAVX512 && k > 0 {
+		hi, lo = hi[:k], lo[:k]
+		return mergeAVX512(&u[0], &hi[0], &lo[0], k, dot, m, min(n, 62))
+	}
+	return mergeGeneric(u, hi, lo, dot, m, n)
+}
+
+func swiGLU(y []int64, g, u []uint8, table *[256]int32, zu int32) (lo, hi int64) {
+	if n := len(y); useAVX512 && n > 0 {
+		g, u = g[:n], u[:n]
+		return swigluAVX512(&y[0], &g[0], &u[0], &table[0], n, zu)
+	}
+	return swiGLUGeneric(y, g, u, table, zu)
+}
+
+func maxAbs(h []int32) uint32 {
+	if useAVX512 && len(h) > 0 {
+		lo, hi := maxAbsAVX512(&h[0], len(h))
+		return uint32(max(hi, -lo))
+	}
+	return maxAbsGeneric(h)
+}
+
+func sumSquares(h []int32, s uint) (sum int64) {
+	if useAVX512 && len(h) > 0 {
+		return sumSquaresAVX512(&h[0], len(h), s&63)
+	}
+	return sumSquaresGeneric(h, s)
+}
+
+func norm(v []int64, h, gamma []int32, s uint, rho int64, n uint) (lo, hi int64) {
+	if k := len(v); useAVX512 && k > 0 {
+		h, gamma = h[:k], gamma[:k]
+		return normAVX512(&v[0], &h[0], &gamma[0], k, s&63, rho, n&63)
+	}
+	return normGeneric(v, h, gamma, s, rho, n)
+}
+
+func addResidual(h []int32, t []int64, m int64, n uint) (saturated int) {
+	if k := len(h); useAVX512 && k > 0 {
+		t = t[:k]
+		return int(addResidualAVX512(&h[0], &t[0], k, m, min(n, 62)))
+	}
+	return addResidualGeneric(h, t, m, n)
+}

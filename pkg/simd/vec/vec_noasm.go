@@ -1,0 +1,67 @@
+//go:build purego || !amd64
+
+package vec
+
+func minMax(t []int64) (lo, hi int64) {
+	return minMaxGeneric(t)
+}
+
+func accumulate(t []int64, acc, sum, m []int32, zero []uint8, z, c, off int32) (lo, hi int64) {
+	return accumulateGeneric(t, acc, sum, m, zero, z, c, off)
+}
+
+func requant(dst []uint8, t []int64, s uint, g int64, h uint, z, top int64) (sum int64) {
+	return requantGeneric(dst, t, s, g, h, z, top)
+}
+
+func requant16(dst []uint16, t []int64, s uint, g int64, h uint, z, top int64) (sum int64) {
+	return requant16Generic(dst, t, s, g, h, z, top)
+}
+
+func rotate(t []int64, cos, sin []int16, s uint) (lo, hi int64) {
+	return rotateGeneric(t, cos, sin, s)
+}
+
+func scores(s []int64, acc, sum, zero, k []int32, m []uint32, zq, c, kmin int32) (lo, hi int64) {
+	return scoresGeneric(s, acc, sum, zero, k, m, zq, c, kmin)
+}
+
+func exp(e []int32, s []int64, hi, r int64, s1 uint, g int64, h uint, top, mf int64, k int32, quad bool) {
+	expGeneric(e, s, hi, r, s1, g, h, top, mf, k, quad)
+}
+
+func fold(w []int64, e []int32, m []uint32, k []int32, kmin int32) (top, sumW, sumE int64) {
+	return foldGeneric(w, e, m, k, kmin)
+}
+
+func sumShift(w []int64, s uint) (sum int64) {
+	return sumShiftGeneric(w, s)
+}
+
+func split(lo, hi []uint8, w []int64, s uint, c int64, n uint, zero []int32) (sum, dot int64) {
+	return splitGeneric(lo, hi, w, s, c, n, zero)
+}
+
+func merge(u []int64, hi, lo []int32, dot int32, m int64, n uint) (least, most int64) {
+	return mergeGeneric(u, hi, lo, dot, m, n)
+}
+
+func swiGLU(y []int64, g, u []uint8, table *[256]int32, zu int32) (lo, hi int64) {
+	return swiGLUGeneric(y, g, u, table, zu)
+}
+
+func maxAbs(h []int32) uint32 {
+	return maxAbsGeneric(h)
+}
+
+func sumSquares(h []int32, s uint) (sum int64) {
+	return sumSquaresGeneric(h, s)
+}
+
+func norm(v []int64, h, gamma []int32, s uint, rho int64, n uint) (lo, hi int64) {
+	return normGeneric(v, h, gamma, s, rho, n)
+}
+
+func addResidual(h []int32, t []int64, m int64, n uint) (saturated int) {
+	return addResidualGeneric(h, t, m, n)
+}

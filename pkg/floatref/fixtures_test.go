@@ -2,13 +2,17 @@ package floatref
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"math"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 
+	"github.com/illm-go/illm/pkg/corpus"
+	"github.com/illm-go/illm/pkg/hub"
 	"github.com/illm-go/illm/pkg/model"
 )
 
@@ -118,26 +122,94 @@ func TestTinyModels(t *testing.T) {
 	}
 }
 
-// openSmol opens the GGUF file of SmolLM2 where one is: the path in ILLM_TEST_GGUF.
-func openSmol(t testing.TB) *Model {
+// openSmol opens the GGUF file of SmolLM2: the path in ILLM_TEST_GGUF, else the one in the user's cache.
+func openSmol(t testing.TB) (*model.Model, *Model) {
 	t.Helper()
 	path := os.Getenv("ILLM_TEST_GGUF")
 	if path == "" {
-		t.Skip("ILLM_TEST_GGUF does not name the GGUF file of SmolLM2-135M-Instruct (Q4_1)")
+		var ok bool
+		if path, ok = new(hub.Client).Cached("smollm2"); !ok {
+			t.Skip("SmolLM2 is not in the cache (illm fetch smollm2) and ILLM_TEST_GGUF does not name its GGUF file")
+		}
 	}
-	w, err := model.OpenWeights(path)
+	w, err := model.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Close()
+	t.Cleanup(func() { w.Close() })
 	m, err := New(w, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m
+	return w, m
 }
 
-func TestSmolLM2(t *testing.T) { compare(t, openSmol(t), "smollm2.json", 1e-3) }
+func TestSmolLM2(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a model of 135 million weights")
+	}
+	_, m := openSmol(t)
+	compare(t, m, "smollm2.json", 1e-3)
+}
 
-var _ = context.Background
-var _ sync.Mutex
+// The mean NLL of whole windows of WikiText-2 equals that of transformers so closely that perplexities agree to
+// more than four digits.
+func TestWikiText2(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a model of 135 million weights")
+	}
+	text, err := corpus.Load(context.Background(), "wikitext2")
+	if err != nil {
+		t.Skip(err)
+	}
+	w, m := openSmol(t)
+	var f struct {
+		Oracle     string
+		TextSHA256 string `json:"text_sha256"`
+		Tokens     int
+		Window     int
+		Windows    []struct {
+			MeanNLL   float64 `json:"mean_nll"`
+			IDsSHA256 string  `json:"ids_sha256"`
+		}
+	}
+	readJSON(t, "smollm2_wikitext2.json", &f)
+	ids := w.Tokenizer.Encode(string(text.Bytes))
+	if text.SHA256 != f.TextSHA256 || len(ids) != f.Tokens {
+		t.Fatalf("text %s of %d tokens, want %s of %d", text.SHA256, len(ids), f.TextSHA256, f.Tokens)
+	}
+	count := 2
+	if os.Getenv("ILLM_TEST_LONG") != "" {
+		count = len(f.Windows)
+	}
+	var got, want float64
+	for i, fw := range f.Windows[:count] {
+		part := ids[i*f.Window:][:f.Window]
+		h := sha256.New()
+		binary.Write(h, binary.LittleEndian, part)
+		if sum := hex.EncodeToString(h.Sum(nil)); sum != fw.IDsSHA256 {
+			t.Fatalf("window %d: token ids with sha256 %s, want %s", i, sum, fw.IDsSHA256)
+		}
+		each := make([]float64, f.Window-1)
+		err := m.Logits(t.Context(), part, func(pos int, l []float32) error {
+			if pos < len(each) {
+				each[pos] = nll(l, part[pos+1])
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mean := 0.0
+		for _, v := range each {
+			mean += v / float64(len(each))
+		}
+		t.Logf("window %d: mean NLL %.7f, transformers %.7f", i, mean, fw.MeanNLL)
+		got += mean / float64(count)
+		want += fw.MeanNLL / float64(count)
+	}
+	t.Logf("PPL of %d windows %.5f, %s %.5f", count, math.Exp(got), f.Oracle, math.Exp(want))
+	if d := math.Abs(got - want); !(d < 1e-5) {
+		t.Errorf("mean NLL %.7f, want %.7f ± 1e-5", got, want)
+	}
+}

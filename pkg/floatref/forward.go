@@ -128,6 +128,12 @@ func (p *pass) swiGLU(w *scratch, l, r0, n int) {
 	p.see(w, Up, l, 0, r0, n, f, w.wide[f:], 2*f)
 	for r := range n {
 		g, u, y := w.wide[2*r*f:][:f], w.wide[(2*r+1)*f:][:f], w.out[r*f:][:f]
+		if f := p.silu; f != nil {
+			for i, v := range g {
+				y[i] = f(v) * u[i]
+			}
+			continue
+		}
 		for i, v := range g {
 			y[i] = silu(v) * u[i]
 		}

@@ -20,6 +20,9 @@ type Source interface {
 type Options struct {
 	Threads int // workers; 0: one for each CPU that Go may use
 	Tap     Tap // sees, and may change, the tensors of the pass; nil: none
+
+	// SiLU replaces g·σ(g) in the MLP; nil: the true function.
+	SiLU func(g float32) float32
 }
 
 // Model is a LLaMA-architecture model in float32. It is immutable: sessions and calls of Logits may run
@@ -28,6 +31,7 @@ type Model struct {
 	cfg     model.Config
 	threads int
 	tap     Tap
+	silu    func(float32) float32
 	embed   []float32 // [vocab][hidden]
 	layers  []layer
 	norm    []float32
@@ -60,7 +64,7 @@ func NewFrom(cfg model.Config, src Source, opt Options) (*Model, error) {
 	if opt.Threads < 0 {
 		return nil, fmt.Errorf("floatref: new model: expected threads ≥ 0, found %d", opt.Threads)
 	}
-	m := &Model{cfg: cfg, threads: opt.Threads, tap: opt.Tap, layers: make([]layer, cfg.Layers), rope: newRope(cfg.RopeFrequencies())}
+	m := &Model{cfg: cfg, threads: opt.Threads, tap: opt.Tap, silu: opt.SiLU, layers: make([]layer, cfg.Layers), rope: newRope(cfg.RopeFrequencies())}
 	if m.threads == 0 {
 		m.threads = runtime.GOMAXPROCS(0)
 	}

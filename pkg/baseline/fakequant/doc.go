@@ -1,0 +1,38 @@
+// Package fakequant is the float simulation of the integer engine's quantisers: the float reference of package
+// floatref in which every tensor that the engine stores as codes is rounded to the values that those codes stand
+// for, and everything else stays float32.
+//
+// It answers one question: how much of the integer engine's loss comes from the widths of the recipe, and how much
+// from computing in integers. The engine must stay close to it.
+//
+// # What is rounded
+//
+//	tensor (site of floatref)           grid                                              width
+//	weights of the block linears        per output channel, asymmetric, 0 in range        n_w
+//	inputs of the linears               per token, asymmetric, 0 in range                 n_a
+//	  (AttnIn, AttnOut, MLPIn, Product)
+//	q after RoPE (Query)                per (head, token), likewise                       n_q
+//	k after RoPE, v (Key, Value)        per (KV head, token), likewise                    n_kv
+//	gate, up (Gate, Up)                 per token, likewise                               n_glu
+//	scores (Scores)                     distance to the row maximum, clipped at c         n_s
+//	final norm's output (HeadIn)        per token                                         n_head
+//	head                                per vocabulary row, asymmetric, 0 in range        n_head
+//	embedding                           the same; 16 bits: symmetric per row              n_emb
+//
+// On a grid of n bits over lo = min(0, min x), hi = max(0, max x):
+//
+//	s = (hi − lo)/(2^n − 1), z = round(−lo/s), code = sat(z + round(x/s), 0, 2^n − 1), value = (code − z)·s
+//
+// with halves rounded away from zero. Scores: with m the row maximum and R = min(m − min, c),
+// d = round(min(m − s_j, R)·(2^n − 1)/R), value −d·R/(2^n − 1); the softmax does not see the shift by m.
+//
+// # What is not
+//
+// Scales are float32 here and 16-bit mantissas there; RoPE, norm, P×V weights (15 bits) and the residual grid are
+// float32 here. Each costs the engine less than 10⁻³ of a row's magnitude. DI-Exp is larger (up to 6 % of a weight
+// that then is normalised) and is no quantiser: Options.Shapes puts its formula, and that of the sigmoid, into the
+// simulation, so that what still differs is integer arithmetic alone.
+//
+// Sources: the recipe table and the quantisers of this project's algorithm reference (sections 2, 3.2, 4.4, 7 and 8);
+// pseudo-quantisation as in the public code of I-LLM (arXiv:2405.17849), with the range including 0.
+package fakequant

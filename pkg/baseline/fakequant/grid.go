@@ -1,0 +1,92 @@
+package fakequant
+
+import "math"
+
+// Row rounds x in place to its own asymmetric grid of bits bits, 1 ≤ bits ≤ 16, whose range includes 0.
+// A row of zeros stays as it is. NaN and infinities give NaN.
+//
+// Error: half a step, or up to one step at the clamped ends, where z was rounded against the range.
+func Row(x []float32, bits int) {
+	var lo, hi float32
+	for _, v := range x {
+		lo, hi = min(lo, v), max(hi, v)
+	}
+	levels := float32(int(1)<<bits - 1)
+	r := hi - lo
+	if r == 0 {
+		return
+	}
+	s := float32(float64(r) / float64(levels))
+	inv := float32(float64(levels) / float64(r))
+	z := round(-lo * inv)
+	for i, v := range x {
+		x[i] = (min(max(z+round(v*inv), 0), levels) - z) * s
+	}
+}
+
+// Symmetric rounds x in place to the grid ±(2^(bits−1) − 1) steps of max|x|/(2^(bits−1) − 1).
+func Symmetric(x []float32, bits int) {
+	var top float32
+	for _, v := range x {
+		top = max(top, max(v, -v))
+	}
+	if top == 0 {
+		return
+	}
+	n := float64(int(1)<<(bits-1) - 1)
+	s, inv := float32(float64(top)/n), float32(n/float64(top))
+	for i, v := range x {
+		x[i] = round(v*inv) * s
+	}
+}
+
+// Distances replaces the scores x by the values of their bits-wide distances to the row maximum, ≤ 0,
+// after clipping at clip natural units (0: no clip), and returns the step of the distances.
+func Distances(x []float32, bits int, clip float32) (step float32) {
+	if len(x) == 0 {
+		return 0
+	}
+	lo, hi := x[0], x[0]
+	for _, v := range x[1:] {
+		lo, hi = min(lo, v), max(hi, v)
+	}
+	r := hi - lo
+	if clip > 0 {
+		r = min(r, clip)
+	}
+	if r == 0 {
+		clear(x)
+		return 0
+	}
+	levels := float64(int(1)<<bits - 1)
+	step, inv := float32(float64(r)/levels), float32(levels/float64(r))
+	for i, v := range x {
+		x[i] = -round(min(hi-v, r)*inv) * step
+	}
+	return step
+}
+
+// round rounds to the nearest integer, halves away from zero, for |v| < 2^22.
+func round(v float32) float32 {
+	if v < 0 {
+		return -float32(int32(0.5 - v))
+	}
+	return float32(int32(v + 0.5))
+}
+
+// Exp is e^x as DI-Exp has it, x ≤ 0: 2^−q·(1 − f/2) with q + f = −x·1.4375, q whole and 0 ≤ f < 1.
+func Exp(x float32) float32 { return chord(-x, 1.4375, 0) }
+
+// ExpPlus is e^x as DI-Exp+ has it, x ≤ 0: log2 e instead of 1.4375, and the parabola 11/64·f(1 − f) subtracted.
+func ExpPlus(x float32) float32 { return chord(-x, 94548.0/65536, 11.0/64) }
+
+// chord is 2^−q·(1 − f/2 − parabola·f·(1 − f)) for x·octaves = q + f; 32 octaves and more give 0.
+func chord(x float32, octaves, parabola float64) float32 {
+	v := float64(x) * octaves
+	if !(v < 32) {
+		return 0
+	}
+	q := math.Floor(v)
+	f := v - q
+	return float32(math.Ldexp(1-f/2-parabola*f*(1-f), -int(q)))
+}

@@ -27,6 +27,7 @@ var files = []struct {
 	{"gemm", gemmFile},
 	{"gemm4", gemm4File},
 	{"sgemm", sgemmFile},
+	{"vec", vecFile},
 }
 
 func main() {

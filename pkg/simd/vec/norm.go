@@ -12,7 +12,7 @@ func SumSquares(h []int32, s uint) (sum int64) {
 
 // Norm sets v[j] = round(round(h[j]/2^s)·rho / 2^n)·gamma[j] and returns min(0, min v), max(0, max v).
 //
-// |round(h/2^s)| ≤ 2^24, 0 ≤ rho ≤ 2^31 (unsigned 32 bits), 1 ≤ n; |gamma| ≤ 2^23, |v| < 2^54.
+// |round(h/2^s)| ≤ 2^24, 0 ≤ rho ≤ 2^31 (unsigned 32 bits), 1 ≤ n; the quotient is below 2^31; |gamma| ≤ 2^23, |v| < 2^54.
 func Norm(v []int64, h, gamma []int32, s uint, rho int64, n uint) (lo, hi int64) {
 	return norm(v, h, gamma, s, rho, n)
 }

@@ -22,7 +22,7 @@ func Accumulate(t []int64, acc, sum, m []int32, zero []uint8, z, c, off int32) (
 
 // Requant sets dst[j] = clamp(z + round((t[j]>>s)·g / 2^h), 0, top) and returns Σ dst.
 //
-// |t[j]>>s| ≤ 2^31, 0 ≤ g < 2^31, 1 ≤ h, 0 ≤ z ≤ top ≤ 255.
+// −2^31 ≤ t[j]>>s < 2^31, 0 ≤ g < 2^31, 1 ≤ h, 0 ≤ z ≤ top ≤ 255.
 func Requant(dst []uint8, t []int64, s uint, g int64, h uint, z, top int64) (sum int64) {
 	return requant(dst, t, s, g, h, z, top)
 }

@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func minMaxAVX512(t *int64, n int) (lo int64, hi int64)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·minMaxAVX512(SB), NOSPLIT, $0-32
 	MOVQ   n+8(FP), CX
 	MOVQ   t+0(FP), DX
@@ -36,7 +36,7 @@ tail:
 done:
 	VEXTRACTI64X4 $0x01, Z0, Y2
 	VPMINSQ       Y2, Y0, Y2
-	VEXTRACTI128  $0x01, Y2, X0
+	VEXTRACTI32X4 $0x01, Y2, X0
 	VPMINSQ       X0, X2, X0
 	VPSHUFD       $0x4e, X0, X2
 	VPMINSQ       X0, X2, X0
@@ -44,7 +44,7 @@ done:
 	MOVQ          AX, lo+16(FP)
 	VEXTRACTI64X4 $0x01, Z1, Y0
 	VPMAXSQ       Y0, Y1, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPMAXSQ       X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPMAXSQ       X1, X0, X1
@@ -62,9 +62,12 @@ TEXT ·accumulateAVX512(SB), NOSPLIT, $0-80
 	MOVQ         sum+16(FP), SI
 	MOVQ         m+24(FP), DI
 	MOVQ         zero+32(FP), R8
-	VPBROADCASTD z+48(FP), Y0
-	VPBROADCASTD c+52(FP), Y1
-	VPBROADCASTD off+56(FP), Y2
+	MOVL         z+48(FP), AX
+	VPBROADCASTD AX, Y0
+	MOVL         c+52(FP), AX
+	VPBROADCASTD AX, Y1
+	MOVL         off+56(FP), AX
+	VPBROADCASTD AX, Y2
 	VPXORQ       Z3, Z3, Z3
 	VPXORQ       Z4, Z4, Z4
 	XORQ         AX, AX
@@ -114,7 +117,7 @@ tail:
 done:
 	VEXTRACTI64X4 $0x01, Z3, Y0
 	VPMINSQ       Y0, Y3, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPMINSQ       X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPMINSQ       X1, X0, X1
@@ -122,7 +125,7 @@ done:
 	MOVQ          AX, lo+64(FP)
 	VEXTRACTI64X4 $0x01, Z4, Y0
 	VPMAXSQ       Y0, Y4, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPMAXSQ       X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPMAXSQ       X1, X0, X1
@@ -131,14 +134,14 @@ done:
 	VZEROUPPER
 	RET
 
-// func requantAVX512(dst *uint8, t *int64, n int, s uint, g int64, h uint, z int64, top int64) (sum int64)
+// func requantAVX512(dst *uint8, t *int64, n int, s uint, mul int64, h uint, z int64, top int64) (sum int64)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·requantAVX512(SB), NOSPLIT, $0-72
 	MOVQ         n+16(FP), CX
 	MOVQ         dst+0(FP), DX
 	MOVQ         t+8(FP), BX
 	VPBROADCASTQ s+24(FP), Z0
-	VPBROADCASTQ g+32(FP), Z1
+	VPBROADCASTQ mul+32(FP), Z1
 	VPBROADCASTQ h+40(FP), Z2
 	MOVQ         $0x0000000000000001, AX
 	VPBROADCASTQ AX, Z3
@@ -193,7 +196,7 @@ tail:
 done:
 	VEXTRACTI64X4 $0x01, Z7, Y0
 	VPADDQ        Y0, Y7, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPADDQ        X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPADDQ        X1, X0, X1
@@ -202,14 +205,14 @@ done:
 	VZEROUPPER
 	RET
 
-// func requant16AVX512(dst *uint16, t *int64, n int, s uint, g int64, h uint, z int64, top int64) (sum int64)
+// func requant16AVX512(dst *uint16, t *int64, n int, s uint, mul int64, h uint, z int64, top int64) (sum int64)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·requant16AVX512(SB), NOSPLIT, $0-72
 	MOVQ         n+16(FP), CX
 	MOVQ         dst+0(FP), DX
 	MOVQ         t+8(FP), BX
 	VPBROADCASTQ s+24(FP), Z0
-	VPBROADCASTQ g+32(FP), Z1
+	VPBROADCASTQ mul+32(FP), Z1
 	VPBROADCASTQ h+40(FP), Z2
 	MOVQ         $0x0000000000000001, AX
 	VPBROADCASTQ AX, Z3
@@ -264,7 +267,7 @@ tail:
 done:
 	VEXTRACTI64X4 $0x01, Z7, Y0
 	VPADDQ        Y0, Y7, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPADDQ        X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPADDQ        X1, X0, X1
@@ -273,15 +276,16 @@ done:
 	VZEROUPPER
 	RET
 
-// func swigluAVX512(y *int64, g *uint8, u *uint8, table *int32, n int, zu int32) (lo int64, hi int64)
+// func swigluAVX512(y *int64, gate *uint8, u *uint8, table *int32, n int, zu int32) (lo int64, hi int64)
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·swigluAVX512(SB), NOSPLIT, $0-64
 	MOVQ         n+32(FP), CX
 	MOVQ         y+0(FP), DX
-	MOVQ         g+8(FP), BX
+	MOVQ         gate+8(FP), BX
 	MOVQ         u+16(FP), SI
 	MOVQ         table+24(FP), DI
-	VPBROADCASTD zu+40(FP), Y0
+	MOVL         zu+40(FP), AX
+	VPBROADCASTD AX, Y0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
 	XORQ         AX, AX
@@ -292,7 +296,7 @@ loop:
 	VPMOVZXBD  (BX)(AX*1), Y3
 	VPMOVZXBD  (SI)(AX*1), Y4
 	KXNORB     K1, K1, K1
-	VPXOR      Y5, Y5, Y5
+	VPXORD     Y5, Y5, Y5
 	VPGATHERDD (DI)(Y3*4), K1, Y5
 	VPSUBD     Y0, Y4, Y4
 	VPMOVSXDQ  Y5, Z3
@@ -314,10 +318,10 @@ tail:
 	VPMOVZXBD.Z (BX)(AX*1), K1, Y3
 	VPMOVZXBD.Z (SI)(AX*1), K1, Y4
 	KXNORB      K2, K2, K2
-	VPXOR       Y5, Y5, Y5
-	VPGATHERDD  (DI)(Y3*4), K2, Y5
+	VPXORD      Y6, Y6, Y6
+	VPGATHERDD  (DI)(Y3*4), K2, Y6
 	VPSUBD      Y0, Y4, Y4
-	VPMOVSXDQ   Y5, Z0
+	VPMOVSXDQ   Y6, Z0
 	VPMOVSXDQ   Y4, Z3
 	VPMULDQ     Z3, Z0, Z0
 	VMOVDQU64   Z0, K1, (DX)(AX*8)
@@ -327,7 +331,7 @@ tail:
 done:
 	VEXTRACTI64X4 $0x01, Z1, Y0
 	VPMINSQ       Y0, Y1, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPMINSQ       X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPMINSQ       X1, X0, X1
@@ -335,7 +339,7 @@ done:
 	MOVQ          AX, lo+48(FP)
 	VEXTRACTI64X4 $0x01, Z2, Y0
 	VPMAXSQ       Y0, Y2, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPMAXSQ       X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPMAXSQ       X1, X0, X1
@@ -345,7 +349,7 @@ done:
 	RET
 
 // func rotateAVX512(a *int64, b *int64, cos *int16, sin *int16, n int, s uint) (lo int64, hi int64)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·rotateAVX512(SB), NOSPLIT, $0-64
 	MOVQ         n+32(FP), CX
 	MOVQ         a+0(FP), DX
@@ -465,7 +469,7 @@ tail:
 done:
 	VEXTRACTI64X4 $0x01, Z7, Y0
 	VPMINSQ       Y0, Y7, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPMINSQ       X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPMINSQ       X1, X0, X1
@@ -473,7 +477,7 @@ done:
 	MOVQ          AX, lo+48(FP)
 	VEXTRACTI64X4 $0x01, Z8, Y0
 	VPMAXSQ       Y0, Y8, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPMAXSQ       X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPMAXSQ       X1, X0, X1
@@ -492,9 +496,12 @@ TEXT ·scoresAVX512(SB), NOSPLIT, $0-88
 	MOVQ         zero+24(FP), DI
 	MOVQ         k+32(FP), R8
 	MOVQ         m+40(FP), R9
-	VPBROADCASTD zq+56(FP), Y0
-	VPBROADCASTD c+60(FP), Y1
-	VPBROADCASTD kmin+64(FP), Y2
+	MOVL         zq+56(FP), AX
+	VPBROADCASTD AX, Y0
+	MOVL         c+60(FP), AX
+	VPBROADCASTD AX, Y1
+	MOVL         kmin+64(FP), AX
+	VPBROADCASTD AX, Y2
 	MOVQ         $0x0000000000000001, AX
 	VPBROADCASTQ AX, Z3
 	MOVL         $+62, AX
@@ -572,7 +579,7 @@ tail:
 done:
 	VEXTRACTI64X4 $0x01, Z5, Y0
 	VPMINSQ       Y0, Y5, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPMINSQ       X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPMINSQ       X1, X0, X1
@@ -580,7 +587,7 @@ done:
 	MOVQ          AX, lo+72(FP)
 	VEXTRACTI64X4 $0x01, Z6, Y0
 	VPMAXSQ       Y0, Y6, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPMAXSQ       X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPMAXSQ       X1, X0, X1
@@ -589,7 +596,7 @@ done:
 	VZEROUPPER
 	RET
 
-// func exp8AVX512(e *int32, s *int64, n int, hi int64, r int64, s1 uint, g int64, h uint, top int64, mf int32, cap int32, left int32, right int32)
+// func exp8AVX512(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, h uint, top int64, mf int32, cap int32, left int32, right int32)
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·exp8AVX512(SB), NOSPLIT, $0-88
 	MOVQ         n+16(FP), CX
@@ -598,17 +605,21 @@ TEXT ·exp8AVX512(SB), NOSPLIT, $0-88
 	VPBROADCASTQ hi+24(FP), Z0
 	VPBROADCASTQ r+32(FP), Z1
 	VPBROADCASTQ s1+40(FP), Z2
-	VPBROADCASTQ g+48(FP), Z3
+	VPBROADCASTQ mul+48(FP), Z3
 	VPBROADCASTQ h+56(FP), Z4
 	MOVQ         $0x0000000000000001, AX
 	VPBROADCASTQ AX, Z5
 	VPSLLVQ      Z4, Z5, Z5
 	VPSRLQ       $0x01, Z5, Z5
 	VPBROADCASTQ top+64(FP), Z6
-	VPBROADCASTD mf+72(FP), Y7
-	VPBROADCASTD cap+76(FP), Y8
-	VPBROADCASTD left+80(FP), Y9
-	VPBROADCASTD right+84(FP), Y10
+	MOVL         mf+72(FP), AX
+	VPBROADCASTD AX, Y7
+	MOVL         cap+76(FP), AX
+	VPBROADCASTD AX, Y8
+	MOVL         left+80(FP), AX
+	VPBROADCASTD AX, Y9
+	MOVL         right+84(FP), AX
+	VPBROADCASTD AX, Y10
 	MOVL         $+1048575, AX
 	VPBROADCASTD AX, Y11
 	MOVL         $+32768, AX
@@ -636,7 +647,7 @@ loop:
 	VPSLLVD   Y9, Y14, Y14
 	VPSRLVD   Y10, Y14, Y14
 	VPMINUD   Y11, Y14, Y14
-	VPAND     Y13, Y14, Y15
+	VPANDD    Y13, Y14, Y15
 	VPSRLD    $0x0f, Y14, Y14
 	VPSRLD    $0x01, Y15, Y15
 	VPSUBD    Y15, Y12, Y15
@@ -667,7 +678,7 @@ tail:
 	VPSLLVD     Y9, Y0, Y0
 	VPSRLVD     Y10, Y0, Y0
 	VPMINUD     Y11, Y0, Y0
-	VPAND       Y13, Y0, Y1
+	VPANDD      Y13, Y0, Y1
 	VPSRLD      $0x0f, Y0, Y0
 	VPSRLD      $0x01, Y1, Y1
 	VPSUBD      Y1, Y12, Y1
@@ -679,7 +690,7 @@ done:
 	VZEROUPPER
 	RET
 
-// func exp8QuadAVX512(e *int32, s *int64, n int, hi int64, r int64, s1 uint, g int64, h uint, top int64, mf int32, cap int32, left int32, right int32)
+// func exp8QuadAVX512(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, h uint, top int64, mf int32, cap int32, left int32, right int32)
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·exp8QuadAVX512(SB), NOSPLIT, $0-88
 	MOVQ         n+16(FP), CX
@@ -688,17 +699,21 @@ TEXT ·exp8QuadAVX512(SB), NOSPLIT, $0-88
 	VPBROADCASTQ hi+24(FP), Z0
 	VPBROADCASTQ r+32(FP), Z1
 	VPBROADCASTQ s1+40(FP), Z2
-	VPBROADCASTQ g+48(FP), Z3
+	VPBROADCASTQ mul+48(FP), Z3
 	VPBROADCASTQ h+56(FP), Z4
 	MOVQ         $0x0000000000000001, AX
 	VPBROADCASTQ AX, Z5
 	VPSLLVQ      Z4, Z5, Z5
 	VPSRLQ       $0x01, Z5, Z5
 	VPBROADCASTQ top+64(FP), Z6
-	VPBROADCASTD mf+72(FP), Y7
-	VPBROADCASTD cap+76(FP), Y8
-	VPBROADCASTD left+80(FP), Y9
-	VPBROADCASTD right+84(FP), Y10
+	MOVL         mf+72(FP), AX
+	VPBROADCASTD AX, Y7
+	MOVL         cap+76(FP), AX
+	VPBROADCASTD AX, Y8
+	MOVL         left+80(FP), AX
+	VPBROADCASTD AX, Y9
+	MOVL         right+84(FP), AX
+	VPBROADCASTD AX, Y10
 	MOVL         $+1048575, AX
 	VPBROADCASTD AX, Y11
 	MOVL         $+32768, AX
@@ -726,7 +741,7 @@ loop:
 	VPSLLVD   Y9, Y15, Y15
 	VPSRLVD   Y10, Y15, Y15
 	VPMINUD   Y11, Y15, Y15
-	VPAND     Y13, Y15, Y16
+	VPANDD    Y13, Y15, Y16
 	VPSRLD    $0x0f, Y15, Y15
 	VPSRLD    $0x01, Y16, Y18
 	VPSUBD    Y18, Y12, Y17
@@ -763,7 +778,7 @@ tail:
 	VPSLLVD     Y9, Y0, Y0
 	VPSRLVD     Y10, Y0, Y0
 	VPMINUD     Y11, Y0, Y0
-	VPAND       Y13, Y0, Y1
+	VPANDD      Y13, Y0, Y1
 	VPSRLD      $0x0f, Y0, Y0
 	VPSRLD      $0x01, Y1, Y3
 	VPSUBD      Y3, Y12, Y2
@@ -789,7 +804,8 @@ TEXT ·foldAVX512(SB), NOSPLIT, $0-72
 	MOVQ         e+8(FP), BX
 	MOVQ         m+16(FP), SI
 	MOVQ         k+24(FP), DI
-	VPBROADCASTD kmin+40(FP), Y0
+	MOVL         kmin+40(FP), AX
+	VPBROADCASTD AX, Y0
 	MOVQ         $0x0000000000000001, AX
 	VPBROADCASTQ AX, Z1
 	MOVL         $+62, AX
@@ -846,7 +862,7 @@ tail:
 done:
 	VEXTRACTI64X4 $0x01, Z3, Y0
 	VPMAXSQ       Y0, Y3, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPMAXSQ       X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPMAXSQ       X1, X0, X1
@@ -854,7 +870,7 @@ done:
 	MOVQ          AX, top+48(FP)
 	VEXTRACTI64X4 $0x01, Z4, Y0
 	VPADDQ        Y0, Y4, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPADDQ        X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPADDQ        X1, X0, X1
@@ -862,7 +878,7 @@ done:
 	MOVQ          AX, sumW+56(FP)
 	VEXTRACTI64X4 $0x01, Z5, Y0
 	VPADDQ        Y0, Y5, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPADDQ        X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPADDQ        X1, X0, X1
@@ -872,7 +888,7 @@ done:
 	RET
 
 // func sumShiftAVX512(w *int64, n int, s uint) (sum int64)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·sumShiftAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+8(FP), CX
 	MOVQ         w+0(FP), DX
@@ -903,7 +919,7 @@ tail:
 done:
 	VEXTRACTI64X4 $0x01, Z1, Y0
 	VPADDQ        Y0, Y1, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPADDQ        X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPADDQ        X1, X0, X1
@@ -984,7 +1000,7 @@ tail:
 done:
 	VEXTRACTI64X4 $0x01, Z6, Y0
 	VPADDQ        Y0, Y6, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPADDQ        X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPADDQ        X1, X0, X1
@@ -992,7 +1008,7 @@ done:
 	MOVQ          AX, sum+64(FP)
 	VEXTRACTI64X4 $0x01, Z7, Y0
 	VPADDQ        Y0, Y7, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPADDQ        X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPADDQ        X1, X0, X1
@@ -1008,7 +1024,8 @@ TEXT ·mergeAVX512(SB), NOSPLIT, $0-72
 	MOVQ         u+0(FP), DX
 	MOVQ         hi+8(FP), BX
 	MOVQ         lo+16(FP), SI
-	VPBROADCASTD dot+32(FP), Y0
+	MOVL         dot+32(FP), AX
+	VPBROADCASTD AX, Y0
 	VPBROADCASTQ m+40(FP), Z1
 	VPBROADCASTQ shift+48(FP), Z2
 	MOVQ         $0x0000000000000001, AX
@@ -1071,7 +1088,7 @@ tail:
 done:
 	VEXTRACTI64X4 $0x01, Z5, Y0
 	VPMINSQ       Y0, Y5, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPMINSQ       X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPMINSQ       X1, X0, X1
@@ -1079,7 +1096,7 @@ done:
 	MOVQ          AX, least+56(FP)
 	VEXTRACTI64X4 $0x01, Z6, Y0
 	VPMAXSQ       Y0, Y6, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPMAXSQ       X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPMAXSQ       X1, X0, X1
@@ -1089,7 +1106,7 @@ done:
 	RET
 
 // func maxAbsAVX512(h *int32, n int) (lo int64, hi int64)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·maxAbsAVX512(SB), NOSPLIT, $0-32
 	MOVQ   n+8(FP), CX
 	MOVQ   h+0(FP), DX
@@ -1120,7 +1137,7 @@ tail:
 done:
 	VEXTRACTI64X4 $0x01, Z0, Y2
 	VPMINSQ       Y2, Y0, Y2
-	VEXTRACTI128  $0x01, Y2, X0
+	VEXTRACTI32X4 $0x01, Y2, X0
 	VPMINSQ       X0, X2, X0
 	VPSHUFD       $0x4e, X0, X2
 	VPMINSQ       X0, X2, X0
@@ -1128,7 +1145,7 @@ done:
 	MOVQ          AX, lo+16(FP)
 	VEXTRACTI64X4 $0x01, Z1, Y0
 	VPMAXSQ       Y0, Y1, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPMAXSQ       X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPMAXSQ       X1, X0, X1
@@ -1138,7 +1155,7 @@ done:
 	RET
 
 // func sumSquaresAVX512(h *int32, n int, s uint) (sum int64)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+8(FP), CX
 	MOVQ         h+0(FP), DX
@@ -1186,7 +1203,7 @@ tail:
 done:
 	VEXTRACTI64X4 $0x01, Z3, Y0
 	VPADDQ        Y0, Y3, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPADDQ        X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPADDQ        X1, X0, X1
@@ -1196,7 +1213,7 @@ done:
 	RET
 
 // func normAVX512(v *int64, h *int32, gamma *int32, n int, s uint, rho int64, shift uint) (lo int64, hi int64)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·normAVX512(SB), NOSPLIT, $0-72
 	MOVQ         n+24(FP), CX
 	MOVQ         v+0(FP), DX
@@ -1269,7 +1286,7 @@ tail:
 done:
 	VEXTRACTI64X4 $0x01, Z6, Y0
 	VPMINSQ       Y0, Y6, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPMINSQ       X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPMINSQ       X1, X0, X1
@@ -1277,7 +1294,7 @@ done:
 	MOVQ          AX, lo+56(FP)
 	VEXTRACTI64X4 $0x01, Z7, Y0
 	VPMAXSQ       Y0, Y7, Y0
-	VEXTRACTI128  $0x01, Y0, X1
+	VEXTRACTI32X4 $0x01, Y0, X1
 	VPMAXSQ       X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPMAXSQ       X1, X0, X1

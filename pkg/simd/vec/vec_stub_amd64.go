@@ -17,17 +17,17 @@ func accumulateAVX512(t *int64, acc *int32, sum *int32, m *int32, zero *uint8, n
 // requantAVX512: dst = clamp(z + round((t>>s)·g / 2^h), 0, top) and its sum.
 //
 //go:noescape
-func requantAVX512(dst *uint8, t *int64, n int, s uint, g int64, h uint, z int64, top int64) (sum int64)
+func requantAVX512(dst *uint8, t *int64, n int, s uint, mul int64, h uint, z int64, top int64) (sum int64)
 
 // requant16AVX512: dst = clamp(z + round((t>>s)·g / 2^h), 0, top) and its sum.
 //
 //go:noescape
-func requant16AVX512(dst *uint16, t *int64, n int, s uint, g int64, h uint, z int64, top int64) (sum int64)
+func requant16AVX512(dst *uint16, t *int64, n int, s uint, mul int64, h uint, z int64, top int64) (sum int64)
 
 // swigluAVX512: y = table[g]·(u − zu) and its range.
 //
 //go:noescape
-func swigluAVX512(y *int64, g *uint8, u *uint8, table *int32, n int, zu int32) (lo int64, hi int64)
+func swigluAVX512(y *int64, gate *uint8, u *uint8, table *int32, n int, zu int32) (lo int64, hi int64)
 
 // rotateAVX512: the pairs (a, b) turned in place, and their range; n pairs.
 //
@@ -42,12 +42,12 @@ func scoresAVX512(s *int64, acc *int32, sum *int32, zero *int32, k *int32, m *ui
 // exp8AVX512: e = b·2^15 >> octaves of the distance codes, top ≤ 255; v = (min(d·mf, cap)<<left)>>right.
 //
 //go:noescape
-func exp8AVX512(e *int32, s *int64, n int, hi int64, r int64, s1 uint, g int64, h uint, top int64, mf int32, cap int32, left int32, right int32)
+func exp8AVX512(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, h uint, top int64, mf int32, cap int32, left int32, right int32)
 
 // exp8QuadAVX512: exp8AVX512 with the parabola.
 //
 //go:noescape
-func exp8QuadAVX512(e *int32, s *int64, n int, hi int64, r int64, s1 uint, g int64, h uint, top int64, mf int32, cap int32, left int32, right int32)
+func exp8QuadAVX512(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, h uint, top int64, mf int32, cap int32, left int32, right int32)
 
 // foldAVX512: w = round(e·m / 2^(k−kmin)), max(0, max w), Σw, Σe.
 //

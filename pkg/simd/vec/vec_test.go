@@ -2,400 +2,295 @@ package vec
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
-	"github.com/illm-go/illm/pkg/intmath"
+	"github.com/illm-go/illm/pkg/simd/cpu"
+	"github.com/illm-go/illm/pkg/simd/simdtest"
 )
 
-// lengths covers empty rows, tails on both sides of 8, 16 and 64 lanes, and rows that reuse a table.
-var lengths = []int{0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 127, 200, 255, 256, 257, 600}
+// lengths cover every tail of a step of eight, and rows of several steps.
+var lengths = []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 23, 31, 32, 33, 40, 63, 64, 65, 200, 577}
 
-// draw returns n integers of random magnitude up to 2^bits, with both ends and zero among them.
-func draw(rng *rand.Rand, n, bits int) []int64 {
-	t := make([]int64, n)
-	for j := range t {
-		switch rng.IntN(8) {
+// source draws operands for one length; every slice lies against a forbidden
+// page, before it or behind it, and is remembered so that writes show.
+type source struct {
+	*rand.Rand
+	t     *testing.T
+	n     int
+	start bool
+	edge  bool
+}
+
+func slab[T simdtest.Number](s *source, n int) []T {
+	if s.start {
+		return simdtest.Start[T](s.t, n)
+	}
+	return simdtest.End[T](s.t, n)
+}
+
+// ints draws n values in [lo, hi], at the ends often if s.edge.
+func ints[T simdtest.Number](s *source, n int, lo, hi int64) []T {
+	out := slab[T](s, n)
+	for i := range out {
+		out[i] = T(s.between(lo, hi))
+	}
+	return out
+}
+
+func (s *source) between(lo, hi int64) int64 {
+	if s.edge {
+		switch s.IntN(6) {
 		case 0:
-			t[j] = 1 << bits
+			return lo
 		case 1:
-			t[j] = -1 << bits
+			return hi
 		case 2:
-			t[j] = 0
-		default:
-			t[j] = rng.Int64N(2<<bits) - 1<<bits>>rng.IntN(bits+1)
-			t[j] = max(-1<<bits, min(t[j], 1<<bits))
+			return max(lo, min(0, hi))
+		case 3:
+			return max(lo, min(-1, hi))
 		}
 	}
-	return t
-}
-
-func draw32(rng *rand.Rand, n, bits int) []int32 {
-	out := make([]int32, n)
-	for j, v := range draw(rng, n, bits) {
-		out[j] = int32(max(-math.MaxInt32, min(v, math.MaxInt32)))
+	if s.IntN(2) == 0 { // all magnitudes, not only the largest
+		v := s.Int64() >> s.IntN(63)
+		if s.IntN(2) == 0 {
+			v = -v
+		}
+		return max(lo, min(v, hi))
 	}
-	return out
-}
-
-// fill returns n values of a function.
-func fill[T any](n int, f func() T) []T {
-	out := make([]T, n)
-	for j := range out {
-		out[j] = f()
+	if span := uint64(hi) - uint64(lo); span < 1<<63-1 {
+		return lo + s.Int64N(int64(span)+1)
 	}
-	return out
+	return s.Int64()
 }
 
-// each runs f for every length with a seeded source.
-func each(t *testing.T, f func(t *testing.T, rng *rand.Rand, n int)) {
-	for _, n := range lengths {
-		for round := range 6 {
-			f(t, rand.New(rand.NewPCG(uint64(n), uint64(round))), n)
-		}
-	}
-}
-
-func same[T comparable](t *testing.T, what string, got, want []T) {
-	t.Helper()
-	for j := range want {
-		if got[j] != want[j] {
-			t.Fatalf("%s of %d: element %d = %v, want %v", what, len(want), j, got[j], want[j])
-		}
-	}
-}
-
-func sameRange(t *testing.T, what string, lo, hi int64, row []int64) {
-	t.Helper()
-	wantLo, wantHi := slices.Min(append(row, 0)), slices.Max(append(row, 0))
-	if lo != wantLo || hi != wantHi {
-		t.Fatalf("%s of %d: range (%d, %d), want (%d, %d)", what, len(row), lo, hi, wantLo, wantHi)
-	}
-}
-
-func TestMinMax(t *testing.T) {
-	each(t, func(t *testing.T, rng *rand.Rand, n int) {
-		row := draw(rng, n, 60)
-		lo, hi := MinMax(row)
-		sameRange(t, "MinMax", lo, hi, slices.Clone(row))
-		for j := range row { // all of one sign: the range still reaches 0
-			row[j] = 1 + max(row[j], -row[j])
-		}
-		lo, hi = MinMax(row)
-		sameRange(t, "MinMax of positives", lo, hi, slices.Clone(row))
-	})
-}
-
-func TestAccumulate(t *testing.T) {
-	each(t, func(t *testing.T, rng *rand.Rand, n int) {
-		// the bracket is drawn first and acc is what gives it, wrapping: the true value fits, the parts need not
-		value, sum := draw32(rng, n, 31), draw32(rng, n, 22)
-		m := fill(n, func() int32 { return rng.Int32N(1 << 24) })
-		zero := fill(n, func() uint8 { return uint8(rng.Uint32()) })
-		z, c, off := rng.Int32N(256), rng.Int32N(1<<24)-1<<23, int32(rng.IntN(2)*128)
-		acc, want := make([]int32, n), make([]int64, n)
-		for j := range acc {
-			acc[j] = value[j] + z*sum[j] + (int32(zero[j])-off)*c
-			want[j] = int64(value[j]) * int64(m[j])
-		}
-		got := make([]int64, n)
-		lo, hi := Accumulate(got, acc, sum, m, zero, z, c, off)
-		same(t, "Accumulate", got, want)
-		sameRange(t, "Accumulate", lo, hi, want)
-	})
-}
-
-func TestRequant(t *testing.T) {
-	each(t, func(t *testing.T, rng *rand.Rand, n int) {
-		for _, bits := range []uint{2, 4, 8, 16} {
-			shift := uint(rng.IntN(30))
-			row := draw(rng, n, 31+int(shift)-1)
-			top := int64(1)<<bits - 1
-			g, h, z := rng.Int64N(1<<31), 1+uint(rng.IntN(59)), rng.Int64N(top+1)
-			want, sum := make([]uint16, n), int64(0)
-			for j, v := range row {
-				y := intmath.Sat(z+intmath.RoundShift(intmath.Asr(v, int(shift))*g, int(h)), 0, top)
-				want[j] = uint16(y)
-				sum += y
-			}
-			got := make([]uint16, n)
-			if s := Requant16(got, row, shift, g, h, z, top); s != sum {
-				t.Fatalf("Requant16: sum %d, want %d", s, sum)
-			}
-			same(t, "Requant16", got, want)
-			if bits > 8 {
-				continue
-			}
-			got8, want8 := make([]uint8, n), make([]uint8, n)
-			for j, v := range want {
-				want8[j] = uint8(v)
-			}
-			if s := Requant(got8, row, shift, g, h, z, top); s != sum {
-				t.Fatalf("Requant: sum %d, want %d", s, sum)
-			}
-			same(t, "Requant", got8, want8)
-		}
-	})
-}
-
-func TestRotate(t *testing.T) {
-	each(t, func(t *testing.T, rng *rand.Rand, n int) {
-		for _, shift := range []uint{0, 1, 7, 40} {
-			row := draw(rng, 2*n, min(15+int(shift), 59))
-			q14 := func() int16 { return int16(rng.IntN(1<<15+1) - 1<<14) }
-			cos, sin := fill(n, q14), fill(n, q14)
-			want := make([]int64, 2*n)
-			for i := range n {
-				a := intmath.Sat(intmath.RoundShift(row[i], int(shift)), -32767, 32767)
-				b := intmath.Sat(intmath.RoundShift(row[i+n], int(shift)), -32767, 32767)
-				c, s := int64(cos[i]), int64(sin[i])
-				want[i] = intmath.RoundShift(a*c-b*s, 14)
-				want[i+n] = intmath.RoundShift(a*s+b*c, 14)
-			}
-			lo, hi := Rotate(row, cos, sin, shift)
-			same(t, "Rotate", row, want)
-			sameRange(t, "Rotate", lo, hi, want)
-		}
-	})
-}
-
-func TestScores(t *testing.T) {
-	each(t, func(t *testing.T, rng *rand.Rand, n int) {
-		if n == 0 {
-			return
-		}
-		value, sum, zero := draw32(rng, n, 23), draw32(rng, n, 15), draw32(rng, n, 7)
-		zq, c, kmin := rng.Int32N(256), rng.Int32N(1<<17)-1<<16, rng.Int32N(60)-30
-		spread := []int32{1, 4, 20, 100}[rng.IntN(4)]
-		k := fill(n, func() int32 { return kmin + rng.Int32N(spread) })
-		m := fill(n, func() uint32 { return 1<<15 + rng.Uint32N(1<<15) })
-		acc, want := make([]int32, n), make([]int64, n)
-		for j := range acc {
-			acc[j] = value[j] + zq*sum[j] + zero[j]*c
-			want[j] = intmath.RoundShift(int64(value[j])*int64(m[j])<<16, int(k[j]-kmin))
-		}
-		got := make([]int64, n)
-		lo, hi := Scores(got, acc, sum, zero, k, m, zq, c, kmin)
-		same(t, "Scores", got, want)
-		if lo != slices.Min(want) || hi != slices.Max(want) {
-			t.Fatalf("Scores: range (%d, %d), want the plain (%d, %d)", lo, hi, slices.Min(want), slices.Max(want))
-		}
-	})
-}
-
-// expQ30 is the exponential of a code by the words of its definition.
-func expQ30(d, mf int64, k int32, quad bool) int32 {
-	w := d * mf
-	v := int64(0)
-	if k >= 15 {
-		v = intmath.Asr(w, int(k)-15)
-	} else {
-		v = min(w, 1<<22) << min(15-k, 40)
-	}
-	v = min(v, 32<<15-1)
-	q, f := v>>15, v&32767
-	b := 32768 - (f >> 1)
-	if quad {
-		b -= (((f * (32768 - f)) >> 15) * 11) >> 6
-	}
-	return int32((b << 15) >> q)
-}
-
-func TestExp(t *testing.T) {
-	each(t, func(t *testing.T, rng *rand.Rand, n int) {
-		for _, top := range []int64{3, 255, 65535} {
-			for _, quad := range []bool{false, true} {
-				hi := rng.Int64N(1<<56) - 1<<55
-				shift := uint(rng.IntN(26))
-				r := rng.Int64N(1<<31) << shift
-				s := fill(n, func() int64 { return hi - rng.Int64N(1<<57)>>rng.IntN(57) })
-				g, h := rng.Int64N(1<<31), 1+uint(rng.IntN(59))
-				if rng.IntN(2) == 0 { // a grid as di makes it, so that codes fill the range
-					h = uint(intmath.ILog2(uint64(max(r>>shift, 1)))) + 15
-					g = min(intmath.DivRound(top<<h, max(r>>shift, 1)), 1<<31-1)
+// walk compares f's result on every path with its result on the generic one,
+// for all lengths. f draws its operands from s alone and returns everything it
+// computes; its inputs come back too, so that a write to them shows.
+func walk(t *testing.T, f func(s *source) []any) {
+	simdtest.Each(t, "vec", func(t *testing.T) {
+		for _, n := range lengths {
+			for round := range 6 {
+				seed := uint64(1000*n + round)
+				run := func() []any {
+					return f(&source{rand.New(rand.NewPCG(seed, 7)), t, n, round%2 == 0, round >= 2})
 				}
-				mf, k := rng.Int64N(1<<17), rng.Int32N(60)-20
-				want := make([]int32, n)
-				for j, v := range s {
-					d := min(intmath.RoundShift(intmath.Asr(min(hi-v, r), int(shift))*g, int(h)), top)
-					want[j] = expQ30(d, mf, k, quad)
-				}
-				got := make([]int32, n)
-				Exp(got, s, hi, r, shift, g, h, top, mf, k, quad)
-				same(t, fmt.Sprintf("Exp (top %d, quad %v)", top, quad), got, want)
-			}
-		}
-	})
-}
-
-func TestFoldAndSplit(t *testing.T) {
-	each(t, func(t *testing.T, rng *rand.Rand, n int) {
-		e := fill(n, func() int32 { return rng.Int32N(1<<30+1) >> rng.IntN(31) })
-		kmin, spread := rng.Int32N(60)-30, []int32{1, 4, 20, 100}[rng.IntN(4)]
-		k := fill(n, func() int32 { return kmin + rng.Int32N(spread) })
-		m := fill(n, func() uint32 { return 1<<15 + rng.Uint32N(1<<15) })
-		want, top, sumW, sumE := make([]int64, n), int64(0), int64(0), int64(0)
-		for j := range want {
-			want[j] = intmath.RoundShift(int64(e[j])*int64(m[j]), int(k[j]-kmin))
-			top, sumW, sumE = max(top, want[j]), sumW+want[j], sumE+int64(e[j])
-		}
-		w := make([]int64, n)
-		gotTop, gotW, gotE := Fold(w, e, m, k, kmin)
-		same(t, "Fold", w, want)
-		if gotTop != top || gotW != sumW || gotE != sumE {
-			t.Fatalf("Fold: (%d, %d, %d), want (%d, %d, %d)", gotTop, gotW, gotE, top, sumW, sumE)
-		}
-		shift := uint(max(0, intmath.ILog2(uint64(top))-30))
-		sum := int64(0)
-		for _, v := range w {
-			sum += v >> shift
-		}
-		if got := SumShift(w, shift); got != sum {
-			t.Fatalf("SumShift = %d, want %d", got, sum)
-		}
-		zero := draw32(rng, n, 16)
-		for _, c := range []int64{0, 1, 1 << 30, 1<<31 - 1, 1 << 31, rng.Int64N(1 << 31)} {
-			right := 1 + uint(rng.IntN(61))
-			lo, hi, dot, total := make([]uint8, n), make([]uint8, n), int64(0), int64(0)
-			gotSum, gotDot := Split(lo, hi, w, shift, c, right, zero)
-			for j, v := range w {
-				p := min(32767, intmath.RoundShift(v>>shift*c, int(right)))
-				if lo[j] > 127 || int64(hi[j])*128+int64(lo[j]) != p {
-					t.Fatalf("Split: 128·%d + %d, want %d", hi[j], lo[j], p)
-				}
-				total += p
-				dot += p * int64(zero[j])
-			}
-			if gotSum != total || gotDot != dot {
-				t.Fatalf("Split: (%d, %d), want (%d, %d)", gotSum, gotDot, total, dot)
-			}
-		}
-	})
-}
-
-func TestMerge(t *testing.T) {
-	each(t, func(t *testing.T, rng *rand.Rand, n int) {
-		value, lo := draw32(rng, n, 23), draw32(rng, n, 22)
-		hi, dot, m := make([]int32, n), rng.Int32N(1<<24)-1<<23, 1<<15+rng.Int64N(1<<15)
-		for _, right := range []uint{0, 1, 8, 30, 62} {
-			want := make([]int64, n)
-			for j := range hi {
-				hi[j] = rng.Int32N(1<<16) - 1<<15
-				lo[j] = value[j] - hi[j]<<7 + dot
-				want[j] = intmath.RoundShift(int64(value[j])*m<<8, int(right))
-			}
-			got := make([]int64, n)
-			least, most := Merge(got, hi, lo, dot, m, right)
-			same(t, "Merge", got, want)
-			sameRange(t, "Merge", least, most, want)
-		}
-	})
-}
-
-func TestNorm(t *testing.T) {
-	each(t, func(t *testing.T, rng *rand.Rand, n int) {
-		for _, shift := range []uint{0, 1, 8} {
-			h, gamma := draw32(rng, n, 23+int(shift)), draw32(rng, n, 23)
-			most, sum := int64(0), int64(0)
-			for _, v := range h {
-				most = max(most, int64(v), -int64(v))
-				x := intmath.RoundShift(int64(v), int(shift))
-				sum += x * x
-			}
-			if got := MaxAbs(h); int64(got) != most {
-				t.Fatalf("MaxAbs = %d, want %d", got, most)
-			}
-			if got := SumSquares(h, shift); got != sum {
-				t.Fatalf("SumSquares = %d, want %d", got, sum)
-			}
-			for _, rho := range []int64{1, 1 << 30, 1<<31 - 1, 1 << 31, 1 + rng.Int64N(1<<31)} {
-				right := 24 + uint(rng.IntN(8))
-				want := make([]int64, n)
-				for j, v := range h {
-					want[j] = intmath.RoundShift(intmath.RoundShift(int64(v), int(shift))*rho, int(right)) * int64(gamma[j])
-				}
-				got := make([]int64, n)
-				lo, hi := Norm(got, h, gamma, shift, rho, right)
-				same(t, "Norm", got, want)
-				sameRange(t, "Norm", lo, hi, want)
-			}
-		}
-	})
-	if got := MaxAbs([]int32{math.MinInt32, 5}); got != 1<<31 {
-		t.Errorf("MaxAbs(−2^31) = %d, want 2^31", got)
-	}
-}
-
-func TestAddResidual(t *testing.T) {
-	each(t, func(t *testing.T, rng *rand.Rand, n int) {
-		for _, right := range []uint{0, 1, 10, 23, 40, 62} {
-			h, row := draw32(rng, n, 31), draw(rng, n, 54)
-			m := 1<<15 + rng.Int64N(1<<15)
-			want, saturated := make([]int32, n), 0
-			for j, v := range row {
-				d := intmath.RoundShift(intmath.RoundShift(v, 16)*m, int(right))
-				y := intmath.Sat(int64(h[j])+intmath.Sat(d, -1<<31, 1<<31), -math.MaxInt32, math.MaxInt32)
-				if want[j] = int32(y); y != int64(h[j])+d {
-					saturated++
+				got := run()
+				var want []any
+				simdtest.With(cpu.Generic, func() { want = run() })
+				for i := range want {
+					if g, w := fmt.Sprint(got[i]), fmt.Sprint(want[i]); g != w {
+						t.Fatalf("n=%d round=%d: value %d is\n%s, want\n%s", n, round, i, g, w)
+					}
 				}
 			}
-			if got := AddResidual(h, row, m, right); got != saturated {
-				t.Fatalf("AddResidual: %d saturated, want %d", got, saturated)
-			}
-			same(t, "AddResidual", h, want)
 		}
 	})
 }
 
-// sigma is σ⁺ of every E in Q15.
-var sigma = func() []uint16 {
-	t := make([]uint16, 32769)
-	for e := range t {
-		t[e] = uint16(intmath.DivRound(1<<30, 32768+int64(e)))
-	}
-	return t
-}()
+func TestMinMaxPaths(t *testing.T) {
+	walk(t, func(s *source) []any {
+		x := ints[int64](s, s.n, -1<<60, 1<<60)
+		lo, hi := MinMax(x)
+		return []any{lo, hi, x}
+	})
+}
 
-func TestSwiGLU(t *testing.T) {
-	each(t, func(t *testing.T, rng *rand.Rand, n int) {
-		for _, quad := range []bool{false, true} {
-			zg, zu, mf, k := rng.Int64N(256), rng.Int64N(256), 47104+rng.Int64N(1<<16), rng.Int32N(30)
-			g := fill(n, func() uint8 { return uint8(rng.Uint32()) })
-			u := fill(n, func() uint8 { return uint8(rng.Uint32()) })
-			wide := func() uint16 { return uint16(rng.Uint32()) }
-			g16, u16 := fill(n, wide), fill(n, wide)
-			alpha := fill(n, func() int32 { return rng.Int32N(1 << 20) })
-			product := func(x, y, a int64) int64 {
-				e := int64(expQ30(max(x, -x), mf*a, k, quad)) // Q30 loses what Q15 drops
-				s := int64(sigma[e>>15])
-				if x < 0 {
-					s = 32768 - s
-				}
-				return x * s * y
+func TestAccumulatePaths(t *testing.T) {
+	walk(t, func(s *source) []any {
+		n := s.n
+		acc, sum := ints[int32](s, n, -1<<30, 1<<30), ints[int32](s, n, -1<<22, 1<<22)
+		m, zero := ints[int32](s, n, 0, 1<<24-1), ints[uint8](s, n, 0, 255)
+		z, c, off := int32(s.between(0, 255)), int32(s.between(0, 1<<22)), int32(s.between(0, 1))*128
+		dst := slab[int64](s, n)
+		lo, hi := Accumulate(dst, acc, sum, m, zero, z, c, off)
+		return []any{lo, hi, dst, acc, sum, m, zero}
+	})
+}
+
+// grid draws a row of |t| < 2^60 with a shift and a factor as di.Requant has
+// them: t>>s in [−2^31, 2^31).
+func (s *source) grid() (t []int64, shift uint, g int64, h uint) {
+	bits := 1 + s.IntN(59)
+	t = ints[int64](s, s.n, -1<<bits, 1<<bits-1)
+	return t, uint(max(0, bits-31)), s.between(0, 1<<31-1), uint(s.between(1, 61))
+}
+
+func TestRequantPaths(t *testing.T) {
+	walk(t, func(s *source) []any {
+		x, shift, g, h := s.grid()
+		top := int64(1)<<(1+s.IntN(8)) - 1
+		z := s.between(0, top)
+		dst := slab[uint8](s, s.n)
+		sum := Requant(dst, x, shift, g, h, z, top)
+		return []any{sum, dst, x}
+	})
+}
+
+func TestRequant16Paths(t *testing.T) {
+	walk(t, func(s *source) []any {
+		x, shift, g, h := s.grid()
+		top := int64(1)<<(9+s.IntN(8)) - 1
+		z := s.between(0, top)
+		dst := slab[uint16](s, s.n)
+		sum := Requant16(dst, x, shift, g, h, z, top)
+		return []any{sum, dst, x}
+	})
+}
+
+func TestRotatePaths(t *testing.T) {
+	walk(t, func(s *source) []any {
+		bits := 1 + s.IntN(55)
+		x := ints[int64](s, 2*s.n, -1<<bits, 1<<bits)
+		cos, sin := ints[int16](s, s.n, -1<<14, 1<<14), ints[int16](s, s.n, -1<<14, 1<<14)
+		lo, hi := Rotate(x, cos, sin, uint(max(0, bits-14-s.IntN(2))))
+		return []any{lo, hi, x, cos, sin}
+	})
+}
+
+// scales draws the scales of cached keys or values: mantissas of 16 bits, and
+// exponents at most 70 above their minimum.
+func (s *source) scales() (m []uint32, k []int32, kmin int32) {
+	kmin = int32(s.between(-40, 40))
+	return ints[uint32](s, s.n, 0, 1<<16-1), ints[int32](s, s.n, int64(kmin), int64(kmin)+s.between(0, 70)), kmin
+}
+
+func TestScoresPaths(t *testing.T) {
+	walk(t, func(s *source) []any {
+		n := s.n
+		acc, sum, zero := ints[int32](s, n, -1<<22, 1<<22), ints[int32](s, n, -1<<13, 1<<13), ints[int32](s, n, -128, 127)
+		m, k, kmin := s.scales()
+		dst := slab[int64](s, n)
+		lo, hi := Scores(dst, acc, sum, zero, k, m, int32(s.between(0, 255)), int32(s.between(0, 1<<13)), kmin)
+		return []any{lo, hi, dst, acc, sum, zero, m, k}
+	})
+}
+
+func TestExpPaths(t *testing.T) {
+	for _, quad := range []bool{false, true} {
+		walk(t, func(s *source) []any {
+			bits := 1 + s.IntN(56)
+			x := ints[int64](s, s.n, -1<<bits, 1<<bits)
+			top := int64(1)<<(1+s.IntN(8)) - 1
+			if s.IntN(4) == 0 {
+				top = 1<<16 - 1
 			}
-			want, wantA, want16 := make([]int64, n), make([]int64, n), make([]int64, n)
-			for j := range want {
-				want[j] = product(int64(g[j])-zg, int64(u[j])-zu, 1)
-				wantA[j] = product(int64(g[j])-zg, int64(u[j])-zu, int64(alpha[j]))
-				want16[j] = product(int64(g16[j])-zg, int64(u16[j])-zu, 1)
-			}
-			var table [256]int32
-			GateTable(&table, zg, mf, k, quad, sigma)
-			got := make([]int64, n)
-			lo, hi := SwiGLU(got, g, u, &table, int32(zu))
-			same(t, "SwiGLU", got, want)
-			sameRange(t, "SwiGLU", lo, hi, want)
-			lo, hi = SwiGLUCodes(got, g, u, zg, zu, mf, nil, k, quad, sigma)
-			same(t, "SwiGLUCodes", got, want)
-			sameRange(t, "SwiGLUCodes", lo, hi, want)
-			lo, hi = SwiGLUCodes(got, g, u, zg, zu, mf, alpha, k, quad, sigma)
-			same(t, "SwiGLUCodes with α", got, wantA)
-			sameRange(t, "SwiGLUCodes with α", lo, hi, wantA)
-			lo, hi = SwiGLUCodes(got, g16, u16, zg, zu, mf, nil, k, quad, sigma)
-			same(t, "SwiGLUCodes, 16 bits", got, want16)
-			sameRange(t, "SwiGLUCodes, 16 bits", lo, hi, want16)
+			r := s.between(1, 1<<(bits+1))
+			e := slab[int32](s, s.n)
+			Exp(e, x, slices.Max(x), r, uint(max(0, bits-29)), s.between(0, 1<<31-1), uint(s.between(1, 61)), top,
+				s.between(1, 1<<17-1), int32(s.between(-60, 60)), quad)
+			return []any{e, x}
+		})
+	}
+}
+
+func TestFoldPaths(t *testing.T) {
+	walk(t, func(s *source) []any {
+		e := ints[int32](s, s.n, 0, 1<<30)
+		m, k, kmin := s.scales()
+		w := slab[int64](s, s.n)
+		top, sumW, sumE := Fold(w, e, m, k, kmin)
+		return []any{top, sumW, sumE, w, e, m, k}
+	})
+}
+
+func TestSplitPaths(t *testing.T) {
+	walk(t, func(s *source) []any {
+		bits := 1 + s.IntN(45)
+		w := ints[int64](s, s.n, 0, 1<<bits-1)
+		zero := ints[int32](s, s.n, -1<<16, 1<<16)
+		lo, hi := slab[uint8](s, s.n), slab[uint8](s, s.n)
+		shift := uint(max(0, bits-31))
+		sum, dot := Split(lo, hi, w, shift, s.between(0, 1<<31), uint(s.between(1, 62)), zero)
+		return []any{sum, dot, SumShift(w, shift), lo, hi, w, zero}
+	})
+}
+
+func TestMergePaths(t *testing.T) {
+	walk(t, func(s *source) []any {
+		hi, lo := ints[int32](s, s.n, -1<<24, 1<<24), ints[int32](s, s.n, -1<<31, 1<<31-1)
+		u := slab[int64](s, s.n)
+		least, most := Merge(u, hi, lo, int32(s.between(-1<<24, 1<<24)), s.between(0, 1<<16-1), uint(s.between(0, 70)))
+		return []any{least, most, u, hi, lo}
+	})
+}
+
+func TestSwiGLUPaths(t *testing.T) {
+	walk(t, func(s *source) []any {
+		g, u := ints[uint8](s, s.n, 0, 255), ints[uint8](s, s.n, 0, 255)
+		table := (*[256]int32)(ints[int32](s, 256, -1<<23+1, 1<<23-1))
+		y := slab[int64](s, s.n)
+		lo, hi := SwiGLU(y, g, u, table, int32(s.between(0, 255)))
+		return []any{lo, hi, y, g, u, *table}
+	})
+}
+
+func TestNormPaths(t *testing.T) {
+	walk(t, func(s *source) []any {
+		bits := 1 + s.IntN(31)
+		h := ints[int32](s, s.n, -1<<bits, 1<<bits-1)
+		gamma := ints[int32](s, s.n, -1<<23, 1<<23)
+		shift := uint(max(0, bits-24))
+		v := slab[int64](s, s.n)
+		n := uint(s.between(25, 31)) // |round(h)·rho| ≤ 2^55, and the quotient fits 31 bits
+		lo, hi := Norm(v, h, gamma, shift, s.between(0, 1<<31), n)
+		return []any{lo, hi, v, MaxAbs(h), SumSquares(h, shift), h, gamma}
+	})
+}
+
+func TestAddResidualPaths(t *testing.T) {
+	walk(t, func(s *source) []any {
+		h := ints[int32](s, s.n, -1<<31+1, 1<<31-1)
+		x := ints[int64](s, s.n, -1<<54, 1<<54)
+		saturated := AddResidual(h, x, s.between(0, 1<<16-1), uint(s.between(0, 70)))
+		return []any{saturated, h, x}
+	})
+}
+
+// The saturation counter sees both clamps and nothing else.
+func TestAddResidualCounts(t *testing.T) {
+	simdtest.Each(t, "vec", func(t *testing.T) {
+		h := []int32{0, 1<<31 - 1, -(1<<31 - 1), 5, 1<<31 - 2, 0, 0, 0, 0, 1}
+		x := []int64{1 << 16, 1 << 16, -1 << 16, 0, 1 << 16, 1 << 54, -1 << 54, 1 << 15, 1<<15 - 1, -1 << 15}
+		if got := AddResidual(h, x, 1, 0); got != 4 {
+			t.Errorf("saturated %d, want 4", got)
 		}
+		want := []int32{1, 1<<31 - 1, -(1<<31 - 1), 5, 1<<31 - 1, 1<<31 - 1, -(1<<31 - 1), 1, 0, 0}
+		if !slices.Equal(h, want) {
+			t.Errorf("h = %v, want %v", h, want)
+		}
+	})
+}
+
+func TestMaxAbsExtreme(t *testing.T) {
+	simdtest.Each(t, "vec", func(t *testing.T) {
+		for _, c := range []struct {
+			h    []int32
+			want uint32
+		}{{nil, 0}, {[]int32{0}, 0}, {[]int32{-1 << 31}, 1 << 31}, {[]int32{5, -7, 6}, 7}, {[]int32{1<<31 - 1, -(1<<31 - 1)}, 1<<31 - 1}} {
+			if got := MaxAbs(c.h); got != c.want {
+				t.Errorf("MaxAbs(%v) = %d, want %d", c.h, got, c.want)
+			}
+		}
+	})
+}
+
+// No row is empty in the engine, but none of the functions minds.
+func TestEmptyRows(t *testing.T) {
+	simdtest.Each(t, "vec", func(t *testing.T) {
+		var table [256]int32
+		lo, hi := MinMax(nil)
+		sum := Requant(nil, nil, 0, 1, 1, 3, 255)
+		top, sumW, sumE := Fold(nil, nil, nil, nil, 0)
+		a, b := SwiGLU(nil, nil, nil, &table, 0)
+		c, d := Norm(nil, nil, nil, 0, 0, 1)
+		e, f := Rotate(nil, nil, nil, 0)
+		for i, v := range []int64{lo, hi, sum, top, sumW, sumE, a, b, c, d, e, f, SumSquares(nil, 0), SumShift(nil, 0)} {
+			if v != 0 {
+				t.Errorf("result %d is %d", i, v)
+			}
+		}
+		Exp(nil, nil, 0, 1, 0, 1, 1, 255, 1, 20, false)
 	})
 }

@@ -1,0 +1,371 @@
+package main
+
+import (
+	"github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// vecFile writes the row kernels of package vec. Their definitions are the Go
+// functions named …Generic there; names and letters are the same.
+func vecFile(c *build.Context) {
+	vecLinear(c)
+	vecAttention(c)
+	vecStream(c)
+}
+
+// vecLinear: what follows a linear layer.
+func vecLinear(c *build.Context) {
+	writeRow(c, "minMaxAVX512", "min(0, min t), max(0, max t).",
+		"func(t *int64, n int) (lo, hi int64)",
+		func(r *row) (func(), func()) {
+			t := r.ptr("t")
+			m := r.zeroRange()
+			return func() { r.foldRange(r.int64s(t), m) },
+				func() { r.returnRange(m, "lo", "hi") }
+		})
+
+	writeRow(c, "accumulateAVX512", "t = (acc − z·sum − (zero−off)·c)·m and its range.",
+		"func(t *int64, acc, sum, m *int32, zero *uint8, n int, z, c, off int32) (lo, hi int64)",
+		func(r *row) (func(), func()) {
+			t, acc, sum, m, zero := r.ptr("t"), r.ptr("acc"), r.ptr("sum"), r.ptr("m"), r.ptr("zero")
+			z, cc, off := r.d("z"), r.d("c"), r.d("off")
+			lim := r.zeroRange()
+			return func() {
+				v, s, o := r.int32s(acc), r.int32s(sum), r.uint8sTo32(zero)
+				r.VPMULLD(z, s, s)
+				r.VPSUBD(off, o, o)
+				r.VPMULLD(cc, o, o)
+				r.VPSUBD(s, v, v)
+				r.VPSUBD(o, v, v)
+				w := r.widen(v)
+				r.VPMULDQ(r.int32sTo64(m), w, w)
+				r.storeInt64s(w, t)
+				r.foldRange(w, lim)
+			}, func() { r.returnRange(lim, "lo", "hi") }
+		})
+
+	for _, wide := range []bool{false, true} {
+		name, elem := "requantAVX512", "uint8"
+		if wide {
+			name, elem = "requant16AVX512", "uint16"
+		}
+		writeRow(c, name, "dst = clamp(z + round((t>>s)·g / 2^h), 0, top) and its sum.",
+			"func(dst *"+elem+", t *int64, n int, s uint, mul int64, h uint, z, top int64) (sum int64)",
+			func(r *row) (func(), func()) {
+				dst, t := r.ptr("dst"), r.ptr("t")
+				s, g, h, z, top := r.q("s"), r.q("mul"), r.rounding("h", false), r.q("z"), r.q("top")
+				zero, sum := r.zero(), r.zero()
+				return func() {
+					v := r.int64s(t)
+					r.VPSRAVQ(s, v, v)
+					r.VPMULDQ(g, v, v)
+					r.round(v, h)
+					r.VPADDQ(z, v, v)
+					r.VPMAXSQ(zero, v, v)
+					r.VPMINSQ(top, v, v)
+					r.fold(r.VPADDQ, v, sum)
+					if wide {
+						r.storeWords(v, dst)
+					} else {
+						r.storeBytes(v, dst)
+					}
+				}, func() { r.Store(r.reduce(r.VPADDQ, sum), r.Return("sum")) }
+			})
+	}
+
+	writeRow(c, "swigluAVX512", "y = table[g]·(u − zu) and its range.",
+		"func(y *int64, gate, u *uint8, table *int32, n int, zu int32) (lo, hi int64)",
+		func(r *row) (func(), func()) {
+			y, g, u, table := r.ptr("y"), r.ptr("gate"), r.ptr("u"), r.ptr("table")
+			zu := r.d("zu")
+			lim := r.zeroRange()
+			return func() {
+				code, x := r.uint8sTo32(g), r.uint8sTo32(u)
+				// Lanes behind the tail read entry 0, which is there.
+				k, v := r.K(), r.YMM()
+				r.KXNORB(k, k, k)
+				r.VPXORD(v, v, v)
+				r.VPGATHERDD(Mem{Base: table, Index: code, Scale: 4}, k, v)
+				r.VPSUBD(zu, x, x)
+				w := r.widen(v)
+				r.VPMULDQ(r.widen(x), w, w)
+				r.storeInt64s(w, y)
+				r.foldRange(w, lim)
+			}, func() { r.returnRange(lim, "lo", "hi") }
+		})
+}
+
+// vecAttention: RoPE, scores, softmax, weights, merge.
+func vecAttention(c *build.Context) {
+	writeRow(c, "rotateAVX512", "the pairs (a, b) turned in place, and their range; n pairs.",
+		"func(a, b *int64, cos, sin *int16, n int, s uint) (lo, hi int64)",
+		func(r *row) (func(), func()) {
+			pa, pb, cos, sin := r.ptr("a"), r.ptr("b"), r.ptr("cos"), r.ptr("sin")
+			s := r.rounding("s", true)
+			q14 := rounding{count: r.constQ(14), half: r.constQ(1 << 13)}
+			most, least := r.constQ(32767), r.constQ(-32767)
+			lim := r.zeroRange()
+			return func() {
+				a, b := r.int64s(pa), r.int64s(pb)
+				for _, v := range []reg.VecVirtual{a, b} {
+					r.round(v, s)
+					r.VPMINSQ(most, v, v)
+					r.VPMAXSQ(least, v, v)
+				}
+				co, si := r.int16sTo64(cos), r.int16sTo64(sin)
+				x, y, t := r.ZMM(), r.ZMM(), r.ZMM()
+				r.VPMULDQ(a, co, x)
+				r.VPMULDQ(b, si, t)
+				r.VPSUBQ(t, x, x)
+				r.VPMULDQ(a, si, y)
+				r.VPMULDQ(b, co, t)
+				r.VPADDQ(t, y, y)
+				r.round(x, q14)
+				r.round(y, q14)
+				r.storeInt64s(x, pa)
+				r.storeInt64s(y, pb)
+				r.foldRange(x, lim)
+				r.foldRange(y, lim)
+			}, func() { r.returnRange(lim, "lo", "hi") }
+		})
+
+	writeRow(c, "scoresAVX512", "s = round((acc − zq·sum − zero·c)·m·2^16 / 2^(k−kmin)) and its plain range.",
+		"func(s *int64, acc, sum, zero, k *int32, m *uint32, n int, zq, c, kmin int32) (lo, hi int64)",
+		func(r *row) (func(), func()) {
+			s, acc, sum, zero, k, m := r.ptr("s"), r.ptr("acc"), r.ptr("sum"), r.ptr("zero"), r.ptr("k"), r.ptr("m")
+			zq, cc, kmin := r.d("zq"), r.d("c"), r.d("kmin")
+			one, most := r.constQ(1), r.constD(62)
+			lim := minMax{r.constQ(1<<63 - 1), r.constQ(-1 << 63)}
+			return func() {
+				v, a, o, n := r.int32s(acc), r.int32s(sum), r.int32s(zero), r.int32s(k)
+				r.VPMULLD(zq, a, a)
+				r.VPMULLD(cc, o, o)
+				r.VPSUBD(a, v, v)
+				r.VPSUBD(o, v, v)
+				r.VPSUBD(kmin, n, n)
+				r.VPMINUD(most, n, n)
+				w, nq := r.widen(v), r.ZMM()
+				r.VPMULDQ(r.uint32sTo64(m), w, w)
+				r.VPSLLQ(Imm(16), w, w)
+				r.VPMOVZXDQ(n, nq)
+				r.roundVar(w, nq, one, false)
+				r.storeInt64s(w, s)
+				r.foldRange(w, lim)
+			}, func() { r.returnRange(lim, "lo", "hi") }
+		})
+
+	for _, quad := range []bool{false, true} {
+		name, doc := "exp8AVX512", "e = b·2^15 >> octaves of the distance codes, top ≤ 255; v = (min(d·mf, cap)<<left)>>right."
+		if quad {
+			name, doc = "exp8QuadAVX512", "exp8AVX512 with the parabola."
+		}
+		writeRow(c, name, doc,
+			"func(e *int32, s *int64, n int, hi, r int64, s1 uint, mul int64, h uint, top int64, mf, cap, left, right int32)",
+			func(r *row) (func(), func()) {
+				e, s := r.ptr("e"), r.ptr("s")
+				hi, lim, s1, g, h, top := r.q("hi"), r.q("r"), r.q("s1"), r.q("mul"), r.rounding("h", false), r.q("top")
+				mf, cp, left, right := r.d("mf"), r.d("cap"), r.d("left"), r.d("right")
+				octaves, one, frac := r.constD(1<<20-1), r.constD(32768), r.constD(32767)
+				eleven := r.constD(11)
+				return func() {
+					d := r.ZMM()
+					r.VPSUBQ(r.int64s(s), hi, d)
+					r.VPMINSQ(lim, d, d)
+					r.VPSRAVQ(s1, d, d)
+					r.VPMULDQ(g, d, d)
+					r.VPADDQ(h.half, d, d)
+					r.VPSRAVQ(h.count, d, d)
+					r.VPMINSQ(top, d, d)
+					v := r.YMM()
+					r.VPMOVQD(d, v)
+					r.VPMULLD(mf, v, v)
+					r.VPMINUD(cp, v, v)
+					r.VPSLLVD(left, v, v)
+					r.VPSRLVD(right, v, v)
+					r.VPMINUD(octaves, v, v)
+					f, b := r.YMM(), r.YMM()
+					r.VPANDD(frac, v, f)
+					r.VPSRLD(Imm(15), v, v)
+					t := r.YMM()
+					r.VPSRLD(Imm(1), f, t)
+					r.VPSUBD(t, one, b)
+					if quad {
+						r.VPSUBD(f, one, t)
+						r.VPMULLD(f, t, t)
+						r.VPSRLD(Imm(15), t, t)
+						r.VPMULLD(eleven, t, t)
+						r.VPSRLD(Imm(6), t, t)
+						r.VPSUBD(t, b, b)
+					}
+					r.VPSLLD(Imm(15), b, b)
+					r.VPSRLVD(v, b, b)
+					r.storeInt32s(b, e)
+				}, func() {}
+			})
+	}
+
+	writeRow(c, "foldAVX512", "w = round(e·m / 2^(k−kmin)), max(0, max w), Σw, Σe.",
+		"func(w *int64, e *int32, m *uint32, k *int32, n int, kmin int32) (top, sumW, sumE int64)",
+		func(r *row) (func(), func()) {
+			w, e, m, k := r.ptr("w"), r.ptr("e"), r.ptr("m"), r.ptr("k")
+			kmin := r.d("kmin")
+			one, most := r.constQ(1), r.constD(62)
+			top, sumW, sumE := r.zero(), r.zero(), r.zero()
+			return func() {
+				n, nq := r.int32s(k), r.ZMM()
+				r.VPSUBD(kmin, n, n)
+				r.VPMINUD(most, n, n)
+				r.VPMOVZXDQ(n, nq)
+				v := r.int32sTo64(e)
+				r.fold(r.VPADDQ, v, sumE)
+				r.VPMULDQ(r.uint32sTo64(m), v, v)
+				r.roundVar(v, nq, one, true)
+				r.storeInt64s(v, w)
+				r.fold(r.VPADDQ, v, sumW)
+				r.fold(r.VPMAXSQ, v, top)
+			}, func() {
+				r.Store(r.reduce(r.VPMAXSQ, top), r.Return("top"))
+				r.Store(r.reduce(r.VPADDQ, sumW), r.Return("sumW"))
+				r.Store(r.reduce(r.VPADDQ, sumE), r.Return("sumE"))
+			}
+		})
+
+	writeRow(c, "sumShiftAVX512", "Σ w>>s.",
+		"func(w *int64, n int, s uint) (sum int64)",
+		func(r *row) (func(), func()) {
+			w, s, sum := r.ptr("w"), r.q("s"), r.zero()
+			return func() {
+					v := r.int64s(w)
+					r.VPSRAVQ(s, v, v)
+					r.fold(r.VPADDQ, v, sum)
+				},
+				func() { r.Store(r.reduce(r.VPADDQ, sum), r.Return("sum")) }
+		})
+
+	writeRow(c, "splitAVX512", "N = min(32767, round((w>>s)·c / 2^shift)) in two bytes, ΣN, ΣN·zero.",
+		"func(lo, hi *uint8, w *int64, zero *int32, n int, s uint, c int64, shift uint) (sum, dot int64)",
+		func(r *row) (func(), func()) {
+			lo, hi, w, zero := r.ptr("lo"), r.ptr("hi"), r.ptr("w"), r.ptr("zero")
+			s, cc, sh := r.q("s"), r.q("c"), r.rounding("shift", false)
+			most, low := r.constQ(32767), r.constQ(127)
+			sum, dot := r.zero(), r.zero()
+			return func() {
+				p := r.int64s(w)
+				r.VPSRAVQ(s, p, p)
+				r.VPMULUDQ(cc, p, p)
+				r.VPADDQ(sh.half, p, p)
+				r.VPSRLVQ(sh.count, p, p)
+				r.VPMINSQ(most, p, p)
+				r.fold(r.VPADDQ, p, sum)
+				d := r.int32sTo64(zero)
+				r.VPMULDQ(p, d, d)
+				r.fold(r.VPADDQ, d, dot)
+				l := r.ZMM()
+				r.VPANDQ(low, p, l)
+				r.storeBytes(l, lo)
+				r.VPSRLQ(Imm(7), p, p)
+				r.storeBytes(p, hi)
+			}, func() {
+				r.Store(r.reduce(r.VPADDQ, sum), r.Return("sum"))
+				r.Store(r.reduce(r.VPADDQ, dot), r.Return("dot"))
+			}
+		})
+
+	writeRow(c, "mergeAVX512", "u = round((128·hi + lo − dot)·m·2^8 / 2^shift) and its range; shift ≤ 62.",
+		"func(u *int64, hi, lo *int32, n int, dot int32, m int64, shift uint) (least, most int64)",
+		func(r *row) (func(), func()) {
+			u, hi, lo := r.ptr("u"), r.ptr("hi"), r.ptr("lo")
+			dot, m, sh := r.d("dot"), r.q("m"), r.rounding("shift", true)
+			lim := r.zeroRange()
+			return func() {
+				v := r.int32s(hi)
+				r.VPSLLD(Imm(7), v, v)
+				r.VPADDD(r.int32s(lo), v, v)
+				r.VPSUBD(dot, v, v)
+				w := r.widen(v)
+				r.VPMULDQ(m, w, w)
+				r.VPSLLQ(Imm(8), w, w)
+				r.round(w, sh)
+				r.storeInt64s(w, u)
+				r.foldRange(w, lim)
+			}, func() { r.returnRange(lim, "least", "most") }
+		})
+}
+
+// vecStream: norms and the residual stream.
+func vecStream(c *build.Context) {
+	writeRow(c, "maxAbsAVX512", "the least and the largest of 0 and h.",
+		"func(h *int32, n int) (lo, hi int64)",
+		func(r *row) (func(), func()) {
+			h, lim := r.ptr("h"), r.zeroRange()
+			return func() { r.foldRange(r.int32sTo64(h), lim) },
+				func() { r.returnRange(lim, "lo", "hi") }
+		})
+
+	writeRow(c, "sumSquaresAVX512", "Σ round(h/2^s)².",
+		"func(h *int32, n int, s uint) (sum int64)",
+		func(r *row) (func(), func()) {
+			h, s, sum := r.ptr("h"), r.rounding("s", true), r.zero()
+			return func() {
+					v := r.int32sTo64(h)
+					r.round(v, s)
+					r.VPMULDQ(v, v, v)
+					r.fold(r.VPADDQ, v, sum)
+				},
+				func() { r.Store(r.reduce(r.VPADDQ, sum), r.Return("sum")) }
+		})
+
+	writeRow(c, "normAVX512", "v = round(round(h/2^s)·rho / 2^shift)·gamma and its range.",
+		"func(v *int64, h, gamma *int32, n int, s uint, rho int64, shift uint) (lo, hi int64)",
+		func(r *row) (func(), func()) {
+			v, h, gamma := r.ptr("v"), r.ptr("h"), r.ptr("gamma")
+			s, rho, sh := r.rounding("s", true), r.q("rho"), r.rounding("shift", false)
+			lim := r.zeroRange()
+			return func() {
+				x := r.int32sTo64(h)
+				r.round(x, s)
+				r.VPMULLQ(rho, x, x) // rho may be 2^31: no signed 32-bit factor
+				r.round(x, sh)
+				r.VPMULDQ(r.int32sTo64(gamma), x, x)
+				r.storeInt64s(x, v)
+				r.foldRange(x, lim)
+			}, func() { r.returnRange(lim, "lo", "hi") }
+		})
+
+	writeRow(c, "addResidualAVX512", "h += round(round(t/2^16)·m / 2^shift) with both clamps, and how many they changed; shift ≤ 62.",
+		"func(h *int32, t *int64, n int, m int64, shift uint) (saturated int64)",
+		func(r *row) (func(), func()) {
+			h, t := r.ptr("h"), r.ptr("t")
+			m, sh := r.q("m"), r.rounding("shift", true)
+			first := rounding{count: r.constQ(16), half: r.constQ(1 << 15)}
+			low, high, top, bottom := r.constQ(-1<<31), r.constQ(1<<31), r.constQ(1<<31-1), r.constQ(-(1<<31 - 1))
+			count := r.GP64()
+			r.XORQ(count, count)
+			return func() {
+				d := r.int64s(t)
+				r.round(d, first)
+				r.VPMULLQ(m, d, d)
+				r.round(d, sh)
+				x, y := r.int32sTo64(h), r.ZMM()
+				r.VPMINSQ(high, d, y)
+				r.VPMAXSQ(low, y, y)
+				r.VPADDQ(x, y, y)
+				r.VPMINSQ(top, y, y)
+				r.VPMAXSQ(bottom, y, y)
+				r.VPADDQ(x, d, d)
+				k, g := r.K(), r.GP32()
+				if r.masked {
+					r.VPCMPQ(Imm(4), d, y, r.tail, k)
+				} else {
+					r.VPCMPQ(Imm(4), d, y, k)
+				}
+				r.KMOVB(k, g)
+				r.POPCNTL(g, g)
+				r.ADDQ(g.As64(), count)
+				out := r.YMM()
+				r.VPMOVQD(y, out)
+				r.storeInt32s(out, h)
+			}, func() { r.Store(count, r.Return("saturated")) }
+		})
+}

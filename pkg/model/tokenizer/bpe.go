@@ -1,10 +1,8 @@
 package tokenizer
 
 import (
-	"container/heap"
 	"math"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -155,33 +153,27 @@ func (e *encoder) long() {
 	push := func(i, j int32) {
 		if i >= 0 && j >= 0 {
 			if r := t.rankOf(sym[i], sym[j]); r != never {
-				q = append(q, candidate{r, i})
+				q.push(r, i)
 			}
 		}
 	}
 	for i := 1; i < n; i++ {
 		push(int32(i-1), int32(i))
 	}
-	heap.Init(&q)
 	for len(q) > 0 {
-		c := heap.Pop(&q).(candidate)
-		i := c.at
-		if sym[i] < 0 || next[i] < 0 || t.rankOf(sym[i], sym[next[i]]) != c.rank {
+		c := q.pop()
+		i := c.at()
+		if sym[i] < 0 || next[i] < 0 || t.rankOf(sym[i], sym[next[i]]) != c.rank() {
 			continue
 		}
 		j := next[i]
-		sym[i], sym[j] = t.pairs[c.rank].result, -1
+		sym[i], sym[j] = t.pairs[c.rank()].result, -1
 		next[i] = next[j]
 		if next[j] >= 0 {
 			prev[next[j]] = i
 		}
-		for _, p := range [2][2]int32{{prev[i], i}, {i, next[i]}} {
-			before := len(q)
-			push(p[0], p[1])
-			if len(q) > before {
-				heap.Fix(&q, before)
-			}
-		}
+		push(prev[i], i)
+		push(i, next[i])
 	}
 	out := sym[:0]
 	for _, s := range sym {
@@ -192,50 +184,48 @@ func (e *encoder) long() {
 	e.sym = out
 }
 
-type candidate struct{ rank, at int32 }
+// candidate is a pair to join, packed so that plain comparison orders by rank, then
+// position: rank in the upper, position of the left symbol in the lower half.
+type candidate uint64
 
+func (c candidate) rank() int32 { return int32(c >> 32) }
+func (c candidate) at() int32   { return int32(uint32(c)) }
+
+// candidates is a binary heap, least first. container/heap would box every element.
 type candidates []candidate
 
-func (q candidates) Len() int { return len(q) }
-func (q candidates) Less(i, j int) bool {
-	return q[i].rank < q[j].rank || q[i].rank == q[j].rank && q[i].at < q[j].at
-}
-func (q candidates) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *candidates) Push(x any)   { *q = append(*q, x.(candidate)) }
-func (q *candidates) Pop() any {
-	old := *q
-	x := old[len(old)-1]
-	*q = old[:len(old)-1]
-	return x
+func (q *candidates) push(rank, at int32) {
+	h := append(*q, candidate(rank)<<32|candidate(at))
+	for i := len(h) - 1; i > 0; {
+		up := (i - 1) / 2
+		if h[up] <= h[i] {
+			break
+		}
+		h[up], h[i] = h[i], h[up]
+		i = up
+	}
+	*q = h
 }
 
-// byteOf inverts the printable alphabet of byte-level vocabularies: bytes 33–126,
-// 161–172 and 174–255 stand for themselves as code points, the other 68 are
-// U+0100, U+0101 … in ascending order.
-var byteOf = func() map[rune]byte {
-	m := make(map[rune]byte, 256)
-	free := rune(0x100)
-	for b := range 256 {
-		r := rune(b)
-		if b < 33 || b > 126 && b < 161 || b == 173 {
-			r = free
-			free++
+func (q *candidates) pop() candidate {
+	h := *q
+	top, last := h[0], len(h)-1
+	h[0] = h[last]
+	h = h[:last]
+	for i := 0; ; {
+		down := 2*i + 1
+		if down >= last {
+			break
 		}
-		m[r] = byte(b)
-	}
-	return m
-}()
-
-// fromAlphabet maps a token as written in a vocabulary to its bytes. A token with a
-// character outside the alphabet (an added one, say with a blank) is taken literally.
-func fromAlphabet(s string) string {
-	out := make([]byte, 0, len(s))
-	for _, r := range s {
-		b, ok := byteOf[r]
-		if !ok || r == utf8.RuneError {
-			return s
+		if down+1 < last && h[down+1] < h[down] {
+			down++
 		}
-		out = append(out, b)
+		if h[i] <= h[down] {
+			break
+		}
+		h[i], h[down] = h[down], h[i]
+		i = down
 	}
-	return string(out)
+	*q = h
+	return top
 }

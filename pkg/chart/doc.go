@@ -10,11 +10,11 @@
 //
 // Where the pieces come from:
 //
-//	        Chart ──► go-echarts option tree (JSON without any function)
-//	                     │                                │
-//	      mount.js + echarts in the page        goja runs the same echarts
-//	                     │                                │
-//	                    HTML ◄─────── img ───────────────SVG
+//	  Chart ──► go-echarts option tree (JSON without any function)
+//	               │                                │
+//	mount.js + echarts in the page        goja runs the same echarts
+//	               │                                │
+//	              HTML ◄─────── img ───────────────SVG
 //
 // The library is echarts 6.1.0, embedded (assets/), never fetched. A page needs
 // it once: LibraryHTML is the fragment that holds it, and a chart that finds no

@@ -102,3 +102,21 @@ func Page(title string, charts ...Output) string {
 	b.WriteString("</body></html>\n")
 	return b.String()
 }
+
+// StripLibrary removes what LibraryHTML added from a notebook's or a page's HTML,
+// for outputs that are kept in a repository: charts then show their static
+// picture. It is the identity on HTML without the library.
+func StripLibrary(page string) string {
+	const open, end = `<script class="illm-library">`, "</script>\n"
+	for {
+		at := strings.Index(page, open)
+		if at < 0 {
+			return page
+		}
+		stop := strings.Index(page[at:], end)
+		if stop < 0 {
+			return page[:at]
+		}
+		page = page[:at] + page[at+stop+len(end):]
+	}
+}

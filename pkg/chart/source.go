@@ -180,3 +180,7 @@ func method(src Source, row int, by []string) string {
 	t, _ := src.Text(row, by[0])
 	return t
 }
+
+// String is the value with its standard error, in as many digits as the error
+// supports.
+func (v Value) String() string { return number(v.Y, v.Err) }

@@ -1,0 +1,64 @@
+package ablation
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/illm-go/illm/pkg/quant"
+)
+
+// DefaultWindows is the number of windows of each text behind a row of the
+// shipped sweeps; 0 would mean the whole text.
+const DefaultWindows = 32
+
+// Clip asks how the clip value c of DI-ClippedSoftmax changes perplexity at three
+// widths. The base model has no widths and no clip.
+var Clip = Study{
+	Name:     "clip",
+	Question: "At which clip value does the integer softmax lose least, and does clipping matter?",
+	Axes: []Axis{
+		{
+			Name: "recipe", Levels: []string{"w8a8", "w6a6", "w4a4"},
+			Check: checkRecipe, Help: "or another recipe of package quant, such as w4a8 or w8a8kv4",
+		},
+		{
+			Name: "clip", Levels: []string{"none", "20", "17", "15", "12", "10", "8", "6"},
+			Check: checkClip, Help: `or another value above 0 with at most three fraction digits, or "none"`,
+		},
+		{
+			Name: "corpus", Levels: []string{"wikitext2", "c4"},
+			Check: checkCorpus, Help: `or "opticks", or the path of a text file`,
+		},
+	},
+	Fixed:  map[string]string{"model": "smollm2", "mode": "illm", "window": "2048", "windows": strconv.Itoa(DefaultWindows)},
+	Spread: "corpus",
+	Base:   map[string]string{"recipe": "fp32", "clip": "", "mode": ""},
+}
+
+// Studies lists the studies by name.
+func Studies() []Study { return []Study{Clip} }
+
+func checkRecipe(s string) (string, error) {
+	if _, err := quant.ParseRecipe(s); err != nil {
+		return "", err
+	}
+	return s, nil
+}
+
+func checkClip(s string) (string, error) {
+	if s == "" {
+		return "", fmt.Errorf("expected a number above 0 or \"none\", found nothing")
+	}
+	c, err := quant.ParseClip(s)
+	if err != nil {
+		return "", err
+	}
+	return c.String(), nil // one spelling: 15.0 and 15 are one level
+}
+
+func checkCorpus(s string) (string, error) {
+	if s == "" {
+		return "", fmt.Errorf("expected the name of a text or the path of a file, found nothing")
+	}
+	return s, nil
+}

@@ -1,0 +1,24 @@
+package ablation
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// percent prints a share with two digits that mean something.
+func percent(share float64) string {
+	switch p := 100 * share; {
+	case p == 0:
+		return "0 %"
+	case p < 0.0001:
+		return "< 0.0001 %"
+	case p < 1:
+		return strconv.FormatFloat(p, 'g', 2, 64) + " %"
+	default:
+		return fmt.Sprintf("%.1f %%", p)
+	}
+}
+
+func fixed3(v float64) string { return fmt.Sprintf("%.3f", v) }
+
+func trim(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }

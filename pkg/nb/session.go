@@ -1,0 +1,199 @@
+package nb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/janpfeifer/gonb/gonbui"
+
+	"github.com/illm-go/illm/data"
+	"github.com/illm-go/illm/pkg/ablation"
+	"github.com/illm-go/illm/pkg/bench"
+	"github.com/illm-go/illm/pkg/chart"
+	"github.com/illm-go/illm/pkg/corpus"
+	"github.com/illm-go/illm/pkg/hub"
+	"github.com/illm-go/illm/pkg/ptq"
+	"github.com/illm-go/illm/pkg/record"
+	"github.com/illm-go/illm/pkg/simd/cpu"
+)
+
+// Session is what a cell works with: the records, and the engine once it is
+// needed.
+type Session struct {
+	store  *record.Store
+	runner *bench.Runner
+	err    error
+}
+
+// Open reads the shipped and the user's records. A failure is reported by the
+// first use of the session.
+func Open() *Session {
+	s := new(Session)
+	s.store, s.err = record.Open(record.Options{Shipped: data.Records()})
+	if s.err == nil {
+		s.runner = &bench.Runner{Store: s.store, Progress: progressLine}
+	}
+	return s
+}
+
+// Describe shows the machine, the code paths, the model and the records, and
+// brings the chart library into the notebook. It is the third cell of a
+// notebook.
+func (s *Session) Describe(model string) {
+	Check(s.err)
+	env := record.Environment()
+	shipped := len(s.store.Filter(func(r *record.Record) bool { return r.Shipped }))
+	own := len(s.store.Filter(func(r *record.Record) bool { return !r.Shipped }))
+	commit, dirty := record.Revision(".")
+	if commit == "" {
+		commit = "unknown"
+	} else if commit = commit[:min(len(commit), 12)]; dirty {
+		commit += ", changed since"
+	}
+	g := chart.Grid{Head: []string{"what", "found"}, Rows: [][]string{
+		{"processor", fmt.Sprintf("%s, %d cores", env.CPU, env.Cores)},
+		{"instruction sets in use", cpu.Active()},
+		{"Go", fmt.Sprintf("%s %s/%s", env.Go, env.OS, env.Arch)},
+		{"code", commit + fmt.Sprintf(", integer semantics %d", ptq.Semantics)},
+		{"records", fmt.Sprintf("%d shipped, %d of your own", shipped, own)},
+		{"model", s.modelLine(model)},
+	}}
+	for _, w := range s.store.Warnings() {
+		g.Rows = append(g.Rows, []string{"warning", w})
+	}
+	b := bundle{html: gridHTML(g), text: g.String()}
+	session.take()
+	b.library = gonbui.IsNotebook
+	display(b, "")
+}
+
+// modelLine opens the model, fetching it where it must, and names it.
+func (s *Session) modelLine(model string) string {
+	ctx, stop := interruptible()
+	defer stop()
+	entry, err := s.runner.Entry(ctx, model)
+	if err != nil {
+		return model + ": not available: " + err.Error() + " (tables show the shipped records)"
+	}
+	source, err := entry.Source()
+	if err != nil {
+		return model + ": " + err.Error()
+	}
+	return fmt.Sprintf("%s, context %d, weights sha256 %s…", entry.Name, entry.MaxContext(), source[:min(12, len(source))])
+}
+
+// Run answers a study: records where there are some, computed results for the
+// rest, which become records. Rows that cannot be computed stay in the table;
+// the reason is shown below the progress line.
+func (s *Session) Run(study ablation.Study, options ...ablation.Option) (*ablation.Runs, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	defer clearProgress()
+	runs, err := study.Run(ctx, s.store, &stored{s.runner}, options...)
+	if err != nil {
+		return nil, err
+	}
+	if err := runs.Err(); err != nil {
+		Show(fmt.Sprintf("Rows without a value, because:\n%v", err))
+	}
+	if runs.Stale > 0 {
+		Show(fmt.Sprintf("%d records of another version of the arithmetic or of other weights were left out.", runs.Stale))
+	}
+	return runs, nil
+}
+
+// Live computes the configurations now, whatever the records say, and keeps
+// nothing. It runs the models alone: perplexities, no divergences from fp32.
+func (s *Session) Live(study ablation.Study, options ...ablation.Option) (*ablation.Runs, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	defer clearProgress()
+	options = append(options, ablation.Fresh(), ablation.WithoutBase())
+	runs, err := study.Run(ctx, s.store, &live{s.runner}, options...)
+	if err != nil {
+		return nil, err
+	}
+	return runs, runs.Err()
+}
+
+// Text returns the first of the named texts that can be had, so that a notebook
+// runs on a machine that reaches no hub: Text("wikitext2", "c4", "opticks").
+func (s *Session) Text(names ...string) (string, error) {
+	ctx, stop := interruptible()
+	defer stop()
+	var failed []error
+	for _, name := range names {
+		_, err := corpus.Load(ctx, name)
+		if err == nil {
+			return name, nil
+		}
+		failed = append(failed, fmt.Errorf("%s: %w", name, err))
+		if !errors.Is(err, hub.ErrUnavailable) {
+			break
+		}
+	}
+	return "", fmt.Errorf("nb: no text of %s: %w", strings.Join(names, ", "), errors.Join(failed...))
+}
+
+// Close gives the models back; a cell that ends needs no call.
+func (s *Session) Close() {
+	if s.runner != nil {
+		s.runner.Close()
+	}
+}
+
+// interruptible is a context that the kernel's interrupt button cancels.
+func interruptible() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), os.Interrupt)
+}
+
+// progress is the line that long work overwrites.
+var progress struct {
+	shown bool
+	last  time.Time
+	start time.Time
+}
+
+func progressLine(p bench.Progress) {
+	now := time.Now()
+	if progress.start.IsZero() || p.Done <= 1 {
+		progress.start = now
+	}
+	if now.Sub(progress.last) < 300*time.Millisecond && p.Done < p.Total {
+		return
+	}
+	progress.last = now
+	line := fmt.Sprintf("%s: %d of %d", p.What, p.Done, p.Total)
+	if p.Done > 1 && p.Total > p.Done {
+		left := now.Sub(progress.start) / time.Duration(p.Done) * time.Duration(p.Total-p.Done)
+		line += ", about " + left.Round(time.Second).String() + " left"
+	}
+	if !gonbui.IsNotebook {
+		fmt.Fprintln(os.Stderr, line)
+		return
+	}
+	progress.shown = true
+	gonbui.UpdateHTML(fmt.Sprintf("illm-%d-progress", os.Getpid()), "<div style=\"opacity:.7\">"+line+"</div>")
+}
+
+func clearProgress() {
+	if progress.shown {
+		gonbui.UpdateHTML(fmt.Sprintf("illm-%d-progress", os.Getpid()), "")
+		progress.shown = false
+	}
+}
+
+// threads is the number of workers of a session.
+func threads() int { return runtime.GOMAXPROCS(0) }

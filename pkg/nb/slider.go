@@ -1,0 +1,124 @@
+package nb
+
+import (
+	"fmt"
+	"html"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/janpfeifer/gonb/gonbui"
+	"github.com/janpfeifer/gonb/gonbui/dom"
+	"github.com/janpfeifer/gonb/gonbui/widgets"
+)
+
+// HeadlessEnv, set to anything but 0, tells cells that nobody can move a widget.
+const HeadlessEnv = "ILLM_HEADLESS"
+
+const (
+	answerTime = 6 * time.Second  // for the front end to show a widget and answer
+	idleTime   = 10 * time.Minute // without a movement, after which the cell ends
+)
+
+// Interactive reports whether widgets can work: a notebook that is not run by a
+// runner.
+func Interactive() bool {
+	h := os.Getenv(HeadlessEnv)
+	return gonbui.IsNotebook && (h == "" || h == "0")
+}
+
+// Slider shows draw(value) and a slider below it; moving the slider redraws in
+// place. The cell stays busy until "done" is pressed, the kernel is interrupted,
+// or ten minutes pass without a movement; its last picture stays.
+//
+// Values are whole numbers from least to most. While draw works, only the newest
+// position is kept. An error of draw is shown in the picture's place. Without a
+// front end that answers (headless runs, VS Code) draw is called once, for
+// value, and a line says how to change the value instead.
+func Slider(label string, least, most, value int, draw func(value int) (any, error)) {
+	if least > most || value < least || value > most {
+		Check(fmt.Errorf("nb: slider %q: expected least ≤ value ≤ most, found %d, %d, %d", label, least, value, most))
+	}
+	const place = "slider"
+	show := func(v int) {
+		item, err := draw(v)
+		if err == nil {
+			err = Update(place, item)
+		}
+		if err != nil {
+			Check(Update(place, err))
+		}
+	}
+	show(value)
+	hint := fmt.Sprintf("The slider works in JupyterLab while this cell runs. Here it stays at %s = %d: change the value in the parameters cell instead.", label, value)
+	if !Interactive() {
+		Show(hint)
+		return
+	}
+	moves, finished, ok := widget(label, least, most, value)
+	if !ok {
+		Show(hint)
+		return
+	}
+	interrupt := make(chan os.Signal, 1)
+	signal.Notify(interrupt, os.Interrupt)
+	defer signal.Stop(interrupt)
+	idle := time.NewTimer(idleTime)
+	defer idle.Stop()
+	for current := value; ; {
+		select {
+		case v, open := <-moves:
+			if !open {
+				return
+			}
+			idle.Reset(idleTime)
+			if v = newest(moves, v); v != current && v >= least && v <= most {
+				current = v
+				show(v)
+			}
+		case <-finished:
+			return
+		case <-interrupt:
+			return
+		case <-idle.C:
+			return
+		}
+	}
+}
+
+// newest drains the positions that came while the last one was drawn.
+func newest(moves <-chan int, v int) int {
+	for {
+		select {
+		case next, open := <-moves:
+			if !open {
+				return v
+			}
+			v = next
+		default:
+			return v
+		}
+	}
+}
+
+// widget puts slider and button on the page. ok is false when the front end does
+// not answer in time; the goroutine that waits for it then ends with the cell.
+func widget(label string, least, most, value int) (moves, finished <-chan int, ok bool) {
+	type made struct{ moves, finished <-chan int }
+	ready := make(chan made, 1)
+	go func() {
+		box := dom.CreateTransientDiv()
+		id := "illm-slider-" + gonbui.UniqueId()
+		dom.Append(box, fmt.Sprintf(`<label for="%s">%s %d </label>`, id, html.EscapeString(label), least))
+		s := widgets.Slider(least, most, value).WithHtmlId(id).AppendTo(box).Done()
+		dom.Append(box, fmt.Sprintf(`<span> %d &nbsp; </span>`, most))
+		b := widgets.Button("done").AppendTo(box).Done()
+		ready <- made{s.Listen().C, b.Listen().C}
+	}()
+	select {
+	case m := <-ready:
+		return m.moves, m.finished, true
+	case <-time.After(answerTime):
+		return nil, nil, false
+	}
+}

@@ -1,6 +1,7 @@
 package di
 
 import (
+	"github.com/illm-go/illm/pkg/intmath"
 	"github.com/illm-go/illm/pkg/quant"
 )
 
@@ -14,6 +15,10 @@ func Embed(h []int32, table *quant.Linear, id int, kr int32) (saturated int) {
 	}
 	m, n := int64(table.M[id]), int(table.KW-kr)
 	z := int(table.Zero[id])
+	if table.Bits > 4 && n >= 2 {
+		embedBytes(h, table, id, n)
+		return 0
+	}
 	for c := range h {
 		var sat bool
 		if h[c], sat = addSat(0, int64(table.Code(id, c)-z)*m, n); sat {
@@ -21,6 +26,18 @@ func Embed(h []int32, table *quant.Linear, id int, kr int32) (saturated int) {
 		}
 	}
 	return saturated
+}
+
+// embedBytes is Embed out of a panel of bytes, four channels a depth block. The product is below 2^32, so a shift by 2 or
+// more leaves nothing to saturate.
+func embedBytes(h []int32, table *quant.Linear, id, n int) {
+	m, z := int64(table.M[id]), int64(int32(table.Zero[id])-table.Seen(id))
+	row := table.Panel[id/64*((table.In+3)/4)*256+id%64*4:]
+	for c := 0; c < len(h); c += 4 {
+		for i, q := range row[c*64:][:min(4, len(h)-c)] {
+			h[c+i] = int32(intmath.RoundShift((int64(int8(q))-z)*m, n))
+		}
+	}
 }
 
 // Table16 is the second embedding table of emb16: int16 codes, symmetric, row-major, one dyadic scale a row.

@@ -117,20 +117,52 @@ func (s *Sampler) candidates(t []int64) []int32 {
 		s.ids = append(s.ids, int32(j))
 	}
 	if s.topK > 0 && s.topK < len(t) {
-		s.sortByLogit(t, s.ids)
-		s.ids = s.ids[:s.topK]
-		slices.Sort(s.ids)
+		s.ids, _ = prefix(t, s.ids, nil, uint64(s.topK))
 	}
 	return s.ids
 }
 
-func (s *Sampler) sortByLogit(t []int64, ids []int32) {
-	slices.SortFunc(ids, func(a, b int32) int {
+// prefix returns the shortest prefix of ids, in the order (falling logit, id), whose weights reach need, or all; the
+// result is in ascending order of ids. weights nil counts 1 each. Quickselect by weight: the whole vocabulary is never sorted.
+func prefix(t []int64, ids []int32, weights []uint32, need uint64) ([]int32, uint64) {
+	before := func(a, b int32) int {
 		if c := cmp.Compare(t[b], t[a]); c != 0 {
 			return c
 		}
 		return cmp.Compare(a, b)
-	})
+	}
+	weight := func(id int32) uint64 {
+		if weights == nil {
+			return 1
+		}
+		return uint64(weights[id])
+	}
+	lo, hi, mass := 0, len(ids), uint64(0) // the cut lies in lo … hi, mass is that of ids[:lo]
+	for hi-lo > 16 {
+		three := []int32{ids[lo], ids[(lo+hi)/2], ids[hi-1]}
+		slices.SortFunc(three, before)
+		pivot := three[1] // ids differ, so at least one of them follows it
+		mid, sum := lo, uint64(0)
+		for j := lo; j < hi; j++ {
+			if before(ids[j], pivot) <= 0 {
+				sum += weight(ids[j])
+				ids[mid], ids[j] = ids[j], ids[mid]
+				mid++
+			}
+		}
+		if mass+sum >= need {
+			hi = mid
+		} else {
+			lo, mass = mid, mass+sum
+		}
+	}
+	slices.SortFunc(ids[lo:hi], before)
+	for lo < hi && mass < need {
+		mass += weight(ids[lo])
+		lo++
+	}
+	slices.Sort(ids[:lo])
+	return ids[:lo], mass
 }
 
 // exponentials fills s.e for the candidates and returns their sum, below 2^47.
@@ -154,15 +186,7 @@ func (s *Sampler) exponentials(t []int64, ids []int32, top int64, m uint32, k in
 
 // nucleus keeps the shortest prefix, by falling logit, with 2^16·Σe ≥ ⌈2^16·p⌉·Σ.
 func (s *Sampler) nucleus(t []int64, ids []int32, sum uint64) ([]int32, uint64) {
-	s.sortByLogit(t, ids)
-	need, mass, n := s.topP*sum, uint64(0), 0
-	for n < len(ids) && mass<<16 < need {
-		mass += uint64(s.e[ids[n]])
-		n++
-	}
-	ids = ids[:n]
-	slices.Sort(ids)
-	return ids, mass
+	return prefix(t, ids, s.e, (s.topP*sum+1<<16-1)>>16)
 }
 
 // next is SplitMix64.

@@ -34,7 +34,7 @@ const commandLayer = 10
 // import them. Test support may import anything and only tests import it.
 var (
 	leaves      = []string{"half", "mmap"}
-	testSupport = []string{"simd/simdtest"}
+	testSupport = []string{"simd/simdtest", "model/modeltest"}
 )
 
 // fences names libraries that one package alone may import.

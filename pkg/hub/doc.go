@@ -12,15 +12,18 @@
 // folder.
 //
 //	smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
-//	hf/models/ORG--NAME/REV/…     files of a repository, flat as it has them
-//	hf/datasets/ORG--NAME/REV/…
-//	hf/info/…                     what the hub library keeps
+//	hf/models/ORG--NAME/COMMIT/…         files of a repository
+//	hf/models/ORG--NAME/refs/REV.json    commit of a revision, length of each file
+//	hf/datasets/ORG--NAME/…              the same for data sets
+//	hf/info/…                            what the hub library keeps
 //
 // A file gets its name only after all its bytes were written, synced and
 // checked; until then it is NAME.part. A process that is killed leaves a part
 // that the next one continues (HTTP Range, guarded by the server's ETag); a part
 // that turns out to be wrong is thrown away and fetched anew once. Two processes
-// that want the same file wait for one another on NAME.lock.
+// that want the same file wait for one another on NAME.lock. A revision that was
+// fetched once is not asked for again: name a commit, or remove the file REV.json,
+// to get another.
 //
 // # Which servers
 //

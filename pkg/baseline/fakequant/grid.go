@@ -11,17 +11,26 @@ func Row(x []float32, bits int) {
 	for _, v := range x {
 		lo, hi = min(lo, v), max(hi, v)
 	}
-	levels := float32(int(1)<<bits - 1)
-	r := hi - lo
+	r := float64(hi) - float64(lo)
 	if r == 0 {
 		return
 	}
-	s := float32(float64(r) / float64(levels))
-	inv := float32(float64(levels) / float64(r))
-	z := round(-lo * inv)
+	// Products of a float32 and the number of levels are exact in float64 and the quotient is rounded once,
+	// so halves are seen as halves.
+	levels := float64(int(1)<<bits - 1)
+	s := r / levels
+	z := roundHalf(-float64(lo) * levels / r)
 	for i, v := range x {
-		x[i] = (min(max(z+round(v*inv), 0), levels) - z) * s
+		x[i] = float32((min(max(z+roundHalf(float64(v)*levels/r), 0), levels) - z) * s)
 	}
+}
+
+// roundHalf rounds to the nearest integer, halves away from zero, for |v| < 2^31.
+func roundHalf(v float64) float64 {
+	if v < 0 {
+		return -float64(int64(0.5 - v))
+	}
+	return float64(int64(v + 0.5))
 }
 
 // Symmetric rounds x in place to the grid ±(2^(bits−1) − 1) steps of max|x|/(2^(bits−1) − 1).
@@ -79,6 +88,14 @@ func Exp(x float32) float32 { return chord(-x, 1.4375, 0) }
 
 // ExpPlus is e^x as DI-Exp+ has it, x ≤ 0: log2 e instead of 1.4375, and the parabola 11/64·f(1 − f) subtracted.
 func ExpPlus(x float32) float32 { return chord(-x, 94548.0/65536, 11.0/64) }
+
+// sigmoid is σ(x) in the two-branch form of DI-SwiGLU with the given e^x.
+func sigmoid(exp func(float32) float32, x float32) float32 {
+	if x < 0 {
+		return 1 - 1/(1+exp(x))
+	}
+	return 1 / (1 + exp(-x))
+}
 
 // chord is 2^−q·(1 − f/2 − parabola·f·(1 − f)) for x·octaves = q + f; 32 octaves and more give 0.
 func chord(x float32, octaves, parabola float64) float32 {

@@ -53,12 +53,7 @@ func NewFrom(cfg model.Config, src floatref.Source, spec quant.Spec, opt Options
 			exp = ExpPlus
 		}
 		t.exp = exp
-		fo.SiLU = func(x float32) float32 {
-			if x < 0 {
-				return x * (1 - 1/(1+exp(x)))
-			}
-			return x / (1 + exp(-x))
-		}
+		fo.SiLU = func(x float32) float32 { return x * sigmoid(exp, x) }
 	}
 	for site, skip := range opt.Skip {
 		if skip {

@@ -14,7 +14,7 @@ import (
 type weights struct {
 	src  floatref.Source
 	cfg  model.Config // of the source
-	bits quant.Recipe
+	bits quant.Recipe // widths of 0 leave the weights alone
 }
 
 // Float32 implements floatref.Source. Norm weights are passed on as they are: the engine keeps 23 bits of them.
@@ -42,6 +42,9 @@ func (w weights) Float32(name string, dst []float32) ([]float32, error) {
 		cols, bits = w.cfg.FFN, w.bits.Weight
 	default:
 		cols, bits = w.cfg.Hidden, w.bits.Weight
+	}
+	if bits == 0 {
+		return x, nil
 	}
 	if len(x)%cols != 0 {
 		return nil, fmt.Errorf("fakequant: %s: expected rows of %d values, found %d values: the weights do not belong to this configuration", name, cols, len(x))

@@ -19,6 +19,9 @@ import (
 	"github.com/illm-go/illm/pkg/quant"
 )
 
+// ErrUnknown marks a name that is neither a known model nor a file.
+var ErrUnknown = errors.New("unknown model")
+
 // Options of Open; the zero value uses every core and stays silent.
 type Options struct {
 	Threads int
@@ -53,8 +56,8 @@ func Open(ctx context.Context, name string, opt Options) (*Entry, error) {
 		e.Path = path
 	} else if _, err := os.Stat(name); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("catalog: model %q: no such name and no such file: use %s, hf:ORG/NAME, or the path of a GGUF file, a safetensors folder or an artefact",
-				name, strings.Join(Names(), ", "))
+			return nil, fmt.Errorf("catalog: model %q: %w, and no such file: use %s, hf:ORG/NAME, or the path of a GGUF file, a safetensors folder or an artefact",
+				name, ErrUnknown, strings.Join(Names(), ", "))
 		}
 		return nil, fmt.Errorf("catalog: model %q: %w", name, err)
 	}
@@ -136,6 +139,14 @@ func (e *Entry) BOS() int {
 		return e.weights.Config.BOS
 	}
 	return e.art.Header.BOS
+}
+
+// EOS is the token that ends a text, −1 where it is not known.
+func (e *Entry) EOS() int {
+	if e.weights != nil {
+		return e.weights.Config.EOS
+	}
+	return e.art.Header.EOS
 }
 
 // MaxContext is the model's largest context.

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/illm-go/illm/kernels/illm/internal/notebook"
+)
+
+func (a *app) labCommand() *cobra.Command {
+	var port int
+	var noBrowser bool
+	cmd := &cobra.Command{
+		Use:   "lab [NAME]",
+		Short: "Open the notebooks in JupyterLab",
+		Long: `lab opens JupyterLab on the folder notebooks, or on the notebook NAME, with the
+kernel "Go (illm)". It listens on this machine only. Ctrl-C ends it and all its
+kernels. What is missing is installed first.`,
+		Example: `  illm lab
+  illm lab clip
+  illm lab --no-browser --port 8899`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usageError(fmt.Errorf("lab opens one notebook, found %q", args))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if port < 0 || port > 65535 {
+				return usageError(fmt.Errorf("--port: expected 0 to 65535, found %d", port))
+			}
+			return a.lab(cmd.Context(), args, port, noBrowser)
+		},
+	}
+	cmd.Flags().IntVar(&port, "port", 0, "port to listen on; 0: 8888, or the next free one")
+	cmd.Flags().BoolVar(&noBrowser, "no-browser", false, "print the address instead of opening a browser")
+	return cmd
+}
+
+func (a *app) lab(ctx context.Context, args []string, port int, noBrowser bool) error {
+	dirs, err := a.dirs()
+	if err != nil {
+		return err
+	}
+	folder, url := dirs.Notebooks(), "/lab"
+	if len(args) == 1 {
+		shelf, err := notebook.Shelf(folder)
+		if err != nil {
+			return err
+		}
+		found, err := shelf.Find(args[0])
+		if err != nil {
+			return usageError(err)
+		}
+		folder = filepath.Dir(found.Path)
+		url = "/lab/tree/" + filepath.Base(found.Path)
+	}
+	in, err := a.ensure(ctx)
+	if err != nil {
+		return err
+	}
+	options := []string{
+		"--ServerApp.root_dir=" + folder,
+		"--LabApp.default_url=" + url,
+		"--MultiKernelManager.default_kernel_name=illm",
+	}
+	if port != 0 {
+		options = append(options, "--ServerApp.port="+strconv.Itoa(port), "--ServerApp.port_retries=0")
+	}
+	if noBrowser {
+		options = append(options, "--no-browser")
+	}
+	if os.Geteuid() == 0 {
+		// Jupyter wants to be told; a container's only user is root.
+		options = append(options, "--allow-root")
+	}
+	cmd := in.Python.Module(ctx, "jupyterlab", options...)
+	cmd.Env = in.Env()
+	cmd.Dir = folder
+	cmd.Stdout, cmd.Stderr = a.stderr, a.stderr
+	err = cmd.Run()
+	if ctx.Err() != nil {
+		return nil // Ctrl-C is how one leaves JupyterLab
+	}
+	if err != nil {
+		return fmt.Errorf("run JupyterLab: %w: its last lines above say why; \"illm doctor\" checks the installation", err)
+	}
+	return nil
+}

@@ -180,7 +180,7 @@ func (h *hfConfig) config() (Config, error) {
 		c.NormEpsText = "1e-06" // the library's default
 	}
 	var err error
-	if c.NormEps, err = parseDecimal("config.json: rms_norm_eps", c.NormEpsText); err != nil {
+	if c.NormEpsText, c.NormEps, err = parseDecimal("config.json: rms_norm_eps", c.NormEpsText); err != nil {
 		return c, err
 	}
 	if h.KVHeads != nil {

@@ -68,7 +68,7 @@ func (r *metaReader) decimal(key, def string) (text string, value float64) {
 	} else if text, r.err = r.f.Decimal(key); r.err != nil {
 		return
 	}
-	value, r.err = parseDecimal(key, text)
+	text, value, r.err = parseDecimal(key, text)
 	return text, value
 }
 

@@ -21,12 +21,7 @@ func SwiGLUCodes[C uint8 | uint16](y []int64, g, u []C, zg, zu, mf int64, alpha 
 		if alpha != nil {
 			w *= int64(alpha[j])
 		}
-		o := Octaves(w, k)
-		b := Pow2(o)
-		if quad {
-			b = Pow2Quad(o)
-		}
-		s := int64(sigma[b>>uint(o>>15)])
+		s := int64(sigma[pow2Q15(w, k, quad)])
 		if x < 0 {
 			s = 32768 - s
 		}
@@ -38,20 +33,25 @@ func SwiGLUCodes[C uint8 | uint16](y []int64, g, u []C, zg, zu, mf int64, alpha 
 	return lo, hi
 }
 
-// GateTable sets table[x] = (x − zg)·σ for every 8-bit gate code x, σ as in SwiGLUCodes without alpha.
+// GateTable sets table[x] = (x − zg)·σ for every 8-bit gate code x, σ as in SwiGLUCodes without alpha. 0 ≤ zg ≤ 255.
 func GateTable(table *[256]int32, zg, mf int64, k int32, quad bool, sigma []uint16) {
 	sigma = sigma[:32769]
-	for c := range table {
-		x := int64(c) - zg
-		o := Octaves(max(x, -x)*mf, k)
-		b := Pow2(o)
-		if quad {
-			b = Pow2Quad(o)
+	for a := range max(zg, 255-zg) + 1 { // both signs share one exponential
+		s := int64(sigma[pow2Q15(a*mf, k, quad)])
+		if c := zg - a; c >= 0 {
+			table[uint8(c)] = int32(a * (s - 32768))
 		}
-		s := int64(sigma[b>>uint(o>>15)])
-		if x < 0 {
-			s = 32768 - s
+		if c := zg + a; c <= 255 {
+			table[uint8(c)] = int32(a * s)
 		}
-		table[c] = int32(x * s)
 	}
+}
+
+// pow2Q15 returns the exponential of w/2^k in Q15.
+func pow2Q15(w int64, k int32, quad bool) int64 {
+	v := Octaves(w, k)
+	if quad {
+		return Pow2Quad(v) >> uint(v>>15)
+	}
+	return Pow2(v) >> uint(v>>15)
 }

@@ -156,53 +156,9 @@ func vecAttention(c *build.Context) {
 		})
 
 	for _, quad := range []bool{false, true} {
-		name, doc := "exp8AVX512", "e = b·2^15 >> octaves of the distance codes, top ≤ 255; v = (min(d·mf, cap)<<left)>>right."
-		if quad {
-			name, doc = "exp8QuadAVX512", "exp8AVX512 with the parabola."
+		for _, wide := range []bool{false, true} {
+			vecExp(c, quad, wide)
 		}
-		writeRow(c, name, doc,
-			"func(e *int32, s *int64, n int, hi, r int64, s1 uint, mul int64, h uint, top int64, mf, cap, left, right int32)",
-			func(r *row) (func(), func()) {
-				e, s := r.ptr("e"), r.ptr("s")
-				hi, lim, s1, g, h, top := r.q("hi"), r.q("r"), r.q("s1"), r.q("mul"), r.rounding("h", false), r.q("top")
-				mf, cp, left, right := r.d("mf"), r.d("cap"), r.d("left"), r.d("right")
-				octaves, one, frac := r.constD(1<<20-1), r.constD(32768), r.constD(32767)
-				eleven := r.constD(11)
-				return func() {
-					d := r.ZMM()
-					r.VPSUBQ(r.int64s(s), hi, d)
-					r.VPMINSQ(lim, d, d)
-					r.VPSRAVQ(s1, d, d)
-					r.VPMULDQ(g, d, d)
-					r.VPADDQ(h.half, d, d)
-					r.VPSRAVQ(h.count, d, d)
-					r.VPMINSQ(top, d, d)
-					v := r.YMM()
-					r.VPMOVQD(d, v)
-					r.VPMULLD(mf, v, v)
-					r.VPMINUD(cp, v, v)
-					r.VPSLLVD(left, v, v)
-					r.VPSRLVD(right, v, v)
-					r.VPMINUD(octaves, v, v)
-					f, b := r.YMM(), r.YMM()
-					r.VPANDD(frac, v, f)
-					r.VPSRLD(Imm(15), v, v)
-					t := r.YMM()
-					r.VPSRLD(Imm(1), f, t)
-					r.VPSUBD(t, one, b)
-					if quad {
-						r.VPSUBD(f, one, t)
-						r.VPMULLD(f, t, t)
-						r.VPSRLD(Imm(15), t, t)
-						r.VPMULLD(eleven, t, t)
-						r.VPSRLD(Imm(6), t, t)
-						r.VPSUBD(t, b, b)
-					}
-					r.VPSLLD(Imm(15), b, b)
-					r.VPSRLVD(v, b, b)
-					r.storeInt32s(b, e)
-				}, func() {}
-			})
 	}
 
 	writeRow(c, "foldAVX512", "w = round(e·m / 2^(k−kmin)), max(0, max w), Σw, Σe.",
@@ -213,22 +169,22 @@ func vecAttention(c *build.Context) {
 			one, most := r.constQ(1), r.constD(62)
 			top, sumW, sumE := r.zero(), r.zero(), r.zero()
 			return func() {
-				n, nq := r.int32s(k), r.ZMM()
-				r.VPSUBD(kmin, n, n)
-				r.VPMINUD(most, n, n)
-				r.VPMOVZXDQ(n, nq)
-				v := r.int32sTo64(e)
-				r.fold(r.VPADDQ, v, sumE)
-				r.VPMULDQ(r.uint32sTo64(m), v, v)
-				r.roundVar(v, nq, one, true)
-				r.storeInt64s(v, w)
-				r.fold(r.VPADDQ, v, sumW)
-				r.fold(r.VPMAXSQ, v, top)
-			}, func() {
-				r.Store(r.reduce(r.VPMAXSQ, top), r.Return("top"))
-				r.Store(r.reduce(r.VPADDQ, sumW), r.Return("sumW"))
-				r.Store(r.reduce(r.VPADDQ, sumE), r.Return("sumE"))
-			}
+					n, nq := r.int32s(k), r.ZMM()
+					r.VPSUBD(kmin, n, n)
+					r.VPMINUD(most, n, n)
+					r.VPMOVZXDQ(n, nq)
+					v := r.int32sTo64(e)
+					r.fold(r.VPADDQ, v, sumE)
+					r.VPMULDQ(r.uint32sTo64(m), v, v)
+					r.roundVar(v, nq, one, true)
+					r.storeInt64s(v, w)
+					r.fold(r.VPADDQ, v, sumW)
+					r.fold(r.VPMAXSQ, v, top)
+				}, func() {
+					r.Store(r.reduce(r.VPMAXSQ, top), r.Return("top"))
+					r.Store(r.reduce(r.VPADDQ, sumW), r.Return("sumW"))
+					r.Store(r.reduce(r.VPADDQ, sumE), r.Return("sumE"))
+				}
 		})
 
 	writeRow(c, "sumShiftAVX512", "Σ w>>s.",
@@ -251,25 +207,25 @@ func vecAttention(c *build.Context) {
 			most, low := r.constQ(32767), r.constQ(127)
 			sum, dot := r.zero(), r.zero()
 			return func() {
-				p := r.int64s(w)
-				r.VPSRAVQ(s, p, p)
-				r.VPMULUDQ(cc, p, p)
-				r.VPADDQ(sh.half, p, p)
-				r.VPSRLVQ(sh.count, p, p)
-				r.VPMINSQ(most, p, p)
-				r.fold(r.VPADDQ, p, sum)
-				d := r.int32sTo64(zero)
-				r.VPMULDQ(p, d, d)
-				r.fold(r.VPADDQ, d, dot)
-				l := r.ZMM()
-				r.VPANDQ(low, p, l)
-				r.storeBytes(l, lo)
-				r.VPSRLQ(Imm(7), p, p)
-				r.storeBytes(p, hi)
-			}, func() {
-				r.Store(r.reduce(r.VPADDQ, sum), r.Return("sum"))
-				r.Store(r.reduce(r.VPADDQ, dot), r.Return("dot"))
-			}
+					p := r.int64s(w)
+					r.VPSRAVQ(s, p, p)
+					r.VPMULUDQ(cc, p, p)
+					r.VPADDQ(sh.half, p, p)
+					r.VPSRLVQ(sh.count, p, p)
+					r.VPMINSQ(most, p, p)
+					r.fold(r.VPADDQ, p, sum)
+					d := r.int32sTo64(zero)
+					r.VPMULDQ(p, d, d)
+					r.fold(r.VPADDQ, d, dot)
+					l := r.ZMM()
+					r.VPANDQ(low, p, l)
+					r.storeBytes(l, lo)
+					r.VPSRLQ(Imm(7), p, p)
+					r.storeBytes(p, hi)
+				}, func() {
+					r.Store(r.reduce(r.VPADDQ, sum), r.Return("sum"))
+					r.Store(r.reduce(r.VPADDQ, dot), r.Return("dot"))
+				}
 		})
 
 	writeRow(c, "mergeAVX512", "u = round((128·hi + lo − dot)·m·2^8 / 2^shift) and its range; shift ≤ 62.",
@@ -290,6 +246,75 @@ func vecAttention(c *build.Context) {
 				r.storeInt64s(w, u)
 				r.foldRange(w, lim)
 			}, func() { r.returnRange(lim, "least", "most") }
+		})
+}
+
+// vecExp writes the exponential of distance codes: of at most 8 bits, whose
+// exponent d·mf < 2^25 stays in 32-bit lanes, or wide, below 2^33 in 64-bit ones.
+// v = (min(d·mf, cap)<<left)>>right are octaves in 15 fraction bits.
+func vecExp(c *build.Context, quad, wide bool) {
+	name, scalar := "exp8", "int32"
+	if wide {
+		name, scalar = "exp16", "int64"
+	}
+	doc := "e = b·2^15 >> octaves of the distance codes; octaves (min(d·mf, cap)<<left)>>right"
+	if quad {
+		name += "Quad"
+		doc += ", with the parabola"
+	}
+	writeRow(c, name+"AVX512", doc+".",
+		"func(e *int32, s *int64, n int, hi, r int64, s1 uint, mul int64, h uint, top int64, mf, cap, left, right "+scalar+")",
+		func(r *row) (func(), func()) {
+			e, s := r.ptr("e"), r.ptr("s")
+			hi, lim, s1, mul, h, top := r.q("hi"), r.q("r"), r.q("s1"), r.q("mul"), r.rounding("h", false), r.q("top")
+			param := r.d
+			if wide {
+				param = r.q
+			}
+			mf, limit, left, right := param("mf"), param("cap"), param("left"), param("right")
+			octaves, one, frac, eleven := r.constD(1<<20-1), r.constD(32768), r.constD(32767), r.constD(11)
+			octavesQ := r.constQ(1<<20 - 1)
+			return func() {
+				d, v := r.ZMM(), r.YMM()
+				r.VPSUBQ(r.int64s(s), hi, d)
+				r.VPMINSQ(lim, d, d)
+				r.VPSRAVQ(s1, d, d)
+				r.VPMULDQ(mul, d, d)
+				r.VPADDQ(h.half, d, d)
+				r.VPSRAVQ(h.count, d, d)
+				r.VPMINSQ(top, d, d)
+				if wide {
+					r.VPMULUDQ(mf, d, d)
+					r.VPMINUQ(limit, d, d)
+					r.VPSLLVQ(left, d, d)
+					r.VPSRLVQ(right, d, d)
+					r.VPMINUQ(octavesQ, d, d)
+					r.VPMOVQD(d, v)
+				} else {
+					r.VPMOVQD(d, v)
+					r.VPMULLD(mf, v, v)
+					r.VPMINUD(limit, v, v)
+					r.VPSLLVD(left, v, v)
+					r.VPSRLVD(right, v, v)
+					r.VPMINUD(octaves, v, v)
+				}
+				f, b, t := r.YMM(), r.YMM(), r.YMM()
+				r.VPANDD(frac, v, f)
+				r.VPSRLD(Imm(15), v, v)
+				r.VPSRLD(Imm(1), f, t)
+				r.VPSUBD(t, one, b)
+				if quad {
+					r.VPSUBD(f, one, t)
+					r.VPMULLD(f, t, t)
+					r.VPSRLD(Imm(15), t, t)
+					r.VPMULLD(eleven, t, t)
+					r.VPSRLD(Imm(6), t, t)
+					r.VPSUBD(t, b, b)
+				}
+				r.VPSLLD(Imm(15), b, b)
+				r.VPSRLVD(v, b, b)
+				r.storeInt32s(b, e)
+			}, func() {}
 		})
 }
 

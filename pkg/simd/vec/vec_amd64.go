@@ -59,11 +59,25 @@ func scores(s []int64, acc, sum, zero, k []int32, m []uint32, zq, c, kmin int32)
 
 func exp(e []int32, s []int64, hi, r int64, s1 uint, g int64, h uint, top, mf int64, k int32, quad bool) {
 	n := len(e)
-	if !useAVX512 || n == 0 || top > 255 {
+	if !useAVX512 || n == 0 {
 		expGeneric(e, s, hi, r, s1, g, h, top, mf, k, quad)
 		return
 	}
 	s = s[:n]
+	s1, h = s1&63, h&63
+	if top > 255 {
+		// As in Octaves.
+		limit, left, right := int64(1<<62), int64(0), int64(min(k-15, 63))
+		if k < 15 {
+			limit, left, right = 1<<22, int64(min(15-k, 40)), 0
+		}
+		if quad {
+			exp16QuadAVX512(&e[0], &s[0], n, hi, r, s1, g, h, top, mf, limit, left, right)
+		} else {
+			exp16AVX512(&e[0], &s[0], n, hi, r, s1, g, h, top, mf, limit, left, right)
+		}
+		return
+	}
 	// The exponent d·mf < 2^25 stays in 32 bits: shifted right where k ≥ 15, else
 	// left, cut off first where the shift would pass 2^20, the cap of Octaves.
 	limit, left, right := int32(-1), int32(0), min(k-15, 31)
@@ -72,9 +86,9 @@ func exp(e []int32, s []int64, hi, r int64, s1 uint, g int64, h uint, top, mf in
 		limit = 1 << 20 >> left
 	}
 	if quad {
-		exp8QuadAVX512(&e[0], &s[0], n, hi, r, s1&63, g, h&63, top, int32(mf), limit, left, right)
+		exp8QuadAVX512(&e[0], &s[0], n, hi, r, s1, g, h, top, int32(mf), limit, left, right)
 	} else {
-		exp8AVX512(&e[0], &s[0], n, hi, r, s1&63, g, h&63, top, int32(mf), limit, left, right)
+		exp8AVX512(&e[0], &s[0], n, hi, r, s1, g, h, top, int32(mf), limit, left, right)
 	}
 }
 

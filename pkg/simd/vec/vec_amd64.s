@@ -628,6 +628,8 @@ TEXT ·exp8AVX512(SB), NOSPLIT, $0-88
 	VPBROADCASTD AX, Y13
 	MOVL         $+11, AX
 	VPBROADCASTD AX, Y14
+	MOVQ         $0x00000000000fffff, AX
+	VPBROADCASTQ AX, Z14
 	XORQ         AX, AX
 	SUBQ         $0x00000008, CX
 	JL           tail
@@ -690,6 +692,98 @@ done:
 	VZEROUPPER
 	RET
 
+// func exp16AVX512(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, h uint, top int64, mf int64, cap int64, left int64, right int64)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·exp16AVX512(SB), NOSPLIT, $0-104
+	MOVQ         n+16(FP), CX
+	MOVQ         e+0(FP), DX
+	MOVQ         s+8(FP), BX
+	VPBROADCASTQ hi+24(FP), Z0
+	VPBROADCASTQ r+32(FP), Z1
+	VPBROADCASTQ s1+40(FP), Z2
+	VPBROADCASTQ mul+48(FP), Z3
+	VPBROADCASTQ h+56(FP), Z4
+	MOVQ         $0x0000000000000001, AX
+	VPBROADCASTQ AX, Z5
+	VPSLLVQ      Z4, Z5, Z5
+	VPSRLQ       $0x01, Z5, Z5
+	VPBROADCASTQ top+64(FP), Z6
+	VPBROADCASTQ mf+72(FP), Z7
+	VPBROADCASTQ cap+80(FP), Z8
+	VPBROADCASTQ left+88(FP), Z9
+	VPBROADCASTQ right+96(FP), Z10
+	MOVL         $+1048575, AX
+	VPBROADCASTD AX, Y11
+	MOVL         $+32768, AX
+	VPBROADCASTD AX, Y11
+	MOVL         $+32767, AX
+	VPBROADCASTD AX, Y12
+	MOVL         $+11, AX
+	VPBROADCASTD AX, Y13
+	MOVQ         $0x00000000000fffff, AX
+	VPBROADCASTQ AX, Z13
+	XORQ         AX, AX
+	SUBQ         $0x00000008, CX
+	JL           tail
+
+loop:
+	VMOVDQU64 (BX)(AX*8), Z14
+	VPSUBQ    Z14, Z0, Z14
+	VPMINSQ   Z1, Z14, Z14
+	VPSRAVQ   Z2, Z14, Z14
+	VPMULDQ   Z3, Z14, Z14
+	VPADDQ    Z5, Z14, Z14
+	VPSRAVQ   Z4, Z14, Z14
+	VPMINSQ   Z6, Z14, Z14
+	VPMULUDQ  Z7, Z14, Z14
+	VPMINUQ   Z8, Z14, Z14
+	VPSLLVQ   Z9, Z14, Z14
+	VPSRLVQ   Z10, Z14, Z14
+	VPMINUQ   Z13, Z14, Z14
+	VPMOVQD   Z14, Y14
+	VPANDD    Y12, Y14, Y15
+	VPSRLD    $0x0f, Y14, Y14
+	VPSRLD    $0x01, Y15, Y15
+	VPSUBD    Y15, Y11, Y15
+	VPSLLD    $0x0f, Y15, Y15
+	VPSRLVD   Y14, Y15, Y15
+	VMOVDQU32 Y15, (DX)(AX*4)
+	ADDQ      $0x00000008, AX
+	SUBQ      $0x00000008, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000008, CX
+	JZ          done
+	MOVQ        $-1, SI
+	BZHIQ       CX, SI, SI
+	KMOVB       SI, K1
+	VMOVDQU64.Z (BX)(AX*8), K1, Z14
+	VPSUBQ      Z14, Z0, Z0
+	VPMINSQ     Z1, Z0, Z0
+	VPSRAVQ     Z2, Z0, Z0
+	VPMULDQ     Z3, Z0, Z0
+	VPADDQ      Z5, Z0, Z0
+	VPSRAVQ     Z4, Z0, Z0
+	VPMINSQ     Z6, Z0, Z0
+	VPMULUDQ    Z7, Z0, Z0
+	VPMINUQ     Z8, Z0, Z0
+	VPSLLVQ     Z9, Z0, Z0
+	VPSRLVQ     Z10, Z0, Z0
+	VPMINUQ     Z13, Z0, Z0
+	VPMOVQD     Z0, Y0
+	VPANDD      Y12, Y0, Y1
+	VPSRLD      $0x0f, Y0, Y0
+	VPSRLD      $0x01, Y1, Y1
+	VPSUBD      Y1, Y11, Y1
+	VPSLLD      $0x0f, Y1, Y1
+	VPSRLVD     Y0, Y1, Y1
+	VMOVDQU32   Y1, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
 // func exp8QuadAVX512(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, h uint, top int64, mf int32, cap int32, left int32, right int32)
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·exp8QuadAVX512(SB), NOSPLIT, $0-88
@@ -722,6 +816,8 @@ TEXT ·exp8QuadAVX512(SB), NOSPLIT, $0-88
 	VPBROADCASTD AX, Y13
 	MOVL         $+11, AX
 	VPBROADCASTD AX, Y14
+	MOVQ         $0x00000000000fffff, AX
+	VPBROADCASTQ AX, Z15
 	XORQ         AX, AX
 	SUBQ         $0x00000008, CX
 	JL           tail
@@ -786,6 +882,110 @@ tail:
 	VPMULLD     Y1, Y3, Y3
 	VPSRLD      $0x0f, Y3, Y3
 	VPMULLD     Y14, Y3, Y3
+	VPSRLD      $0x06, Y3, Y3
+	VPSUBD      Y3, Y2, Y2
+	VPSLLD      $0x0f, Y2, Y2
+	VPSRLVD     Y0, Y2, Y2
+	VMOVDQU32   Y2, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func exp16QuadAVX512(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, h uint, top int64, mf int64, cap int64, left int64, right int64)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·exp16QuadAVX512(SB), NOSPLIT, $0-104
+	MOVQ         n+16(FP), CX
+	MOVQ         e+0(FP), DX
+	MOVQ         s+8(FP), BX
+	VPBROADCASTQ hi+24(FP), Z0
+	VPBROADCASTQ r+32(FP), Z1
+	VPBROADCASTQ s1+40(FP), Z2
+	VPBROADCASTQ mul+48(FP), Z3
+	VPBROADCASTQ h+56(FP), Z4
+	MOVQ         $0x0000000000000001, AX
+	VPBROADCASTQ AX, Z5
+	VPSLLVQ      Z4, Z5, Z5
+	VPSRLQ       $0x01, Z5, Z5
+	VPBROADCASTQ top+64(FP), Z6
+	VPBROADCASTQ mf+72(FP), Z7
+	VPBROADCASTQ cap+80(FP), Z8
+	VPBROADCASTQ left+88(FP), Z9
+	VPBROADCASTQ right+96(FP), Z10
+	MOVL         $+1048575, AX
+	VPBROADCASTD AX, Y11
+	MOVL         $+32768, AX
+	VPBROADCASTD AX, Y11
+	MOVL         $+32767, AX
+	VPBROADCASTD AX, Y12
+	MOVL         $+11, AX
+	VPBROADCASTD AX, Y13
+	MOVQ         $0x00000000000fffff, AX
+	VPBROADCASTQ AX, Z14
+	XORQ         AX, AX
+	SUBQ         $0x00000008, CX
+	JL           tail
+
+loop:
+	VMOVDQU64 (BX)(AX*8), Z15
+	VPSUBQ    Z15, Z0, Z15
+	VPMINSQ   Z1, Z15, Z15
+	VPSRAVQ   Z2, Z15, Z15
+	VPMULDQ   Z3, Z15, Z15
+	VPADDQ    Z5, Z15, Z15
+	VPSRAVQ   Z4, Z15, Z15
+	VPMINSQ   Z6, Z15, Z15
+	VPMULUDQ  Z7, Z15, Z15
+	VPMINUQ   Z8, Z15, Z15
+	VPSLLVQ   Z9, Z15, Z15
+	VPSRLVQ   Z10, Z15, Z15
+	VPMINUQ   Z14, Z15, Z15
+	VPMOVQD   Z15, Y15
+	VPANDD    Y12, Y15, Y16
+	VPSRLD    $0x0f, Y15, Y15
+	VPSRLD    $0x01, Y16, Y18
+	VPSUBD    Y18, Y11, Y17
+	VPSUBD    Y16, Y11, Y18
+	VPMULLD   Y16, Y18, Y18
+	VPSRLD    $0x0f, Y18, Y18
+	VPMULLD   Y13, Y18, Y18
+	VPSRLD    $0x06, Y18, Y18
+	VPSUBD    Y18, Y17, Y17
+	VPSLLD    $0x0f, Y17, Y17
+	VPSRLVD   Y15, Y17, Y17
+	VMOVDQU32 Y17, (DX)(AX*4)
+	ADDQ      $0x00000008, AX
+	SUBQ      $0x00000008, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000008, CX
+	JZ          done
+	MOVQ        $-1, SI
+	BZHIQ       CX, SI, SI
+	KMOVB       SI, K1
+	VMOVDQU64.Z (BX)(AX*8), K1, Z15
+	VPSUBQ      Z15, Z0, Z0
+	VPMINSQ     Z1, Z0, Z0
+	VPSRAVQ     Z2, Z0, Z0
+	VPMULDQ     Z3, Z0, Z0
+	VPADDQ      Z5, Z0, Z0
+	VPSRAVQ     Z4, Z0, Z0
+	VPMINSQ     Z6, Z0, Z0
+	VPMULUDQ    Z7, Z0, Z0
+	VPMINUQ     Z8, Z0, Z0
+	VPSLLVQ     Z9, Z0, Z0
+	VPSRLVQ     Z10, Z0, Z0
+	VPMINUQ     Z14, Z0, Z0
+	VPMOVQD     Z0, Y0
+	VPANDD      Y12, Y0, Y1
+	VPSRLD      $0x0f, Y0, Y0
+	VPSRLD      $0x01, Y1, Y3
+	VPSUBD      Y3, Y11, Y2
+	VPSUBD      Y1, Y11, Y3
+	VPMULLD     Y1, Y3, Y3
+	VPSRLD      $0x0f, Y3, Y3
+	VPMULLD     Y13, Y3, Y3
 	VPSRLD      $0x06, Y3, Y3
 	VPSUBD      Y3, Y2, Y2
 	VPSLLD      $0x0f, Y2, Y2

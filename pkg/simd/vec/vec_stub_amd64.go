@@ -39,15 +39,25 @@ func rotateAVX512(a *int64, b *int64, cos *int16, sin *int16, n int, s uint) (lo
 //go:noescape
 func scoresAVX512(s *int64, acc *int32, sum *int32, zero *int32, k *int32, m *uint32, n int, zq int32, c int32, kmin int32) (lo int64, hi int64)
 
-// exp8AVX512: e = b·2^15 >> octaves of the distance codes, top ≤ 255; v = (min(d·mf, cap)<<left)>>right.
+// exp8AVX512: e = b·2^15 >> octaves of the distance codes; octaves (min(d·mf, cap)<<left)>>right.
 //
 //go:noescape
 func exp8AVX512(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, h uint, top int64, mf int32, cap int32, left int32, right int32)
 
-// exp8QuadAVX512: exp8AVX512 with the parabola.
+// exp16AVX512: e = b·2^15 >> octaves of the distance codes; octaves (min(d·mf, cap)<<left)>>right.
+//
+//go:noescape
+func exp16AVX512(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, h uint, top int64, mf int64, cap int64, left int64, right int64)
+
+// exp8QuadAVX512: e = b·2^15 >> octaves of the distance codes; octaves (min(d·mf, cap)<<left)>>right, with the parabola.
 //
 //go:noescape
 func exp8QuadAVX512(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, h uint, top int64, mf int32, cap int32, left int32, right int32)
+
+// exp16QuadAVX512: e = b·2^15 >> octaves of the distance codes; octaves (min(d·mf, cap)<<left)>>right, with the parabola.
+//
+//go:noescape
+func exp16QuadAVX512(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, h uint, top int64, mf int64, cap int64, left int64, right int64)
 
 // foldAVX512: w = round(e·m / 2^(k−kmin)), max(0, max w), Σw, Σe.
 //

@@ -86,7 +86,7 @@ func TestRun(t *testing.T) {
 		cell{kind: "markdown", source: "# Half of it\n\nA scale is $m/2^k$, and $$\\sum_i x_i$$ a sum."},
 		cell{kind: "code", source: "const numerator = 7\nconst note = \"seven\"", tags: []string{"parameters"}},
 		cell{kind: "markdown", source: "## Rounding"},
-		cell{kind: "code", source: "import (\n\t\"github.com/illm-go/illm/pkg/intmath\"\n\t\"github.com/janpfeifer/gonb/gonbui\"\n)\n\n%%\nfmt.Println(note, intmath.DivRound(numerator, 2))\ngonbui.DisplayHtml(\"<b>bold</b>\")"},
+		cell{kind: "code", source: "import (\n\t\"github.com/illm-go/illm/pkg/intmath\"\n\t\"github.com/janpfeifer/gonb/gonbui\"\n)\n\n%%\nfmt.Println(note, intmath.DivRound(numerator, 2))\ngonbui.DisplayHtml(\"<b>bold</b>\")\ngonbui.Sync()"},
 		code(`fmt.Println("quick:" + os.Getenv("ILLM_QUICK"))`),
 	)
 	if err := nb.Set(map[string]string{"numerator": "-9", "note": "minus nine"}); err != nil {
@@ -147,7 +147,7 @@ func TestCellErrors(t *testing.T) {
 		not  string
 	}{
 		{"compiler", code(`var x int = "text"`, `fmt.Println(x)`), []string{"cannot use", "as int value"}, "exit status"},
-		{"panic", code(`var a []int`, `fmt.Println(a[3])`), []string{"panic: runtime error: index out of range [3]", "Cell [2] Line 3"}, "gonb_"},
+		{"panic", code(`var a []int`, `fmt.Println(a[3])`), []string{"panic: runtime error: index out of range [3]", "main.main()"}, "gonb_"},
 		{"exit", code(`fmt.Fprintln(os.Stderr, "model: no such file")`, `os.Exit(7)`), []string{"model: no such file"}, ""},
 		{"import", cell{kind: "code", source: "import \"example.org/none\"\n%%\nnone.Do()"}, []string{"example.org/none"}, ""},
 	} {

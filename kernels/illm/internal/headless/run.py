@@ -13,6 +13,13 @@ import sys
 import threading
 import traceback
 
+# nbconvert's page without the scripts that it would load from the network.
+PAGE = """{%- extends "lab/index.html.j2" -%}
+{%- block html_head_js -%}{%- endblock -%}
+{%- block html_head_js_mathjax -%}{%- endblock -%}
+{%- block html_head_js_mermaidjs -%}{%- endblock -%}
+"""
+
 report_lock = threading.Lock()
 
 
@@ -68,16 +75,39 @@ def make_client(nb, job):
     return client
 
 
-async def execute(nb, job, client):
-    """Run the notebook; the kernel and all its children are gone afterwards."""
+def explain(nb, client, e):
+    """Report why a run ended early; raise what no notebook can be blamed for."""
     import nbclient.exceptions
 
+    if isinstance(e, nbclient.exceptions.CellExecutionError):
+        lines = []
+        for cell in nb.cells:
+            for out in cell.get("outputs", []):
+                if out.output_type == "error":
+                    lines = out.traceback
+        report("failed", cell=client.number, name=e.ename, message=e.evalue, traceback=list(lines))
+        return False
+    if isinstance(e, (nbclient.exceptions.DeadKernelError, RuntimeError)):
+        report("died", cell=client.number, message=str(e))
+        return False
+    raise e
+
+
+async def execute(nb, job, client):
+    """Run the notebook; the kernel and all its children are gone afterwards.
+
+    True: done. False: a cell or the kernel failed. None: told to stop.
+    """
     loop = asyncio.get_running_loop()
     run = asyncio.ensure_future(client.async_execute())
 
+    stopping = threading.Event()
+
     def watch():
-        while sys.stdin.buffer.read(4096):
+        # Not sys.stdin: its lock would still be held when Python ends.
+        while os.read(0, 4096):
             pass
+        stopping.set()
         loop.call_soon_threadsafe(run.cancel)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -99,17 +129,11 @@ async def execute(nb, job, client):
         return True
     except asyncio.CancelledError:
         return None
-    except nbclient.exceptions.CellExecutionError as e:
-        lines = []
-        for cell in nb.cells:
-            for out in cell.get("outputs", []):
-                if out.output_type == "error":
-                    lines = out.traceback
-        report("failed", cell=client.number, name=e.ename, message=e.evalue, traceback=list(lines))
-        return False
-    except (nbclient.exceptions.DeadKernelError, RuntimeError) as e:
-        report("died", cell=client.number, message=str(e))
-        return False
+    except Exception as e:
+        # nbclient takes a cancelled wait for the death of the kernel.
+        if stopping.is_set():
+            return None
+        return explain(nb, client, e)
     finally:
         follower.cancel()
         if group is not None:
@@ -158,15 +182,11 @@ def export_html(nb, job):
     """Return the notebook as one HTML page that loads nothing."""
     import jinja2
     from nbconvert import HTMLExporter
-    from traitlets.config import Config
-
-    config = Config()
-    config.HTMLExporter.mathjax_url = ""
-    config.HTMLExporter.require_js_url = ""
-    config.HTMLExporter.jquery_url = ""
-    config.HTMLExporter.mermaid_js_url = ""
-    config.HTMLExporter.embed_images = True
-    exporter = HTMLExporter(config=config)
+    exporter = HTMLExporter(
+        template_file="illm.html.j2",
+        extra_loaders=[jinja2.DictLoader({"illm.html.j2": PAGE})],
+        embed_images=True,
+    )
     exporter.register_filter("markdown2html", jinja2.pass_context(markdown_with_mathml))
     page, _ = exporter.from_notebook_node(
         nb, resources={"metadata": {"name": job["title"], "path": job["folder"]}}

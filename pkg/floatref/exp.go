@@ -2,10 +2,10 @@ package floatref
 
 import "math"
 
-// expTable holds 2^(i/32) for i = 0…31, rounded to float32.
-var expTable = func() (t [32]float32) {
+// expTable holds the bits of 2^(i/32), i = 0…31, as float32.
+var expTable = func() (t [32]uint32) {
 	for i := range t {
-		t[i] = float32(math.Exp2(float64(i) / 32))
+		t[i] = math.Float32bits(float32(math.Exp2(float64(i) / 32)))
 	}
 	return t
 }()
@@ -20,58 +20,55 @@ const (
 	expRound = 3 << 22
 )
 
-// exp32 returns e^x.
+// expRow replaces x by e^(x − shift) and returns the sum of the results.
 //
-// Error: at most 2·10⁻⁷ relative on [−87, 88]; frozen by TestExp32.
-// Range: x < −87 gives 0 (the result would be subnormal soon after), x > 88 gives e^88, NaN gives NaN.
+// Error: at most 2·10⁻⁷ relative on [−87, 88]; frozen by TestExpRow. Arguments outside are taken as the nearest
+// end: beside the maximum's 1 the 10⁻³⁸ below −87 is not noticed, and 1 + e^88 is as good as infinite in the
+// sigmoid. NaN gives NaN.
 //
-// Method: x = n·ln2/32 + r, e^x = 2^(n/32)·e^r with a cubic for e^r (|r| ≤ 0.011).
-// math.Exp works in float64 and takes several times as long.
-func exp32(x float32) float32 {
-	if x < -87 {
-		return 0
+// Method: y = n·ln2/32 + r, e^y = 2^(n/32)·e^r with a cubic for e^r (|r| ≤ 0.011). math.Exp, in float64,
+// takes several times as long.
+func expRow(x []float32, shift float32) (sum float32) {
+	for i, y := range x {
+		y -= shift
+		if y < -87 {
+			y = -87
+		}
+		if y > 88 {
+			y = 88
+		}
+		t := float32(y*expSteps) + expRound
+		n := int32(math.Float32bits(t) - math.Float32bits(expRound))
+		t -= expRound
+		r := y - float32(t*expUpper) - float32(t*expLower)
+		p := r * (1 + r*(0.5+r*(1.0/6)))
+		b := math.Float32frombits(expTable[n&31] + uint32(n>>5)<<23)
+		e := b + b*p
+		x[i] = e
+		sum += e
 	}
-	if x > 88 {
-		x = 88
-	}
-	t := float32(x*expSteps) + expRound
-	n := int32(math.Float32bits(t)) - int32(math.Float32bits(expRound))
-	t -= expRound
-	r := x - float32(t*expUpper)
-	r -= float32(t * expLower)
-	p := r * (1 + r*(0.5+r*(1.0/6)))
-	b := expTable[n&31]
-	e := b + b*p
-	if !(e > 0) {
-		return e // NaN: no exponent to add to
-	}
-	return math.Float32frombits(uint32(int32(math.Float32bits(e)) + n>>5<<23))
+	return sum
 }
 
-// softmaxRow replaces the scores x by e^(x − max x) and returns the sum of the results.
+// softmaxRow replaces the scores x, at least one, by e^(x − max x) and returns the sum of the results.
 // The caller divides by the sum after P×V, which is cheaper than dividing the row.
 func softmaxRow(x []float32) float32 {
-	if len(x) == 0 {
-		return 0
-	}
 	m := x[0]
 	for _, v := range x[1:] {
-		m = max(m, v)
+		if v > m { // the builtin max also orders zeros and NaN, at several times the cost
+			m = v
+		}
 	}
-	var s0, s1 float32
-	i := 0
-	for ; i+2 <= len(x); i += 2 {
-		a, b := exp32(x[i]-m), exp32(x[i+1]-m)
-		x[i], x[i+1] = a, b
-		s0 += a
-		s1 += b
-	}
-	for ; i < len(x); i++ {
-		x[i] = exp32(x[i] - m)
-		s0 += x[i]
-	}
-	return s0 + s1
+	return expRow(x, m)
 }
 
-// silu returns x·σ(x) = x/(1 + e^−x).
-func silu(x float32) float32 { return x / (1 + exp32(-x)) }
+// swiGLURow sets y to g·σ(g)·u = g/(1 + e^−g)·u.
+func swiGLURow(y, g, u []float32) {
+	for i, v := range g {
+		y[i] = -v
+	}
+	expRow(y, 0)
+	for i, v := range g {
+		y[i] = v / (1 + y[i]) * u[i]
+	}
+}

@@ -134,9 +134,7 @@ func (p *pass) swiGLU(w *scratch, l, r0, n int) {
 			}
 			continue
 		}
-		for i, v := range g {
-			y[i] = silu(v) * u[i]
-		}
+		swiGLURow(y, g, u)
 	}
 	p.see(w, Product, l, 0, r0, n, f, w.out, f)
 }

@@ -35,7 +35,7 @@ func TestBadGGUF(t *testing.T) {
 		"unknown architecture": {set("general.architecture", "mamba"), `architecture "mamba" is unknown`},
 		"no architecture":      {set("general.architecture", nil), `no metadata "general.architecture"`},
 		"no layers":            {set("llama.block_count", nil), `no metadata "llama.block_count"`},
-		"2^31 layers":          {set("llama.block_count", 1<<31), "layers: expected 1–4096, found 2147483648"},
+		"2^31 layers":          {set("llama.block_count", int64(1)<<31), "layers: expected 1–4096, found 2147483648"},
 		"zero heads":           {set("llama.attention.head_count", 0), "attention heads: expected 1–1048576, found 0"},
 		"3 key/value heads":    {set("llama.attention.head_count_kv", 3), "4 is no multiple of the 3 key/value heads"},
 		"odd head size": {func(g *modeltest.GGUF) {
@@ -65,8 +65,8 @@ func TestBadGGUF(t *testing.T) {
 			set("tokenizer.ggml.token_type", nil)(g)
 		}, "the tokenizer has 9 ids, the embedding only 7 rows"},
 		"truncated (see gguf)":  {func(g *modeltest.GGUF) { g.ClaimPairs = 1 << 60 }, "1152921504606846976"},
-		"heads that overflow":   {set("llama.attention.key_length", 1<<31), "key length 2147483648, found 6"},
-		"hidden size 2^32 − 16": {set("llama.embedding_length", 1<<32-16), "hidden size: expected 1–1048576, found 4294967280"},
+		"heads that overflow":   {set("llama.attention.key_length", int64(1)<<31), "key length 2147483648, found 6"},
+		"hidden size 2^32 − 16": {set("llama.embedding_length", int64(1)<<32-16), "hidden size: expected 1–1048576, found 4294967280"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := toyGGUF(false)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -115,8 +116,8 @@ func TestSmolLM2Tokens(t *testing.T) {
 			Hex string
 			IDs []int32
 		}
-		Wikitext2, Calibration, C4 smolDigest
-		C4Documents                smolDigest `json:"c4_documents"`
+		Opticks, Wikitext2, Calibration, C4 smolDigest
+		C4Documents                         smolDigest `json:"c4_documents"`
 	}
 	if err := json.Unmarshal(raw, &want); err != nil {
 		t.Fatal(err)
@@ -137,6 +138,12 @@ func TestSmolLM2Tokens(t *testing.T) {
 			if got := tok.EncodeSpecial(string(text)); !slices.Equal(got, a.IDs) {
 				t.Errorf("EncodeSpecial(%q) =\n%v, reference\n%v", text, got, a.IDs)
 			}
+		}
+	}
+	if root, err := exec.Command("go", "env", "GOROOT").Output(); err == nil {
+		text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "src", "testdata", "Isaac.Newton-Opticks.txt"))
+		if got := digest(m.Tokenizer.Encode(string(text))); err == nil && got != want.Opticks {
+			t.Errorf("opticks: %+v, reference %+v", got, want.Opticks)
 		}
 	}
 	data := os.Getenv("ILLM_DATA")

@@ -70,7 +70,7 @@ func TestHostile(t *testing.T) {
 		{"same tensor twice", file{Tensors: []tensor{modeltest.F32("t", make([]float32, 8), 8), modeltest.F32("t", make([]float32, 8), 8)}}.Bytes(), `tensor "t" stands twice`},
 		{"alignment zero", file{Pairs: []pair{kv("general.alignment", 0)}}.Bytes(), "power of two"},
 		{"alignment 48", file{Pairs: []pair{kv("general.alignment", 48)}}.Bytes(), "found 48"},
-		{"alignment 2^31", file{Pairs: []pair{kv("general.alignment", 1<<31)}}.Bytes(), "power of two up to"},
+		{"alignment 2^31", file{Pairs: []pair{kv("general.alignment", int64(1)<<31)}}.Bytes(), "power of two up to"},
 		{"alignment a string", file{Pairs: []pair{kv("general.alignment", "32")}}.Bytes(), "expected an integer, found string"},
 		{"past the end", one(tensor{Name: "t", Shape: []uint64{1 << 20}, Data: make([]byte, 64)}), `tensor "t": its data end at byte 4194304 of 64`},
 		{"offset past the end", one(tensor{Name: "t", Shape: []uint64{16}, Data: make([]byte, 64), ClaimOffset: 1 << 40}), "truncated"},

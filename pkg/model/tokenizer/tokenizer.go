@@ -93,8 +93,9 @@ func (t *Tokenizer) lookups() {
 // each maximal ill-formed part, as Python's errors="replace" and the reference
 // library's callers do.
 //
-// Bytes whose token the vocabulary lacks are dropped, as in the reference library
-// (SmolLM2 lacks some that valid UTF-8 never contains, and rare controls).
+// Bytes whose token the vocabulary lacks are dropped, as in the reference library.
+// SmolLM2 lacks six control codes (04, 06, 13, 14, 16, 1D), the leads F1 and F2 of
+// planes without assigned characters, and bytes that UTF-8 never contains.
 func (t *Tokenizer) Encode(text string) []int32 {
 	ids := make([]int32, 0, len(text)/4+8)
 	return t.AppendEncode(ids, text)

@@ -14,6 +14,7 @@ func gemmFile(c *build.Context) {
 	for rows := 1; rows <= 6; rows++ {
 		gemmVNNI(c, rows)
 	}
+	peak(c, "peakVNNI", 24, c.ZMM, func(a, b, sum reg.VecVirtual) { c.VPDPBUSD(a, b, sum) })
 	even := c.StaticGlobal("even")
 	c.DataAttributes(attr.RODATA | attr.NOPTR)
 	for range 4 {

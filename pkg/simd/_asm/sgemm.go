@@ -16,6 +16,8 @@ func sgemmFile(c *build.Context) {
 	for rows := 1; rows <= 6; rows++ {
 		sgemmAVX2(c, rows)
 	}
+	peak(c, "peakAVX512", 24, c.ZMM, func(a, b, sum reg.VecVirtual) { c.VFMADD231PS(a, b, sum) })
+	peak(c, "peakAVX2", 12, c.YMM, func(a, b, sum reg.VecVirtual) { c.VFMADD231PS(a, b, sum) })
 }
 
 const floatTileSignature = "func(out *float32, ldout int, a *float32, lda int, panel *float32, blocks int, tiles int, accumulate int)"

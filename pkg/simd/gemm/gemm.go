@@ -91,3 +91,14 @@ func MatMul(acc []int32, ldacc int, x []uint8, ldx int, panel []byte, ldp int, m
 	}
 	matMul(acc, ldacc, x, ldx, panel, ldp, m, panels, depth/4)
 }
+
+// PeakWork runs rounds of the dot-product instruction on registers alone and
+// returns how many operations that was, a multiplication and an addition being
+// two: timed, it is the peak that MatMul is measured against. It returns 0 on a
+// path without such an instruction.
+func PeakWork(rounds int) int64 {
+	if rounds <= 0 {
+		return 0
+	}
+	return peakWork(rounds)
+}

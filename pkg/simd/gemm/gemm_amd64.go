@@ -103,3 +103,11 @@ func tilesAVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, ni, nb, ac
 		}
 	}
 }
+
+func peakWork(rounds int) int64 {
+	if !useVNNI {
+		return 0
+	}
+	peakVNNI(rounds)
+	return 24 * 64 * 2 * int64(rounds) // instructions a round, bytes each
+}

@@ -5,3 +5,5 @@ package gemm
 func matMul(acc []int32, ldacc int, x []uint8, ldx int, panel []byte, ldp int, m, panels, blocks int) {
 	matMulGeneric(acc, ldacc, x, ldx, panel, ldp, m, panels, blocks)
 }
+
+func peakWork(int) int64 { return 0 }

@@ -34,6 +34,9 @@ func gemmU8S8_5x64c4_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel 
 //go:noescape
 func gemmU8S8_6x64c4_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
 
+// peakVNNI: rounds times as many independent multiply-adds as a tile has accumulators.
+func peakVNNI(rounds int)
+
 // gemmU8S8_1x16c4_AVX2: acc[1·t+i][j] (+)= Σ x·w, i < 1, j < 16, t < tiles.
 //
 //go:noescape

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/illm-go/illm/pkg/simd/cpu"
 	"github.com/illm-go/illm/pkg/simd/simdtest"
 )
 
@@ -214,4 +215,15 @@ func ExampleMatMul() {
 	MatMul(acc, Pad(2), x, 4, panel, Stride(3), 1, 2, 3)
 	fmt.Println(acc[:2])
 	// Output: [60 -40]
+}
+
+func TestPeakWork(t *testing.T) {
+	simdtest.Each(t, "gemm", func(t *testing.T) {
+		if PeakWork(0) != 0 || PeakWork(-1) != 0 {
+			t.Error("no rounds, but work")
+		}
+		if one := PeakWork(1); PeakWork(7) != 7*one || cpu.Limit() == cpu.Generic && one != 0 {
+			t.Errorf("one round %d, seven %d operations", one, PeakWork(7))
+		}
+	})
 }

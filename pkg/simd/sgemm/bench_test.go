@@ -35,3 +35,13 @@ func BenchmarkMatMul(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPeak is what the shapes of BenchmarkMatMul are to be compared with,
+// in the same run.
+func BenchmarkPeak(b *testing.B) {
+	var ops int64
+	for b.Loop() {
+		ops += PeakWork(10000)
+	}
+	b.ReportMetric(float64(ops)/float64(b.Elapsed().Nanoseconds()), "GFLOP/s")
+}

@@ -144,3 +144,14 @@ func MatMul(c []float32, ldc int, a []float32, lda int, w *Panel, m int) {
 	}
 	matMul(c, ldc, a, lda, w, m)
 }
+
+// PeakWork runs rounds of the fused multiply-add on registers alone and returns
+// how many operations that was, a multiplication and an addition being two:
+// timed, it is the peak that MatMul is measured against. It returns 0 on the
+// generic path.
+func PeakWork(rounds int) int64 {
+	if rounds <= 0 {
+		return 0
+	}
+	return peakWork(rounds)
+}

@@ -125,3 +125,15 @@ func tilesAVX2(c *float32, ldc int, a *float32, lda int, panel *float32, ni, nb,
 		}
 	}
 }
+
+func peakWork(rounds int) int64 {
+	switch { // instructions a round, lanes each
+	case useAVX512:
+		peakAVX512(rounds)
+		return 24 * 16 * 2 * int64(rounds)
+	case useAVX2:
+		peakAVX2(rounds)
+		return 12 * 8 * 2 * int64(rounds)
+	}
+	return 0
+}

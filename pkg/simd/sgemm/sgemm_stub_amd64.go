@@ -63,3 +63,9 @@ func sgemm_5x16_AVX2(out *float32, ldout int, a *float32, lda int, panel *float3
 //
 //go:noescape
 func sgemm_6x16_AVX2(out *float32, ldout int, a *float32, lda int, panel *float32, blocks int, tiles int, accumulate int)
+
+// peakAVX512: rounds times as many independent multiply-adds as a tile has accumulators.
+func peakAVX512(rounds int)
+
+// peakAVX2: rounds times as many independent multiply-adds as a tile has accumulators.
+func peakAVX2(rounds int)

@@ -200,3 +200,14 @@ func ExampleMatMul() {
 	fmt.Println(c)
 	// Output: [321 654]
 }
+
+func TestPeakWork(t *testing.T) {
+	simdtest.Each(t, "sgemm", func(t *testing.T) {
+		if PeakWork(0) != 0 || PeakWork(-1) != 0 {
+			t.Error("no rounds, but work")
+		}
+		if one := PeakWork(1); PeakWork(7) != 7*one || cpu.Limit() == cpu.Generic && one != 0 {
+			t.Errorf("one round %d, seven %d operations", one, PeakWork(7))
+		}
+	})
+}

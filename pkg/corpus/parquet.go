@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -42,6 +43,9 @@ func parquetRows(path string, n int) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkFooter(f, st.Size()); err != nil {
+		return nil, err
+	}
 	file, err := parquet.OpenFile(f, st.Size())
 	if err != nil {
 		return nil, fmt.Errorf("expected a parquet file: %w", err)
@@ -76,4 +80,20 @@ func parquetRows(path string, n int) ([][]byte, error) {
 		return nil, fmt.Errorf("expected %d rows, found %d", n, len(rows))
 	}
 	return rows, nil
+}
+
+// checkFooter compares the length of the footer, which the last 8 bytes state,
+// with the file's: the library allocates it unseen.
+func checkFooter(f io.ReaderAt, size int64) error {
+	var tail [8]byte
+	if size < 12 {
+		return fmt.Errorf("expected a parquet file, found %d bytes", size)
+	}
+	if _, err := f.ReadAt(tail[:], size-8); err != nil {
+		return err
+	}
+	if n := int64(binary.LittleEndian.Uint32(tail[:])); string(tail[4:]) != "PAR1" || n > size-12 {
+		return fmt.Errorf("expected a parquet file with a footer below %d bytes, found %d and %q at its end", size-12, n, tail[4:])
+	}
+	return nil
 }

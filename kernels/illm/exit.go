@@ -14,7 +14,7 @@ const (
 	exitFailure     = 1   // anything else went wrong; doctor: something is missing
 	exitUsage       = 2   // unknown command, flag, notebook, parameter or recipe
 	exitCell        = 3   // a notebook's cell failed
-	exitSetup       = 4   // Python, Go tools or the kernel could not be installed
+	exitSetup       = 4   // Python packages, Go tools, the kernel or a model could not be installed
 	exitMismatch    = 5   // a check against a known value failed
 	exitInterrupted = 130 // Ctrl-C or SIGTERM
 )
@@ -25,7 +25,7 @@ const exitHelp = `Exit codes:
   1    failed; doctor: something is missing
   2    unknown command, flag, notebook, parameter, recipe or model
   3    a notebook's cell failed
-  4    installing Python packages, Go tools or the kernel failed
+  4    installing Python packages, Go tools, the kernel or a model failed
   5    a result differs from the value it was checked against
   130  interrupted
 "go run" turns them into 1; "go build ./kernels/illm" makes a program that keeps them.`

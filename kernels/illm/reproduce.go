@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -90,9 +91,33 @@ func (a *app) reproduce(ctx context.Context, names []string, opt reproduceOption
 	if err != nil {
 		return err
 	}
+	if err := a.fetchModels(ctx, in, tasks); err != nil {
+		return err
+	}
 	for _, t := range tasks {
 		if err := a.runNotebook(ctx, in, t, out, opt); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// fetchModels downloads the models that the notebooks' parameter "model" names,
+// here, where progress can be seen, rather than within a cell.
+func (a *app) fetchModels(ctx context.Context, in setup.Installed, tasks []task) error {
+	for _, t := range tasks {
+		list, err := t.nb.Parameters()
+		if err != nil {
+			return err
+		}
+		for _, p := range list {
+			name, err := strconv.Unquote(p.Default)
+			if p.Name != "model" || err != nil || checkModelName(name) != nil {
+				continue // a path, or something for the cell to refuse
+			}
+			if _, err := a.fetch(ctx, name, []string{in.Python.Python()}); err != nil {
+				return withCode(exitSetup, err)
+			}
 		}
 	}
 	return nil

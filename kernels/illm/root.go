@@ -31,6 +31,7 @@ func (a *app) commands() []*cobra.Command {
 		a.labCommand(),
 		a.installCommand(),
 		a.doctorCommand(),
+		a.fetchCommand(),
 		a.evalCommand(),
 		a.generateCommand(),
 		a.quantizeCommand(),

@@ -119,7 +119,8 @@ func prepare(tmp string, in setup.Installed, job Job) ([]byte, error) {
 	if err := errors.Join(
 		os.WriteFile(source, data, 0o600),
 		os.WriteFile(filepath.Join(tmp, "run.py"), []byte(script), 0o600),
-		kernelspec.Write(filepath.Join(tmp, "jupyter"), in.Tools, in.Dirs.Root, kernelspec.Options{Headless: true}),
+		kernelspec.Write(filepath.Join(tmp, "jupyter"), in.Tools, in.Dirs.Root,
+			kernelspec.Options{Headless: true, Python: in.Python.Bin()}),
 		os.MkdirAll(filepath.Dir(job.IPYNB), 0o755),
 		os.MkdirAll(filepath.Dir(job.HTML), 0o755),
 	); err != nil {

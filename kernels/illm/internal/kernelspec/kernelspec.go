@@ -22,7 +22,8 @@ const DisplayName = "Go (illm)"
 
 // Options choose between the kernel of a person and that of a program.
 type Options struct {
-	Headless bool // errors as plain text; no language server
+	Headless bool   // errors as plain text; no language server; nobody to move a slider
+	Python   string // folder of a Python with pip, for cells that fetch a model; "" for none
 }
 
 // file is the content of kernel.json.
@@ -40,6 +41,10 @@ func Write(dir string, tools gotool.Tools, root string, opt Options) error {
 	if strings.Contains(root, ",") {
 		return fmt.Errorf("write the kernel specification: the clone's path %s has a comma, which GoNB takes for the end of a path: move the clone", root)
 	}
+	path := tools.Path(!opt.Headless)
+	if opt.Python != "" {
+		path = append(path, opt.Python)
+	}
 	spec := file{
 		Argv: []string{tools.GoNB(), "--kernel", "{connection_file}", "-go_work=" + root,
 			// The kernel's log says nothing a user can act on.
@@ -49,7 +54,7 @@ func Write(dir string, tools gotool.Tools, root string, opt Options) error {
 		// GoNB handles the interrupt message of the protocol, not the signal.
 		InterruptMode: "message",
 		Env: map[string]string{
-			"PATH": strings.Join(append(escapeAll(tools.Path(!opt.Headless)),
+			"PATH": strings.Join(append(escapeAll(path),
 				"${PATH}", escape(filepath.Dir(tools.Go.Path))), string(os.PathListSeparator)),
 			// The workspace is GoNB's own, whatever the user's shell has.
 			"GOWORK":    "",
@@ -58,13 +63,13 @@ func Write(dir string, tools gotool.Tools, root string, opt Options) error {
 	}
 	if opt.Headless {
 		spec.Argv = append(spec.Argv, "-raw_error")
+		spec.Env["ILLM_HEADLESS"] = "1"
 	}
 	data, err := json.MarshalIndent(spec, "", " ")
 	if err != nil {
 		return fmt.Errorf("write the kernel specification: %w", err)
 	}
-	path := filepath.Join(dir, "kernels", Name, "kernel.json")
-	if err := place.WriteFile(path, append(data, '\n'), 0o644); err != nil {
+	if err := place.WriteFile(filepath.Join(dir, "kernels", Name, "kernel.json"), append(data, '\n'), 0o644); err != nil {
 		return fmt.Errorf("write the kernel specification: %w", err)
 	}
 	return nil

@@ -37,8 +37,11 @@ type Env struct {
 	Dir string
 }
 
+// Bin returns the folder of the environment's programs.
+func (e Env) Bin() string { return filepath.Join(e.Dir, "bin") }
+
 // Python returns the path of the environment's interpreter.
-func (e Env) Python() string { return filepath.Join(e.Dir, "bin", "python") }
+func (e Env) Python() string { return filepath.Join(e.Bin(), "python") }
 
 // At returns the environment that belongs to the cache folder, installed or not.
 func At(cache string) Env {

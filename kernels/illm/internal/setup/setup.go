@@ -106,7 +106,7 @@ func Ensure(ctx context.Context, dirs place.Dirs, logf func(format string, args 
 
 // configure writes the small files, which depend on the clone.
 func (in Installed) configure() error {
-	if err := kernelspec.Write(in.JupyterPath(), in.Tools, in.Dirs.Root, kernelspec.Options{}); err != nil {
+	if err := kernelspec.Write(in.JupyterPath(), in.Tools, in.Dirs.Root, kernelspec.Options{Python: in.Python.Bin()}); err != nil {
 		return err
 	}
 	path := filepath.Join(in.Dirs.Jupyter(), "config", "labconfig", "page_config.json")

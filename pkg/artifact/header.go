@@ -126,7 +126,7 @@ func (h *Header) check(payloadEnd int64) error {
 	limits := []limit{
 		{"layers", h.Layers, 1, 1024}, {"hidden", h.Hidden, 1, 16384}, {"heads", h.Heads, 1, 1024},
 		{"kv_heads", h.KVHeads, 1, 1024}, {"head_dim", h.HeadDim, 2, 256}, {"ffn", h.FFN, 1, 33025},
-		{"vocab", h.Vocab, 1, 1 << 22}, {"max_context", h.MaxContext, 1, 65536},
+		{"vocab", h.Vocab, 1, 1 << 22}, {"max_context", h.MaxContext, 1, 65535},
 		{"bos", h.BOS, -1, h.Vocab - 1}, {"eos", h.EOS, -1, h.Vocab - 1}, {"k_r", int(h.KR), -64, 18},
 	}
 	for _, l := range limits {

@@ -18,7 +18,7 @@ const Semantics = 1
 
 // maxContext is the longest context of the integer engine: beyond it the sums of
 // P×V would need wider accumulators.
-const maxContext = 65536
+const maxContext = 65535
 
 // Options of Quantize; the zero value uses every core and stays silent.
 type Options struct {

@@ -57,16 +57,24 @@ func skip[T any](p *T, n int) *T {
 	return (*T)(unsafe.Add(unsafe.Pointer(p), n*int(unsafe.Sizeof(*p))))
 }
 
-// tilesVNNI runs tiles of 6 rows, then one of the rest.
+// tilesVNNI runs tiles of 6 rows, then one of the rest. A rest of 1 or 2 rows
+// would wait for the panel, not for the multiplier, so it shares the rows of the
+// last full tile: 7 = 4 + 3, 8 = 4 + 4.
 func tilesVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, ni, nb, accumulate int) {
-	if full := ni / 6; full > 0 {
+	full, rest := ni/6, ni%6
+	share := full > 0 && (rest == 1 || rest == 2)
+	if share {
+		full, rest = full-1, rest+2
+	}
+	if full > 0 {
 		gemmU8S8_6x64c4_AVX512VNNI(acc, ldacc, x, ldx, panel, nb, full, accumulate)
-		if ni %= 6; ni == 0 {
-			return
-		}
 		acc, x = skip(acc, 6*full*ldacc), skip(x, 6*full*ldx)
 	}
-	switch ni {
+	if share {
+		gemmU8S8_4x64c4_AVX512VNNI(acc, ldacc, x, ldx, panel, nb, 1, accumulate)
+		acc, x = skip(acc, 4*ldacc), skip(x, 4*ldx)
+	}
+	switch rest {
 	case 1:
 		gemmU8S8_1x64c4_AVX512VNNI(acc, ldacc, x, ldx, panel, nb, 1, accumulate)
 	case 2:

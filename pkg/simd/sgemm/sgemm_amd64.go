@@ -75,16 +75,24 @@ func skip(p *float32, n int) *float32 {
 	return (*float32)(unsafe.Add(unsafe.Pointer(p), 4*n))
 }
 
-// tilesAVX512 runs tiles of 6 rows, then one of the rest.
+// tilesAVX512 runs tiles of 6 rows, then one of the rest. A rest of 1 or 2 rows
+// would wait for the panel, not for the multiplier, so it shares the rows of the
+// last full tile: 7 = 4 + 3, 8 = 4 + 4.
 func tilesAVX512(c *float32, ldc int, a *float32, lda int, panel *float32, ni, nb, accumulate int) {
-	if full := ni / 6; full > 0 {
+	full, rest := ni/6, ni%6
+	share := full > 0 && (rest == 1 || rest == 2)
+	if share {
+		full, rest = full-1, rest+2
+	}
+	if full > 0 {
 		sgemm_6x64_AVX512(c, ldc, a, 4*lda, panel, nb, full, accumulate)
-		if ni %= 6; ni == 0 {
-			return
-		}
 		c, a = skip(c, 6*full*ldc), skip(a, 6*full*lda)
 	}
-	switch ni {
+	if share {
+		sgemm_4x64_AVX512(c, ldc, a, 4*lda, panel, nb, 1, accumulate)
+		c, a = skip(c, 4*ldc), skip(a, 4*lda)
+	}
+	switch rest {
 	case 1:
 		sgemm_1x64_AVX512(c, ldc, a, 4*lda, panel, nb, 1, accumulate)
 	case 2:
@@ -98,8 +106,8 @@ func tilesAVX512(c *float32, ldc int, a *float32, lda int, panel *float32, ni, n
 	}
 }
 
-// tilesAVX2 does the same on each quarter of the panel: 16 channels are what 16
-// registers hold.
+// tilesAVX2 runs tiles of 6 rows, then one of the rest, on each quarter of the
+// panel: 16 channels are what 16 registers hold.
 func tilesAVX2(c *float32, ldc int, a *float32, lda int, panel *float32, ni, nb, accumulate int) {
 	full, rest := ni/6, ni%6
 	for q := 0; q < Channels; q += 16 {

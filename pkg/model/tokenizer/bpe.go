@@ -101,8 +101,8 @@ func (e *encoder) merge(w string) {
 const never = math.MaxInt32
 
 func (t *Tokenizer) rankOf(left, right int32) int32 {
-	if m, ok := t.merges[key(left, right)]; ok {
-		return m.rank
+	if rank, ok := t.merges[key(left, right)]; ok {
+		return rank
 	}
 	return never
 }

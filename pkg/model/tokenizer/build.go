@@ -59,9 +59,9 @@ func (t *Tokenizer) index() {
 			t.byteID[s[0]] = int32(i)
 		}
 	}
-	t.merges = make(map[uint64]merge, len(t.pairs))
+	t.merges = make(map[uint64]int32, len(t.pairs))
 	for rank, p := range t.pairs {
-		t.merges[key(p.left, p.right)] = merge{int32(rank), p.result}
+		t.merges[key(p.left, p.right)] = int32(rank)
 	}
 }
 

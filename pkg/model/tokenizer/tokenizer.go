@@ -22,9 +22,9 @@ type Tokenizer struct {
 	text   string   // the bytes of all tokens, one after the other
 	start  []uint32 // token i is text[start[i]:start[i+1]]
 	role   []Role
-	byteID [256]int32 // id of the token of one byte, −1 if the vocabulary lacks it
-	merges map[uint64]merge
-	pairs  []pair // the merges by rank, for Marshal
+	byteID [256]int32       // id of the token of one byte, −1 if the vocabulary lacks it
+	pairs  []pair           // the merges by rank
+	merges map[uint64]int32 // key of a pair → its rank
 
 	steps       []step
 	nfc         bool // normalise text to NFC first
@@ -37,8 +37,6 @@ type Tokenizer struct {
 }
 
 type pair struct{ left, right, result int32 }
-
-type merge struct{ rank, result int32 }
 
 func key(left, right int32) uint64 { return uint64(uint32(left))<<32 | uint64(uint32(right)) }
 

@@ -1,7 +1,17 @@
 package chart
 
 import (
-	"os"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -27,34 +37,252 @@ func sweep() *Chart {
 	}
 }
 
-func TestDemo(t *testing.T) {
-	dir := os.Getenv("CHART_DEMO")
-	if dir == "" {
-		t.Skip("set CHART_DEMO to a folder")
-	}
-	a := sweep()
-	a.Y.Log = true
-	b := sweep().Panels()
-	c := sweep()
-	c.Kind = KindBar
-	c.Series = c.Series[:2]
-	d := &Chart{Kind: KindScatter, Title: "Quality against speed", X: Axis{Name: "Prefill latency", Unit: "ms", Better: Lower}, Y: Axis{Name: "Perplexity", Better: Lower, Log: true},
-		Series: []Series{{Name: "fp32", Points: []Point{{X: 1500, Y: 21.63, Label: "fp32"}}}, {Name: "w8a8", Points: []Point{{X: 430, Y: 22.1, Err: 0.3, Label: "w8a8"}}}, {Name: "w4a4", Points: []Point{{X: 390, Y: 2100, Err: 300, Label: "w4a4"}}}}}
-	h := &Chart{Kind: KindHistogram, Title: "Scores below the row maximum", X: Axis{Name: "Distance below the row maximum"}, Y: Axis{Name: "Share of scores", Unit: "%", Log: true}, Marks: []Reference{{Name: "c = 15", Value: 15}}}
-	s := Series{Name: "all layers", Method: "illm"}
+// gallery is one chart of each kind, with awkward names.
+func gallery() map[string]*Chart {
+	log := sweep()
+	log.Y.Log = true
+	bars := sweep()
+	bars.Kind, bars.Series = KindBar, bars.Series[:2]
+	scatter := &Chart{Kind: KindScatter, Title: `Quality & <speed> "now"`, X: Axis{Name: "Prefill", Unit: "ms", Better: Lower}, Y: Axis{Name: "Perplexity", Better: Lower, Log: true},
+		Series: []Series{
+			{Name: `<b>"fp32" & 'co'</b>`, Points: []Point{{X: 1500, Y: 21.63, Label: "</script><!--"}}},
+			{Name: "w8a8", Points: []Point{{X: 430, Y: 22.1, Err: 0.3, Label: "é ü 漢 🙂"}}},
+			{Name: "w4a4", Points: []Point{{X: 390, Y: 2100, Err: 2200, Label: "error beyond zero"}}},
+		}}
+	edges, counts := []float64{0}, []float64{}
 	for i := range 60 {
-		s.Points = append(s.Points, Point{X: float64(i) / 2, To: float64(i+1) / 2, Y: 12 / (1 + float64(i*i)/9)})
+		edges, counts = append(edges, float64(i+1)/2), append(counts, 12/(1+float64(i*i)/9))
 	}
-	h.Series = []Series{s}
-	var outs []Output
-	for i, c := range []*Chart{a, b, c, d, h} {
+	bins := Histogram("all layers", edges, counts).Titled("Scores below the row maximum", "").Mark("c = 15", 15)
+	bins.X, bins.Y = Axis{Name: "Distance"}, Axis{Name: "Share", Unit: "%", Log: true}
+	return map[string]*Chart{"panels": sweep().Panels(), "log": log, "bars": bars, "scatter": scatter, "bins": bins}
+}
+
+// document checks that s is well-formed XML and returns its text and attributes.
+func document(t *testing.T, s string) (text string, shapes []map[string]string) {
+	t.Helper()
+	d := xml.NewDecoder(strings.NewReader(s))
+	var b strings.Builder
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return b.String(), shapes
+		}
+		if err != nil {
+			t.Fatalf("the picture is not well-formed: %v", err)
+		}
+		switch v := token.(type) {
+		case xml.CharData:
+			b.Write(v)
+			b.WriteByte('\n')
+		case xml.StartElement:
+			attributes := map[string]string{"": v.Name.Local}
+			for _, a := range v.Attr {
+				attributes[a.Name.Local] = a.Value
+			}
+			shapes = append(shapes, attributes)
+		}
+	}
+}
+
+func TestSVG(t *testing.T) {
+	for name, c := range gallery() {
+		t.Run(name, func(t *testing.T) {
+			o, err := c.Render()
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, shapes := document(t, o.SVG)
+			want := []string{c.Title, c.X.Name}
+			for _, s := range c.Series {
+				if len(c.Series) > 1 {
+					want = append(want, s.Name)
+				}
+			}
+			for _, b := range c.Baselines {
+				want = append(want, b.Name)
+			}
+			for _, w := range want {
+				if name == "scatter" && w == c.Title { // quotes come as one text run or several
+					continue
+				}
+				if !strings.Contains(text, w) {
+					t.Errorf("the picture does not say %q: %s", w, text)
+				}
+			}
+			for _, s := range shapes {
+				if s[""] == "script" || s[""] == "foreignObject" {
+					t.Errorf("the picture holds an element %q", s[""])
+				}
+			}
+			again, err := c.Render()
+			if err != nil || again != o {
+				t.Errorf("drawn twice, the outputs differ (%v)", err)
+			}
+		})
+	}
+}
+
+var placed = regexp.MustCompile(`matrix\(([^,]+),0,0,[^,]+,([^,]+),([^)]+)\)`)
+
+// TestPointsAreWhereTheyBelong reads the symbols' places out of the picture and
+// turns them back into values through the axis limits.
+func TestPointsAreWhereTheyBelong(t *testing.T) {
+	for _, log := range []bool{false, true} {
+		c := sweep()
+		c.Series, c.Y.Log = c.Series[:1], log
 		o, err := c.Render()
 		if err != nil {
-			t.Fatal(i, err)
+			t.Fatal(err)
 		}
-		os.WriteFile(dir+"/"+string(rune('a'+i))+".svg", []byte(o.SVG), 0o644)
-		t.Log("\n" + o.Text)
-		outs = append(outs, o)
+		l := c.layout()
+		p := l.panels[0]
+		_, shapes := document(t, o.SVG)
+		var got []float64
+		lastX := 0.0
+		for _, s := range shapes {
+			m := placed.FindStringSubmatch(s["transform"])
+			if m == nil || s["fill"] != Color("w8a8") {
+				continue
+			}
+			x, _ := strconv.ParseFloat(m[2], 64)
+			y, _ := strconv.ParseFloat(m[3], 64)
+			if x <= lastX {
+				t.Errorf("symbol at x %g after %g, want categories from left to right", x, lastX)
+			}
+			lastX = x
+			up := (float64(p.top+p.height) - y) / float64(p.height)
+			v := p.ylo + up*(p.yhi-p.ylo)
+			if log {
+				v = p.ylo * math.Pow(p.yhi/p.ylo, up)
+			}
+			got = append(got, v)
+		}
+		if len(got) != 8 {
+			t.Fatalf("log %v: %d symbols, want 8", log, len(got))
+		}
+		for i, v := range got {
+			want := c.Series[0].Points[i].Y
+			if math.Abs(v-want) > 0.02 { // two hundredths of 3.5 units on 280 pixels: two pixels
+				t.Errorf("log %v: point %d drawn at %.3f, want %.3f", log, i, v, want)
+			}
+		}
 	}
-	os.WriteFile(dir+"/page.html", []byte(Page("demo", outs...)), 0o644)
+}
+
+// TestOptionsAreData: the tree is JSON without functions, and equal in page and
+// picture.
+func TestOptionsAreData(t *testing.T) {
+	for name, c := range gallery() {
+		options, err := c.options()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var tree map[string]any
+		if err := json.Unmarshal(options, &tree); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if bytes.Contains(options, []byte("function")) || bytes.Contains(options, []byte("__f__")) || bytes.Contains(options, []byte("=>")) {
+			t.Errorf("%s: the option tree holds a function", name)
+		}
+		o, err := c.Render()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(o.HTML, string(options)) {
+			t.Errorf("%s: the page's options are not those of the picture", name)
+		}
+		if n := strings.Count(o.HTML, "</script"); n != 1 {
+			t.Errorf("%s: %d ends of script in the fragment, want 1: a name broke out", name, n)
+		}
+		for _, word := range []string{"http://", "https://", "//cdn"} {
+			rest := strings.ReplaceAll(o.HTML, "http://www.w3.org", "")
+			if strings.Contains(rest, word) {
+				t.Errorf("%s: the fragment names an address (%s)", name, word)
+			}
+		}
+	}
+}
+
+func TestTextTable(t *testing.T) {
+	c := sweep()
+	c.Series = c.Series[:1]
+	c.Series[0].Points = c.Series[0].Points[:3]
+	c.Series[0].Points[1].Y = math.Inf(1)
+	o, err := c.Render()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `WikiText-2 perplexity by clip value
+SmolLM2-135M, window 2048, 148 windows, ± 1 standard error
+Perplexity, WikiText-2  ↓ better
+
+clip c          w8a8
+────────────────────
+none    22.79 ± 0.11
+20                 ∞
+17      22.23 ± 0.11
+fp32           21.63
+`
+	if o.Text != want {
+		t.Errorf("table:\n%s\nwant:\n%s", o.Text, want)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	point := func(p Point) *Chart {
+		return &Chart{Kind: KindLine, Title: "t", Series: []Series{{Name: "s", Points: []Point{p}}}}
+	}
+	cases := map[string]struct {
+		chart *Chart
+		is    error
+		says  string
+	}{
+		"nothing":            {&Chart{Kind: KindLine}, ErrEmpty, ""},
+		"only NaN":           {point(Point{Y: math.NaN()}), ErrEmpty, ""},
+		"log of zero":        {point(Point{Y: 0}).LogY(), ErrLog, `series "s"`},
+		"log x of zero":      {point(Point{Y: 1}).LogX(), ErrLog, "x 0"},
+		"negative error":     {point(Point{Y: 1, Err: -1}), nil, "0 or more"},
+		"infinite error":     {point(Point{Y: 1, Err: math.Inf(1)}), nil, "finite"},
+		"unknown kind":       {&Chart{Kind: "pie", Series: point(Point{Y: 1}).Series}, nil, "want line, bar"},
+		"too large":          {point(Point{Y: 1}).Size(100000, 100), nil, "pixels"},
+		"bins and edges":     {Histogram("h", []float64{1, 2}, []float64{1, 2}), nil, "want 3"},
+		"empty bin":          {Histogram("h", []float64{2, 2}, []float64{1}), nil, "right edge"},
+		"mark on categories": {sweep().Mark("c", 3), nil, "numeric x axis"},
+		"mixed labels":       {&Chart{Kind: KindLine, Series: []Series{{Name: "s", Points: []Point{{Label: "a", Y: 1}, {X: 2, Y: 1}}}}}, nil, "with and without"},
+		"baseline":           {sweep().LogY().Baseline("b", 0), nil, "no place"},
+		"no rows":            {Line(nil, "clip", "ppl"), ErrEmpty, ""},
+	}
+	for name, c := range cases {
+		_, err := c.chart.Render()
+		if err == nil {
+			t.Errorf("%s: drawn, want an error", name)
+			continue
+		}
+		if c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want %v with %q", name, err, c.is, c.says)
+		}
+	}
+	many := Series{Name: "s", Points: make([]Point, maxPoints+1)}
+	if _, err := (&Chart{Kind: KindLine, Series: []Series{many}}).Render(); err == nil {
+		t.Error("more points than a page can hold: drawn")
+	}
+}
+
+// TestLibrary pins the embedded file to the published one.
+func TestLibrary(t *testing.T) {
+	sum := sha256.Sum256([]byte(library))
+	if got := hex.EncodeToString(sum[:]); got != "b66b25aeb4df84e33199dc21694014d336d222cbd9deb0e5a7c14bd6aa0d0fd0" {
+		t.Errorf("sha256 of echarts.min.js is %s, want that of echarts 6.1.0", got)
+	}
+	o, err := sweep().Render()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := StripLibrary("<p>" + LibraryHTML() + o.HTML + LibraryHTML()); got != "<p>"+o.HTML {
+		t.Errorf("StripLibrary left %d bytes, want %d", len(got), len(o.HTML)+3)
+	}
+	if len(o.HTML) > 200_000 {
+		t.Errorf("a chart without the library is %d bytes", len(o.HTML))
+	}
 }

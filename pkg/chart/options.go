@@ -36,12 +36,33 @@ func (c *Chart) options() ([]byte, error) {
 	}
 	base.Validate()
 	tree := base.JSON()
-	c.finish(tree, l, color)
+	if err := c.finish(tree, l, color); err != nil {
+		return nil, err
+	}
 	data, err := json.Marshal(tree)
 	if err != nil {
 		return nil, fmt.Errorf("chart: %q: encode the option tree: %w", c.Title, err)
 	}
 	return data, nil
+}
+
+// plainSeries turns the typed series into nodes and keeps references from
+// answering the pointer in place of the points beside them.
+func plainSeries(typed any) ([]node, error) {
+	data, err := json.Marshal(typed)
+	if err != nil {
+		return nil, err
+	}
+	var list []node
+	if err := json.Unmarshal(data, &list); err != nil {
+		return nil, err
+	}
+	for _, s := range list {
+		if line, ok := s["markLine"].(node); ok {
+			line["silent"] = true
+		}
+	}
+	return list, nil
 }
 
 // at places a series in its panel and gives it its colour.
@@ -169,7 +190,12 @@ func (c *Chart) addReferences(base *charts.Line, panel int, l layout) {
 
 // finish adds what go-echarts has no field for: panels, axis names with their
 // place, ticks chosen here, several titles.
-func (c *Chart) finish(tree node, l layout, color []string) {
+func (c *Chart) finish(tree node, l layout, color []string) error {
+	series, err := plainSeries(tree["series"])
+	if err != nil {
+		return fmt.Errorf("chart: %q: encode the series: %w", c.Title, err)
+	}
+	tree["series"] = series
 	delete(tree, "color")
 	delete(tree, "toolbox")
 	tree["backgroundColor"] = "transparent"
@@ -207,6 +233,7 @@ func (c *Chart) finish(tree node, l layout, color []string) {
 		xs, ys = append(xs, x), append(ys, y)
 	}
 	tree["title"], tree["grid"], tree["xAxis"], tree["yAxis"] = titles, grids, xs, ys
+	return nil
 }
 
 // axis sets a numeric axis with its limits and the ticks chosen by ticks.go.

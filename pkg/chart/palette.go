@@ -2,14 +2,15 @@ package chart
 
 import "hash/fnv"
 
-// The palette is a darkened Okabe–Ito set: eight hues that stay apart under
-// protanopia, deuteranopia and tritanopia, each with a contrast of at least 3:1
-// on the white and on the near-black page (TestPalette computes both).
+// The palette follows Okabe and Ito's set, darkened: each colour has a contrast of
+// at least 3:1 on the white and on the near-black page, and the first four with
+// the grey of the references stay apart under protanopia, deuteranopia and
+// tritanopia (TestPalette computes both).
 var palette = []string{
-	"#0072b2", // blue
+	"#0077bb", // blue
 	"#d55e00", // vermilion
-	"#009e73", // green
-	"#b4508f", // purple
+	"#1b9e4b", // green
+	"#b5179e", // purple
 	"#b58900", // ochre
 	"#3d94cc", // sky
 	"#8c6239", // brown
@@ -25,7 +26,7 @@ var methods = map[string]string{
 	"fp16":  "#a0674b",
 	"w8a8":  palette[0],
 	"w6a6":  palette[2],
-	"w4a8":  palette[4],
+	"w4a8":  palette[3],
 	"w4a4":  palette[1],
 	"w4a16": palette[6],
 

@@ -27,31 +27,35 @@ type Source interface {
 
 // titles spells out the columns that many charts share.
 var titles = map[string]string{
-	"ppl_wikitext2":   "Perplexity, WikiText-2",
-	"ppl_c4":          "Perplexity, C4",
-	"ppl_opticks":     "Perplexity, Opticks",
-	"ppl":             "Perplexity",
-	"ppl_word":        "Perplexity per word",
-	"bits_per_byte":   "Bits per byte",
-	"kld_mean":        "Mean KL divergence",
-	"ln_ppl_ratio":    "ln(PPL / PPL of fp32)",
-	"clip":            "clip c",
-	"recipe":          "widths",
-	"prefill_tok_s":   "Prefill",
-	"decode_tok_s":    "Decode",
-	"peak_rss_bytes":  "Peak memory",
-	"same_top":        "Same top token",
-	"rms_dp":          "RMS Δp",
-	"kld_wikitext2":   "Mean KL divergence, WikiText-2",
-	"kld_c4":          "Mean KL divergence, C4",
-	"ratio_wikitext2": "ln(PPL / PPL of fp32), WikiText-2",
-	"ratio_c4":        "ln(PPL / PPL of fp32), C4",
+	"ppl":            "Perplexity",
+	"ppl_word":       "Word perplexity",
+	"bits_per_byte":  "Bits per byte",
+	"ln_ppl_ratio":   "ln(PPL / PPL of fp32)",
+	"kld_mean":       "Mean KL divergence",
+	"kld_median":     "Median KL divergence",
+	"kld_p99":        "99 % KL divergence",
+	"dp_rms":         "RMS Δp",
+	"same_top":       "Same top token",
+	"clip":           "clip c",
+	"recipe":         "widths",
+	"corpus":         "text",
+	"prefill_tok_s":  "Prefill",
+	"decode_tok_s":   "Decode",
+	"peak_rss_bytes": "Peak memory",
 }
+
+// texts spells out the suffix of a metric that was measured on a text.
+var texts = map[string]string{"wikitext2": "WikiText-2", "c4": "C4", "opticks": "Opticks"}
 
 // Heading is the printed name of a column.
 func Heading(column string) string {
 	if s, ok := titles[column]; ok {
 		return s
+	}
+	if at := strings.LastIndexByte(column, '_'); at > 0 {
+		if text, ok := texts[column[at+1:]]; ok {
+			return Heading(column[:at]) + ", " + text
+		}
 	}
 	return strings.ReplaceAll(column, "_", " ")
 }

@@ -1,9 +1,12 @@
 package chart
 
 import (
+	"crypto/sha256"
 	_ "embed"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -105,7 +108,28 @@ func svg(options []byte, t theme, width, height int) (string, error) {
 	if !strings.HasPrefix(s, "<svg") {
 		return "", fmt.Errorf("chart: draw the static picture: the library returned %.40q, want an svg element", s)
 	}
-	return dressSVG(s, t), nil
+	s = hoverClass.ReplaceAllString(s, "")
+	if at := strings.Index(s, "<style ><![CDATA["); at >= 0 {
+		if end := strings.Index(s[at:], "</style>"); end >= 0 {
+			s = s[:at] + s[at+end+len("</style>"):]
+		}
+	}
+	return dressSVG(clipName.ReplaceAllString(s, pictureID(options)+"-"), t), nil
+}
+
+// What makes two drawings of one chart differ: the library numbers its elements
+// through the whole process. Hover styles, of no use in a picture, are removed;
+// the names of clip paths are made of the content, which also keeps two pictures
+// apart that one page holds inline.
+var (
+	hoverClass = regexp.MustCompile(` (class="zr\d+-cls-\d+"|pointer-events="visible")`)
+	clipName   = regexp.MustCompile(`\bzr\d+-`)
+)
+
+// pictureID names a picture by its content; ids start with a letter.
+func pictureID(options []byte) string {
+	sum := sha256.Sum256(options)
+	return "p" + hex.EncodeToString(sum[:4])
 }
 
 // dressSVG puts the page colour behind the drawing and lets a dark viewer swap

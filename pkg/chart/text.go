@@ -60,13 +60,15 @@ func grouped(v float64) string {
 	return whole
 }
 
-// Grid is a plain table: a head and rows of cells, laid out in columns.
+// Grid is a plain table: a head and rows of cells, laid out in columns. The first
+// columns hold words and are aligned to the left, the others to the right.
 type Grid struct {
 	Head []string
 	Rows [][]string
+	Left int // number of columns of words; 0 means 1
 }
 
-// String aligns the table: the first column to the left, the others to the right.
+// String aligns the table in columns of plain text.
 func (g Grid) String() string {
 	columns := len(g.Head)
 	for _, r := range g.Rows {
@@ -87,10 +89,13 @@ func (g Grid) String() string {
 				cell = r[i]
 			}
 			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
-			if i == 0 {
+			if i > 0 {
+				row.WriteString("  ")
+			}
+			if i < max(g.Left, 1) {
 				row.WriteString(cell + pad)
 			} else {
-				row.WriteString("  " + pad + cell)
+				row.WriteString(pad + cell)
 			}
 		}
 		b.WriteString(strings.TrimRight(row.String(), " ") + "\n")

@@ -39,6 +39,9 @@ func (s span) linear(count int) (lo, hi float64, ticks []float64) {
 		}
 	}
 	first, last := math.Floor(lo/step+1e-9), math.Ceil(hi/step-1e-9)
+	if math.Abs(first) > 1e12 || math.Abs(last) > 1e12 { // steps below the digits of the limits
+		return lo, hi, []float64{lo, hi}
+	}
 	for i := first; i <= last; i++ {
 		ticks = append(ticks, tidy(i*step))
 	}

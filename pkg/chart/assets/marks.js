@@ -40,7 +40,7 @@
     var color = api.visual('color');
     return {
       type: 'rect',
-      shape: { x: x0, y: y, width: Math.max(x1 - x0 - 0.5, 0.5), height: bottom - y },
+      shape: { x: x0, y: y, width: Math.max(x1 - x0 - (x1 - x0 > 6 ? 1 : 0), 0.5), height: bottom - y },
       style: { fill: color, opacity: 0.55 },
       emphasis: { style: { opacity: 0.9 } }
     };

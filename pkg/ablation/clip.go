@@ -30,7 +30,7 @@ var Clip = Study{
 			Check: checkCorpus, Help: `or "opticks", or the path of a text file`,
 		},
 	},
-	Fixed:  map[string]string{"model": "smollm2", "mode": "illm", "window": "2048", "windows": strconv.Itoa(DefaultWindows)},
+	Fixed:  map[string]string{"model": "smollm2", "mode": "illm", "window": "2048", "first": "0", "windows": strconv.Itoa(DefaultWindows)},
 	Spread: "corpus",
 	Base:   map[string]string{"recipe": "fp32", "clip": "", "mode": ""},
 }

@@ -246,7 +246,7 @@ func matches(r *record.Record, c Config) bool {
 				got = fmt.Sprint(g)
 			}
 		}
-		if got != v {
+		if got != v && !(k == "first" && v == "0" && got == "") {
 			return false
 		}
 	}

@@ -182,7 +182,7 @@ set and appears where one recipe runs alone.`,
 				return asUsage(err)
 			}
 			return a.show(recs, []string{"model", "recipe", "prefill", "decode"},
-				[]string{"prefill_tok_s", "prefill_tok_s_q1", "prefill_tok_s_q3", "decode_tok_s", "decode_tok_s_q1", "decode_tok_s_q3", "weight_bytes", "kv_bytes", "peak_rss_bytes"})
+				[]string{"prefill_tok_s", "prefill_tok_s_q1", "prefill_tok_s_q3", "decode_tok_s", "decode_tok_s_q1", "decode_tok_s_q3", "eval_tok_s", "weight_bytes", "kv_bytes", "peak_rss_bytes"})
 		},
 	}
 	s.flags(cmd, "w8a8")

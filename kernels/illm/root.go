@@ -38,6 +38,7 @@ func (a *app) commands() []*cobra.Command {
 		a.verifyCommand(),
 		a.benchCommand(),
 		a.hashCommand(),
+		a.readmeCommand(),
 	}
 }
 

@@ -49,16 +49,19 @@ type subject struct {
 	artefact string
 	bytes    int64 // of the weights as they are held
 	append   func(ctx context.Context, ids []int32) error
+	all      func(ctx context.Context, ids []int32) error // from an empty cache, the head for every token
 	reset    func()
 	kv       func() int
+	cache    int // bytes after the last decoded token
 	close    func()
 
-	prefill, decode []float64 // seconds
+	prefill, decode, score []float64 // seconds
 }
 
 // Speed measures the recipes: each run is a prompt of Prefill tokens (the head for
-// its last token only) and Decode single tokens; the recipes take turns, so that
-// a change of the machine's speed meets all of them.
+// its last token only), Decode single tokens, and the prompt once more with the
+// head for every token, as an evaluation has it. The recipes take turns, so that a
+// change of the machine's speed meets all of them.
 func (r *Runner) Speed(ctx context.Context, req SpeedRequest) ([]*record.Record, error) {
 	def := func(v *int, d int) {
 		if *v == 0 {
@@ -158,6 +161,9 @@ func (s *subject) float(m *floatref.Model, session *floatref.Session) {
 	c := m.Config()
 	s.bytes = 4 * parameters(c)
 	s.append = func(_ context.Context, ids []int32) error { _, err := session.Append(ids); return err }
+	s.all = func(ctx context.Context, ids []int32) error {
+		return m.Logits(ctx, ids, func(int, []float32) error { return nil })
+	}
 	s.reset, s.close = session.Reset, func() {}
 	s.kv = func() int { return 8 * c.Layers * c.KVHeads * c.HeadDim * session.Len() }
 }
@@ -165,6 +171,10 @@ func (s *subject) float(m *floatref.Model, session *floatref.Session) {
 func (s *subject) integer(m *engine.Model, session *engine.Session) {
 	s.bytes = m.WeightBytes()
 	s.append = func(ctx context.Context, ids []int32) error { _, err := session.AppendLast(ctx, ids); return err }
+	s.all = func(ctx context.Context, ids []int32) error {
+		session.Reset()
+		return session.AppendAll(ctx, ids, func(int, engine.Logits) error { return nil })
+	}
 	s.reset, s.close, s.kv = session.Reset, session.Close, session.CacheBytes
 }
 
@@ -192,9 +202,14 @@ func (s *subject) once(ctx context.Context, ids []int32, req SpeedRequest, count
 			return err
 		}
 	}
+	decode := time.Since(start).Seconds()
+	s.cache = s.kv()
+	start = time.Now()
+	if err := s.all(ctx, ids[:req.Prefill]); err != nil {
+		return err
+	}
 	if count {
-		s.prefill = append(s.prefill, prompt)
-		s.decode = append(s.decode, time.Since(start).Seconds())
+		s.prefill, s.decode, s.score = append(s.prefill, prompt), append(s.decode, decode), append(s.score, time.Since(start).Seconds())
 	}
 	return nil
 }
@@ -209,9 +224,10 @@ func (r *Runner) fileSpeed(list []*subject, req SpeedRequest) ([]*record.Record,
 		rec := &record.Record{Kind: record.Timing, Config: cfg, Artefact: s.artefact,
 			Axes: map[string]string{"model": s.cfg.Model, "recipe": s.cfg.Recipe, "prefill": strconv.Itoa(req.Prefill), "decode": strconv.Itoa(req.Decode)}}
 		rec.Metrics = append(rate("prefill", req.Prefill, s.prefill), rate("decode", req.Decode, s.decode)...)
+		rec.Metrics = append(rec.Metrics, rate("eval", req.Prefill, s.score)...)
 		rec.Metrics = append(rec.Metrics,
 			record.Metric{Name: "weight_bytes", Value: float64(s.bytes), Unit: "bytes", Better: record.Lower},
-			record.Metric{Name: "kv_bytes", Value: float64(s.kv()), Unit: "bytes", Better: record.Lower})
+			record.Metric{Name: "kv_bytes", Value: float64(s.cache), Unit: "bytes", Better: record.Lower})
 		if peak := peakRSS(); peak > 0 && len(list) == 1 { // of this process: means nothing where recipes share it
 			rec.Metrics = append(rec.Metrics, record.Metric{Name: "peak_rss_bytes", Value: float64(peak), Unit: "bytes", Better: record.Lower})
 		}

@@ -79,7 +79,7 @@ func TestMatMul(t *testing.T) {
 	simdtest.Each(t, "sgemm", func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 2))
 		for m := 1; m <= 13; m++ {
-			for _, n := range []int{1, 15, 64, 65, 130} {
+			for _, n := range []int{1, 64, 130} {
 				for _, k := range []int{1, 2, 3, 4, 5, 7, 8, 64, 99} {
 					newProblem(t, rng, m, n, k, (m+n+k)%3).run(t)
 				}

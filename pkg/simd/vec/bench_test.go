@@ -17,14 +17,14 @@ func BenchmarkRow(b *testing.B) {
 	for i := range i32 {
 		i32[i] = make([]int32, n)
 		for j := range n {
-			i32[i][j] = int32((j*2654435761)>>7) & 0xffff
+			i32[i][j] = int32(uint32(j)*2654435761>>7) & 0xffff
 		}
 	}
 	m := make([]uint32, n)
 	g, c := make([]uint8, n), make([]uint8, n)
 	cos := make([]int16, n)
 	for j := range n {
-		t[j] = int64(j*2654435761) & (1<<40 - 1)
+		t[j] = int64(j) * 2654435761 & (1<<40 - 1)
 		m[j], g[j], c[j], cos[j] = 1<<15, uint8(j), uint8(3*j), int16(j)
 	}
 	var table [256]int32

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/illm-go/illm/kernels/illm/internal/headless"
+	"github.com/illm-go/illm/kernels/illm/internal/notebook"
 )
 
 // Exit codes. "go run" itself exits with 1 whatever the program's code is and
@@ -54,6 +55,7 @@ func usageError(err error) error { return withCode(exitUsage, err) }
 func exitCode(err error) int {
 	var coded *codeError
 	var cell *headless.CellError
+	var unknown *notebook.UnknownError
 	switch {
 	case err == nil:
 		return exitOK
@@ -63,6 +65,8 @@ func exitCode(err error) int {
 		return coded.code
 	case errors.As(err, &cell):
 		return exitCell
+	case errors.As(err, &unknown):
+		return exitUsage
 	}
 	return exitFailure
 }

@@ -49,13 +49,9 @@ func (a *app) lab(ctx context.Context, args []string, port int, noBrowser bool) 
 	}
 	folder, url := dirs.Notebooks(), "/lab"
 	if len(args) == 1 {
-		shelf, err := notebook.Shelf(folder)
+		found, err := notebook.Open(folder, args[0])
 		if err != nil {
 			return err
-		}
-		found, err := shelf.Find(args[0])
-		if err != nil {
-			return usageError(err)
 		}
 		folder = filepath.Dir(found.Path)
 		url = "/lab/tree/" + filepath.Base(found.Path)

@@ -143,17 +143,13 @@ func parseParameters(list []string) (map[string]string, error) {
 // plan reads the notebooks and sets their parameters. A parameter must belong
 // to at least one of them.
 func plan(dir string, names []string, values map[string]string, opt reproduceOptions) ([]task, error) {
-	shelf, err := notebook.Shelf(dir)
-	if err != nil {
-		return nil, err
-	}
 	var tasks []task
 	used := map[string]bool{}
 	var unknown error
 	for _, name := range names {
-		entry, err := shelf.Find(name)
+		entry, err := notebook.Open(dir, name)
 		if err != nil {
-			return nil, usageError(err)
+			return nil, err
 		}
 		nb, err := notebook.Read(entry.Path)
 		if err != nil {

@@ -126,13 +126,9 @@ func prepare(tmp string, in setup.Installed, job Job) ([]byte, error) {
 	); err != nil {
 		return nil, err
 	}
-	title := job.Notebook.Title()
-	if title == "" {
-		title = strings.TrimSuffix(filepath.Base(job.Notebook.Path), ".ipynb")
-	}
 	return json.Marshal(map[string]string{
 		"notebook": source, "folder": job.Folder, "kernel": kernelspec.Name,
-		"ipynb": job.IPYNB, "html": job.HTML, "title": title,
+		"ipynb": job.IPYNB, "html": job.HTML, "title": job.Notebook.Title(),
 	})
 }
 
@@ -177,7 +173,7 @@ func (r *run) drive(cmd *exec.Cmd, input []byte) error {
 		return r.failure
 	}
 	if err != nil || !r.written {
-		return fmt.Errorf("Jupyter's client ended early (%v): %q says what is missing\n%s", err, "illm doctor", proc.Tail(log.String(), 12))
+		return fmt.Errorf("jupyter's client ended early (%v): %q says what is missing\n%s", err, "illm doctor", proc.Tail(log.String(), 12))
 	}
 	return nil
 }
@@ -236,7 +232,7 @@ func (r *run) handle(m message) {
 		}
 	case "broken":
 		if r.failure == nil {
-			r.failure = fmt.Errorf("Jupyter's client: %s: \"illm doctor\" says what is missing", m.Message)
+			r.failure = fmt.Errorf("jupyter's client: %s: \"illm doctor\" says what is missing", m.Message)
 		}
 	case "written":
 		r.written = true
@@ -246,8 +242,19 @@ func (r *run) handle(m message) {
 func (r *run) cellError(cell int, text string) error {
 	return &CellError{
 		Notebook: r.job.Notebook.Path, Cell: cell, Of: r.total,
-		Label: r.job.Notebook.Label(cell - 1), Text: strings.TrimSpace(plain(text)),
+		Label: r.job.Notebook.Label(cell - 1), Text: condense(plain(text)),
 	}
+}
+
+// condense leaves out blank lines and the name of the package that GoNB made up.
+func condense(s string) string {
+	var lines []string
+	for line := range strings.Lines(s) {
+		if line = strings.TrimRight(line, " \t\n"); line != "" && !strings.HasPrefix(line, "# gonb_") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 var (

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -170,14 +171,14 @@ func marshal(v any) (json.RawMessage, error) {
 	return bytes.TrimRight(out.Bytes(), "\n"), err
 }
 
-// Title returns the notebook's first heading, or "".
+// Title returns the notebook's first heading, or its file name if it has none.
 func (nb *Notebook) Title() string {
 	for _, c := range nb.Cells {
 		if h := heading(c); h != "" {
 			return h
 		}
 	}
-	return ""
+	return strings.TrimSuffix(filepath.Base(nb.Path), ".ipynb")
 }
 
 // Executable returns the code cells that are not blank, in order: the ones a

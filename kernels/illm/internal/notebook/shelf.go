@@ -66,25 +66,45 @@ func (es Entries) Names() []string {
 	return names
 }
 
-// Find returns the notebook that goes by name, whatever its case; a path that
+// Open returns the notebook that goes by name in the folder dir; a path that
 // ends in .ipynb stands for itself.
-func (es Entries) Find(name string) (Entry, error) {
+func Open(dir, name string) (Entry, error) {
 	if strings.HasSuffix(name, ".ipynb") {
 		if _, err := os.Stat(name); err == nil {
 			path, err := filepath.Abs(name)
 			return Entry{Name: strings.TrimSuffix(filepath.Base(name), ".ipynb"), Path: path}, err
 		}
 	}
+	shelf, err := Shelf(dir)
+	if err != nil {
+		return Entry{}, err
+	}
+	return shelf.Find(name)
+}
+
+// UnknownError names a notebook that is not there.
+type UnknownError struct {
+	Name  string
+	Names []string // those that are
+}
+
+func (e *UnknownError) Error() string {
+	hint := suggest.Hint(e.Name, e.Names)
+	if hint != "" {
+		hint = ": " + hint
+	}
+	return fmt.Sprintf("notebook %q: there is none of that name%s: there are %s", e.Name, hint, strings.Join(e.Names, ", "))
+}
+
+// Find returns the notebook that goes by name, whatever its case, with or
+// without the number and ending of its file.
+func (es Entries) Find(name string) (Entry, error) {
 	stem := strings.TrimSuffix(filepath.Base(name), ".ipynb")
 	i := slices.IndexFunc(es, func(e Entry) bool {
-		return strings.EqualFold(e.Name, name) || strings.EqualFold(strings.TrimSuffix(filepath.Base(e.Path), ".ipynb"), stem)
+		return strings.EqualFold(e.Name, stem) || strings.EqualFold(strings.TrimSuffix(filepath.Base(e.Path), ".ipynb"), stem)
 	})
 	if i < 0 {
-		hint := suggest.Hint(name, es.Names())
-		if hint != "" {
-			hint = ": " + hint
-		}
-		return Entry{}, fmt.Errorf("notebook %q: there is none of that name%s: there are %s", name, hint, strings.Join(es.Names(), ", "))
+		return Entry{}, &UnknownError{Name: name, Names: es.Names()}
 	}
 	return es[i], nil
 }

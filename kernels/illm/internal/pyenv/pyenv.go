@@ -75,13 +75,13 @@ func Install(ctx context.Context, cache string, py Python) (env Env, err error) 
 	defer func() {
 		if err != nil {
 			// Without a stamp it is never used; this only frees the disk.
-			err = errors.Join(err, os.RemoveAll(env.Dir))
+			_ = os.RemoveAll(env.Dir)
 		}
 	}()
 	// An environment cannot be moved (its scripts hold its path), so it is
 	// made in place and the stamp says when it is whole.
 	if err := os.RemoveAll(env.Dir); err != nil {
-		return env, fmt.Errorf("remove the incomplete Python environment: %w", err)
+		return env, fmt.Errorf("remove the incomplete Python environment: %w: make the folder writable or set ILLM_CACHE to one that is", err)
 	}
 	if err := os.MkdirAll(env.Dir, 0o755); err != nil {
 		return env, fmt.Errorf("make the Python environment: %w: make the folder writable or set ILLM_CACHE to one that is", err)

@@ -36,7 +36,7 @@ var Clip = Study{
 }
 
 // Studies lists the studies by name.
-func Studies() []Study { return []Study{Clip} }
+func Studies() []Study { return []Study{Widths, Clip} }
 
 func checkRecipe(s string) (string, error) {
 	if _, err := quant.ParseRecipe(s); err != nil {

@@ -36,6 +36,7 @@ var titles = map[string]string{
 	"kld_p99":        "99 % KL divergence",
 	"dp_rms":         "RMS Δp",
 	"same_top":       "Same top token",
+	"delta":          "Change of perplexity",
 	"clip":           "clip c",
 	"recipe":         "widths",
 	"corpus":         "text",
@@ -46,6 +47,14 @@ var titles = map[string]string{
 
 // texts spells out the suffix of a metric that was measured on a text.
 var texts = map[string]string{"wikitext2": "WikiText-2", "c4": "C4", "opticks": "Opticks"}
+
+// Text is the printed name of a text.
+func Text(corpus string) string {
+	if s, ok := texts[corpus]; ok {
+		return s
+	}
+	return corpus
+}
 
 // Heading is the printed name of a column.
 func Heading(column string) string {

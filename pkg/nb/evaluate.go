@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/illm-go/illm/pkg/ablation"
 	"github.com/illm-go/illm/pkg/bench"
@@ -24,7 +23,7 @@ type stored struct{ runner *bench.Runner }
 // Stands accepts a record of the present integer semantics. A model given by its
 // path may have changed under its name, so its weights are compared too; the
 // catalogue's own models cannot.
-func (e *stored) Stands(ctx context.Context, c ablation.Config, r *record.Record) bool {
+func (e stored) Stands(ctx context.Context, c ablation.Config, r *record.Record) bool {
 	if !quant.IsFloat(c["recipe"]) && r.Semantics != ptq.Semantics {
 		return false
 	}
@@ -40,7 +39,7 @@ func (e *stored) Stands(ctx context.Context, c ablation.Config, r *record.Record
 }
 
 // Evaluate runs the batch against one pass of the float model.
-func (e *stored) Evaluate(ctx context.Context, configs []ablation.Config, done func(int, record.Record) error) error {
+func (e stored) Evaluate(ctx context.Context, configs []ablation.Config, done func(int, record.Record) error) error {
 	if len(configs) == 0 {
 		return nil
 	}
@@ -61,6 +60,13 @@ func (e *stored) Evaluate(ctx context.Context, configs []ablation.Config, done f
 		}
 	}
 	return nil
+}
+
+// shippedOnly takes shipped records and no others.
+type shippedOnly struct{ stored }
+
+func (e shippedOnly) Stands(ctx context.Context, c ablation.Config, r *record.Record) bool {
+	return r.Shipped && e.stored.Stands(ctx, c, r)
 }
 
 func variant(c ablation.Config) bench.Variant {
@@ -146,6 +152,3 @@ func tokens(ctx context.Context, runner *bench.Runner, model, text string) (*cat
 	ids, err := entry.Encode(string(t.Bytes))
 	return entry, ids, err
 }
-
-// level is a clip value as the studies spell it.
-func level(c float64) string { return strconv.FormatFloat(c, 'f', -1, 64) }

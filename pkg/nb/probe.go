@@ -51,21 +51,6 @@ func (s *Session) Scores(model, recipe, text string, n int) (*ablation.Scores, e
 	return scores, nil
 }
 
-// Perplexity computes the token perplexity of one configuration on the first
-// window tokens of a text, now.
-func (s *Session) Perplexity(model, recipe string, clip float64, text string, window int) (float64, error) {
-	runs, err := s.Live(ablation.Clip, ablation.Set("model", model), ablation.Set("recipe", recipe), ablation.Set("clip", level(clip)),
-		ablation.Set("corpus", text), ablation.Set("window", window), ablation.Set("windows", 1))
-	if err != nil {
-		return 0, err
-	}
-	v, ok := runs.At("ppl")
-	if !ok {
-		return 0, fmt.Errorf("nb: perplexity: the run gave no value")
-	}
-	return v.Y, nil
-}
-
 // Answer is one model's continuation of a prompt.
 type Answer struct {
 	Recipe  string
@@ -167,7 +152,7 @@ func argmax(x []float32) int32 {
 // each other, with speeds and the number of leading tokens equal to the first
 // recipe's.
 func (s *Session) SideBySide(model, prompt string, n int, recipes ...string) error {
-	g := chart.Grid{Head: []string{"model", "continuation", "tokens as " + strings.Join(recipes[:min(1, len(recipes))], ""), "prefill tok/s", "decode tok/s"}}
+	g := chart.Grid{Left: 2, Head: []string{"model", "continuation", "tokens as " + strings.Join(recipes[:min(1, len(recipes))], ""), "prefill tok/s", "decode tok/s"}}
 	var first []int32
 	for _, recipe := range recipes {
 		a, err := s.Complete(model, recipe, prompt, n)
@@ -187,7 +172,7 @@ func (s *Session) SideBySide(model, prompt string, n int, recipes ...string) err
 			}
 			return fmt.Sprintf("%.0f", float64(tokens)/d.Seconds())
 		}
-		g.Rows = append(g.Rows, []string{recipe, strings.TrimSpace(a.Text), fmt.Sprintf("%d of %d", same, len(a.IDs)), rate(a.Prompt, a.Prefill), rate(len(a.IDs)-1, a.Decode)})
+		g.Rows = append(g.Rows, []string{recipe, strings.Join(strings.Fields(a.Text), " "), fmt.Sprintf("%d of %d", same, len(a.IDs)), rate(a.Prompt, a.Prefill), rate(len(a.IDs)-1, a.Decode)})
 	}
 	Show(g)
 	return nil

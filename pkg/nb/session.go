@@ -26,19 +26,38 @@ import (
 // Session is what a cell works with: the records, and the engine once it is
 // needed.
 type Session struct {
-	store  *record.Store
+	all    *record.Store // shipped and the user's
+	store  *record.Store // those that answer a Run: all, or the user's alone when everything is to be computed
 	runner *bench.Runner
 	err    error
+}
+
+// FullEnv, set to anything but 0, makes Run compute what only a shipped record
+// answers; the user's own records still count, so an interrupted run goes on.
+// QuickEnv makes Live compute one window instead of more.
+const (
+	FullEnv  = "ILLM_FULL"
+	QuickEnv = "ILLM_QUICK"
+)
+
+func isSet(name string) bool {
+	v := os.Getenv(name)
+	return v != "" && v != "0"
 }
 
 // Open reads the shipped and the user's records. A failure is reported by the
 // first use of the session.
 func Open() *Session {
 	s := new(Session)
-	s.store, s.err = record.Open(record.Options{Shipped: data.Records()})
-	if s.err == nil {
-		s.runner = &bench.Runner{Store: s.store, Progress: progressLine}
+	if s.all, s.err = record.Open(record.Options{Shipped: data.Records()}); s.err != nil {
+		return s
 	}
+	if s.store = s.all; isSet(FullEnv) {
+		if s.store, s.err = record.Open(record.Options{}); s.err != nil {
+			return s
+		}
+	}
+	s.runner = &bench.Runner{Store: s.store, Progress: progressLine}
 	return s
 }
 
@@ -48,8 +67,8 @@ func Open() *Session {
 func (s *Session) Describe(model string) {
 	Check(s.err)
 	env := record.Environment()
-	shipped := len(s.store.Filter(func(r *record.Record) bool { return r.Shipped }))
-	own := len(s.store.Filter(func(r *record.Record) bool { return !r.Shipped }))
+	shipped := len(s.all.Filter(func(r *record.Record) bool { return r.Shipped }))
+	own := len(s.all.Filter(func(r *record.Record) bool { return !r.Shipped }))
 	commit, dirty := record.Revision(".")
 	if commit == "" {
 		commit = "unknown"
@@ -64,7 +83,7 @@ func (s *Session) Describe(model string) {
 		{"records", fmt.Sprintf("%d shipped, %d of your own", shipped, own)},
 		{"model", s.modelLine(model)},
 	}}
-	for _, w := range s.store.Warnings() {
+	for _, w := range s.all.Warnings() {
 		g.Rows = append(g.Rows, []string{"warning", w})
 	}
 	b := bundle{html: gridHTML(g), text: g.String()}
@@ -98,7 +117,7 @@ func (s *Session) Run(study ablation.Study, options ...ablation.Option) (*ablati
 	ctx, stop := interruptible()
 	defer stop()
 	defer clearProgress()
-	runs, err := study.Run(ctx, s.store, &stored{s.runner}, options...)
+	runs, err := study.Run(ctx, s.store, stored{s.runner}, options...)
 	if err != nil {
 		return nil, err
 	}
@@ -121,11 +140,40 @@ func (s *Session) Live(study ablation.Study, options ...ablation.Option) (*ablat
 	defer stop()
 	defer clearProgress()
 	options = append(options, ablation.Fresh(), ablation.WithoutBase())
+	if isSet(QuickEnv) {
+		options = append(options, ablation.Set("windows", 1))
+	}
 	runs, err := study.Run(ctx, s.store, &live{s.runner}, options...)
 	if err != nil {
 		return nil, err
 	}
 	return runs, runs.Err()
+}
+
+// Shipped answers a study from the shipped records alone, over the most windows
+// that there are.
+func (s *Session) Shipped(study ablation.Study, options ...ablation.Option) (*ablation.Runs, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	options = append(options, ablation.Set("windows", ablation.Most), ablation.Stored(), ablation.WithoutBase())
+	return study.Run(ctx, s.all, shippedOnly{stored{s.runner}}, options...)
+}
+
+// Check computes the configurations now and compares each window with the
+// shipped records, bit by bit.
+func (s *Session) Check(study ablation.Study, options ...ablation.Option) (ablation.Comparison, error) {
+	now, err := s.Live(study, options...)
+	if err != nil {
+		return nil, err
+	}
+	then, err := s.Shipped(study, options...)
+	if err != nil {
+		return nil, err
+	}
+	return ablation.Compare(now, then), nil
 }
 
 // Text returns the first of the named texts that can be had, so that a notebook
@@ -180,19 +228,21 @@ func progressLine(p bench.Progress) {
 		left := now.Sub(progress.start) / time.Duration(p.Done) * time.Duration(p.Total-p.Done)
 		line += ", about " + left.Round(time.Second).String() + " left"
 	}
-	if !gonbui.IsNotebook {
-		fmt.Fprintln(os.Stderr, line)
+	progress.shown = true
+	if !Interactive() { // a runner passes this on; the carriage return keeps it one line
+		fmt.Fprintf(os.Stderr, "\r%-70s", line)
 		return
 	}
-	progress.shown = true
 	gonbui.UpdateHTML(fmt.Sprintf("illm-%d-progress", os.Getpid()), "<div style=\"opacity:.7\">"+line+"</div>")
 }
 
 func clearProgress() {
-	if progress.shown {
+	if progress.shown && !Interactive() {
+		fmt.Fprintf(os.Stderr, "\r%-70s\r", "")
+	} else if progress.shown {
 		gonbui.UpdateHTML(fmt.Sprintf("illm-%d-progress", os.Getpid()), "")
-		progress.shown = false
 	}
+	progress.shown = false
 }
 
 // threads is the number of workers of a session.

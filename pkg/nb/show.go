@@ -10,6 +10,7 @@ import (
 	"github.com/janpfeifer/gonb/gonbui"
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 
+	"github.com/illm-go/illm/pkg/ablation"
 	"github.com/illm-go/illm/pkg/chart"
 )
 
@@ -69,6 +70,8 @@ func bundleOf(item any) (bundle, error) {
 		return bundle{o.HTML, o.SVG, o.Text, true}, err
 	case chart.Output:
 		return bundle{v.HTML, v.SVG, v.Text, true}, nil
+	case ablation.Comparison:
+		return bundleOf(v.Table())
 	case chart.Grid:
 		return bundle{html: gridHTML(v), text: v.String()}, nil
 	case error:

@@ -66,7 +66,7 @@ func gridHTML(g chart.Grid) string {
 	b.WriteString(`<table class="illm-table">` + "\n<thead><tr>")
 	cell := func(tag string, i int, s string) {
 		align := "right"
-		if i == 0 {
+		if i < max(g.Left, 1) {
 			align = "left"
 		}
 		fmt.Fprintf(&b, `<%s style="text-align:%s">%s</%s>`, tag, align, html.EscapeString(s), tag)

@@ -1,0 +1,187 @@
+package ablation
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/illm-go/illm/pkg/chart"
+	"github.com/illm-go/illm/pkg/record"
+)
+
+// Relative is a study's rows against one level of an axis: the change of
+// perplexity from that level, in percent, paired by window. Columns are
+// "delta" and "delta_CORPUS". It is a chart.Source.
+//
+// With d_w the difference of the mean negative log-likelihoods of window w,
+//
+//	delta = 100·(exp(mean d) − 1),   its error = 100·exp(mean d)·sd(d)/√n
+//
+// Windows that are hard for one configuration are hard for the other, so this
+// error is far smaller than that of either perplexity.
+type Relative struct {
+	runs  *Runs
+	axis  string
+	level string
+}
+
+// Against compares every row with the row that has level on axis and the same
+// levels elsewhere.
+func (r *Runs) Against(axis string, level any) *Relative {
+	return &Relative{runs: r, axis: axis, level: fmt.Sprint(level)}
+}
+
+// Len is the number of rows.
+func (d *Relative) Len() int { return d.runs.Len() }
+
+// Text is the row's level.
+func (d *Relative) Text(i int, column string) (string, bool) { return d.runs.Text(i, column) }
+
+// Number is a delta column; other columns are those of the runs. The reference
+// row itself has delta 0 without an error; a row without a counterpart has none.
+func (d *Relative) Number(i int, column string) (chart.Value, bool) {
+	corpus, ok := strings.CutPrefix(column, "delta")
+	if !ok {
+		return d.runs.Number(i, column)
+	}
+	corpus = strings.TrimPrefix(corpus, "_")
+	a, b := d.cells(i, corpus)
+	if a == nil || b == nil {
+		return chart.Value{}, false
+	}
+	mean, se, n := PairedNLL(a, b)
+	if n == 0 {
+		return chart.Value{}, false
+	}
+	v := chart.Value{Y: 100 * math.Expm1(mean), Err: 100 * math.Exp(mean) * se, Unit: "%", Better: chart.Lower, ID: a.Key[:min(12, len(a.Key))]}
+	return v, true
+}
+
+// cells finds the row's record and its counterpart's on a text; corpus "" means
+// the only one.
+func (d *Relative) cells(i int, corpus string) (a, b *record.Record) {
+	axes := d.runs.rows[i].axes
+	if axes[d.axis] == "" {
+		return nil, nil
+	}
+	pick := func(r row) *record.Record {
+		if c := r.cells[corpus]; c != nil {
+			return c.record
+		}
+		if corpus == "" && len(r.cells) == 1 {
+			for _, c := range r.cells {
+				return c.record
+			}
+		}
+		return nil
+	}
+	for _, r := range d.runs.rows {
+		same := r.axes[d.axis] == d.level
+		for k, v := range axes {
+			if k != d.axis && r.axes[k] != v {
+				same = false
+			}
+		}
+		if same {
+			return pick(d.runs.rows[i]), pick(r)
+		}
+	}
+	return nil, nil
+}
+
+// PairedNLL returns mean and standard error, over the windows that both records
+// hold, of the difference a − b of the windows' mean negative log-likelihood in
+// nats a token. The error is 0 for a single window.
+func PairedNLL(a, b *record.Record) (mean, se float64, windows int) {
+	other := map[int]record.WindowStat{}
+	for _, w := range b.Windows {
+		other[w.Index] = w
+	}
+	var d []float64
+	for _, w := range a.Windows {
+		if o, ok := other[w.Index]; ok && o.N == w.N && w.N > 0 {
+			d = append(d, (w.NLL-o.NLL)/float64(w.N))
+		}
+	}
+	if len(d) == 0 {
+		return 0, 0, 0
+	}
+	for _, x := range d {
+		mean += x
+	}
+	mean /= float64(len(d))
+	if len(d) == 1 {
+		return mean, 0, 1
+	}
+	ss := 0.0
+	for _, x := range d {
+		ss += (x - mean) * (x - mean)
+	}
+	return mean, math.Sqrt(ss / float64(len(d)-1) / float64(len(d))), len(d)
+}
+
+// Sentences says in words what a sweep over an axis found on one text: for each
+// recipe the best level, and how far the reference level and the default are from
+// it. A difference below two of its standard errors is called not resolved.
+func (d *Relative) Sentences(corpus, standard string) string {
+	var lines []string
+	seen := map[string]bool{}
+	for i := range d.runs.rows {
+		recipe := d.runs.rows[i].axes["recipe"]
+		if seen[recipe] || d.runs.rows[i].axes[d.axis] == "" {
+			continue
+		}
+		seen[recipe] = true
+		best, ok := d.runs.Best("ppl_"+corpus, "recipe", recipe)
+		if !ok {
+			continue
+		}
+		level := d.runs.rows[best].axes[d.axis]
+		ppl, _ := d.runs.Number(best, "ppl_"+corpus)
+		line := fmt.Sprintf("%s: lowest perplexity on %s at %s = %s, %s", recipe, chart.Text(corpus), d.axis, level, chart.Value{Y: ppl.Y})
+		for _, l := range []string{d.level, standard} {
+			if l == level {
+				continue
+			}
+			if phrase, ok := d.runs.distance(recipe, corpus, d.axis, level, l); ok {
+				line += "; " + phrase
+			}
+		}
+		lines = append(lines, line+".")
+	}
+	if len(lines) == 0 {
+		return "No records yet."
+	}
+	return strings.Join(lines, "\n")
+}
+
+// distance puts the change from the best level to another into words.
+func (r *Runs) distance(recipe, corpus, axis, best, level string) (string, bool) {
+	at := func(l string) *record.Record {
+		for _, row := range r.rows {
+			if row.axes["recipe"] == recipe && row.axes[axis] == l {
+				if c := row.cells[corpus]; c != nil {
+					return c.record
+				}
+			}
+		}
+		return nil
+	}
+	a, b := at(level), at(best)
+	if a == nil || b == nil {
+		return "", false
+	}
+	mean, se, n := PairedNLL(a, b)
+	if n == 0 {
+		return "", false
+	}
+	verdict := ""
+	switch {
+	case n == 1 || se == 0:
+		verdict = " (one window: no error known)"
+	case math.Abs(mean) < 2*se:
+		verdict = " (not resolved)"
+	}
+	value := chart.Value{Y: 100 * math.Expm1(mean), Err: 100 * math.Exp(mean) * se}
+	return fmt.Sprintf("%s = %s costs %s %%%s", axis, level, value, verdict), true
+}

@@ -42,7 +42,7 @@ func BenchmarkRow(b *testing.B) {
 		{"ExpQuad", 256, func(n int) { Exp(i32[5][:n], t, 1<<40, 1<<39, 10, 1<<30, 51, 255, 1<<16, 20, true) }},
 		{"Exp16", 256, func(n int) { Exp(i32[5][:n], t, 1<<40, 1<<39, 10, 1<<30, 43, 65535, 1<<16, 28, true) }},
 		{"Fold", 256, func(n int) { Fold(u[:n], i32[0], m, i32[1], 0) }},
-		{"Split", 256, func(n int) { Split(g[:n], c, t, 10, 1<<30, 40, i32[0]) }},
+		{"Split", 256, func(n int) { Split(g[:n], c, t[:n], 10, 1<<30, 40, i32[0]) }},
 		{"Merge", 64, func(n int) { Merge(u[:n], i32[0], i32[1], 5, 1<<15, 9) }},
 		{"SwiGLU", 1536, func(n int) { SwiGLU(u[:n], g, c, &table, 128) }},
 		{"MaxAbs", 576, func(n int) { MaxAbs(i32[0][:n]) }},

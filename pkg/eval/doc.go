@@ -37,21 +37,24 @@
 //	lse = m + ln Σ exp(x_v − m),    NLL = lse − x_target
 //
 // in float64. One pass of the base leaves p as float32 [W−1, V] (400 MB for 2047
-// × 49,152; allocated once) and per position H, from these same rounded p:
+// × 49,152; allocated once) and per position, from these same rounded p, with m
+// the row's largest logit and L = lse − m,
 //
-//	H  = Σ p·(x_base − lse_base)
-//	KL = H − Σ p·(x_q − lse_q)
+//	D  = Σ p·(x_base − m_base),   S = Σ p
+//	KL = D − Σ p·(x_q − m_q) + S·(L_q − L_base)
 //
-// so that a variant costs one exponential and one product an element, and a
-// variant equal to the base gives 0 but for the rounding of float64 sums. The
-// rounding of p adds at most 2^-23·Σ p·|ln p − ln q|; terms with p below e^-76
-// of the largest are left out. The exponential's own error is in exp.go.
+// so that a variant costs one exponential and one product an element in one pass
+// over its row, and a model compared with itself differs in nothing. The rounding
+// of p adds at most 2^-23·Σ p·|ln p − ln q|; p below e^-76 of the largest is 0.
+// The exponential errs by less than 2^-46 of its value.
 //
 // # The same bits every time
 //
 // The callback of [LM] may run for many positions at once. Each position's
 // numbers are stored by position and summed in order afterwards, so a result
-// depends neither on the number of threads nor on which of them was first.
+// depends neither on the number of threads nor on which of them was first. (On
+// another architecture the compiler may fuse products and sums: the last bits of
+// a float64 then differ, not the digits that are shown.)
 //
 // # Interruptions
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -13,8 +14,8 @@ import (
 // DefaultWindow is the window length of the paper's tables.
 const DefaultWindow = 2048
 
-// maxElements bounds the stored base distribution, 32 GiB of float32.
-const maxElements = 1 << 33
+// maxElements bounds the stored base distribution, 8 GiB of float32 less one.
+const maxElements = math.MaxInt32
 
 // Run scores base (nil: none) and the variants on whole windows of tokens.
 //
@@ -238,7 +239,7 @@ func (r *run) pass(ctx context.Context, m *model, w int, chunk []int32, keep boo
 		case isBase && keep:
 			err = scoreBase(&pos[i], r.prob[i*r.vocab:][:r.vocab], x, target)
 		case isBase || r.base == nil:
-			_, _, err = scoreRow(&pos[i], nil, x, target)
+			err = scoreAlone(&pos[i], x, target)
 		default:
 			err = scoreVariant(&pos[i], &r.basePos[i], r.prob[i*r.vocab:][:r.vocab], x, target)
 		}

@@ -7,7 +7,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/illm-go/illm/pkg/model"
@@ -102,7 +101,7 @@ func maxDiff(a, b []float32) float64 {
 	return d
 }
 
-// Any split of a sequence into calls, and any number of threads, gives the logits of the single call.
+// Any split of a sequence into calls, and any number of threads, gives the bits of the single call.
 func TestSplits(t *testing.T) {
 	ids := tokens(200, tiny.Vocab)
 	want := allLogits(t, newTiny(t, Options{Threads: 1}), ids)
@@ -113,7 +112,7 @@ func TestSplits(t *testing.T) {
 				t.Fatalf("%d threads, position %d: differs by %g from 1 thread", threads, i, d)
 			}
 		}
-		for _, step := range []int{1, 3, 8, 9, 63, 64, 65, 130} {
+		for _, step := range []int{1, 3, 63, 64, 65, 130} {
 			s, err := m.NewSession(len(ids))
 			if err != nil {
 				t.Fatal(err)
@@ -124,207 +123,10 @@ func TestSplits(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if d := maxDiff(l, want[end-1]); d > 1e-5 {
+				if d := maxDiff(l, want[end-1]); d != 0 {
 					t.Fatalf("%d threads, calls of %d tokens, position %d: differs by %g", threads, step, end-1, d)
 				}
 			}
-		}
-	}
-}
-
-// The pass against a second, plain one in float64: no cache, no blocks, no packing.
-func TestAgainstPlain(t *testing.T) {
-	for _, tied := range []bool{true, false} {
-		cfg := tiny
-		cfg.TiedHead = tied
-		m, err := NewFrom(cfg, randomSource{cfg}, Options{Threads: 2})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ids := tokens(90, cfg.Vocab)
-		want := plain(t, cfg, randomSource{cfg}, ids)
-		for i, l := range allLogits(t, m, ids) {
-			for j := range l {
-				if d := math.Abs(float64(l[j]) - want[i][j]); !(d < 2e-5) {
-					t.Fatalf("tied %v: logit %d of position %d: %v, want %v", tied, j, i, l[j], want[i][j])
-				}
-			}
-		}
-	}
-}
-
-func plain(t *testing.T, c model.Config, src Source, ids []int32) [][]float64 {
-	get := func(name string) []float32 {
-		w, err := src.Float32(name+".weight", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return w
-	}
-	linear := func(name string, x []float64, n int) []float64 {
-		w, y := get(name), make([]float64, n)
-		for j := range y {
-			for k, v := range x {
-				y[j] += v * float64(w[j*len(x)+k])
-			}
-		}
-		return y
-	}
-	norm := func(name string, x []float64) []float64 {
-		g, y, s := get(name), make([]float64, len(x)), 0.0
-		for _, v := range x {
-			s += v * v
-		}
-		for i, v := range x {
-			y[i] = v / math.Sqrt(s/float64(len(x))+c.NormEps) * float64(g[i])
-		}
-		return y
-	}
-	turn := func(x []float64, pos int) {
-		d := c.HeadDim
-		for o := 0; o < len(x); o += d {
-			for i := range d / 2 {
-				a := float64(pos) * math.Pow(c.RopeTheta, -2*float64(i)/float64(d))
-				u, v := x[o+i], x[o+i+d/2]
-				x[o+i], x[o+i+d/2] = u*math.Cos(a)-v*math.Sin(a), v*math.Cos(a)+u*math.Sin(a)
-			}
-		}
-	}
-	h := make([][]float64, len(ids))
-	e := get("model.embed_tokens")
-	for p, id := range ids {
-		for _, v := range e[int(id)*c.Hidden:][:c.Hidden] {
-			h[p] = append(h[p], float64(v))
-		}
-	}
-	for l := range c.Layers {
-		pre := fmt.Sprintf("model.layers.%d.", l)
-		var q, k, v [][]float64
-		for p := range ids {
-			x := norm(pre+"input_layernorm", h[p])
-			q = append(q, linear(pre+"self_attn.q_proj", x, c.Heads*c.HeadDim))
-			k = append(k, linear(pre+"self_attn.k_proj", x, c.KVHeads*c.HeadDim))
-			v = append(v, linear(pre+"self_attn.v_proj", x, c.KVHeads*c.HeadDim))
-			turn(q[p], p)
-			turn(k[p], p)
-		}
-		for p := range ids {
-			o := make([]float64, c.Heads*c.HeadDim)
-			for hd := range c.Heads {
-				at := hd / (c.Heads / c.KVHeads) * c.HeadDim
-				e, sum := make([]float64, p+1), 0.0
-				for j := range e {
-					s := 0.0
-					for i := range c.HeadDim {
-						s += q[p][hd*c.HeadDim+i] * k[j][at+i]
-					}
-					e[j] = math.Exp(s / math.Sqrt(float64(c.HeadDim)))
-					sum += e[j]
-				}
-				for j := range e {
-					for i := range c.HeadDim {
-						o[hd*c.HeadDim+i] += e[j] / sum * v[j][at+i]
-					}
-				}
-			}
-			for i, x := range linear(pre+"self_attn.o_proj", o, c.Hidden) {
-				h[p][i] += x
-			}
-			x := norm(pre+"post_attention_layernorm", h[p])
-			g, u := linear(pre+"mlp.gate_proj", x, c.FFN), linear(pre+"mlp.up_proj", x, c.FFN)
-			for i := range g {
-				g[i] *= u[i] / (1 + math.Exp(-g[i]))
-			}
-			for i, x := range linear(pre+"mlp.down_proj", g, c.Hidden) {
-				h[p][i] += x
-			}
-		}
-	}
-	head := "lm_head"
-	if c.TiedHead {
-		head = "model.embed_tokens"
-	}
-	for p := range h {
-		h[p] = linear(head, norm("model.norm", h[p]), c.Vocab)
-	}
-	return h
-}
-
-// counter counts rows by site and checks what the documentation promises of them.
-type counter struct {
-	mu   sync.Mutex
-	rows map[string]int
-}
-
-func (c *counter) Tap(b *Block) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for r := range b.Rows {
-		if len(b.Row(r)) != b.Cols {
-			panic("short row")
-		}
-		c.rows[fmt.Sprint(b.Site, " ", b.Layer, " ", b.Head, " ", b.Pos+r)]++
-	}
-}
-
-func TestTapSeesEveryRowOnce(t *testing.T) {
-	for _, n := range []int{5, 100} {
-		for _, session := range []bool{false, true} {
-			c := &counter{rows: map[string]int{}}
-			m := newTiny(t, Options{Threads: 2, Tap: Taps{c}})
-			ids := tokens(n, tiny.Vocab)
-			if session {
-				s, _ := m.NewSession(n)
-				if _, err := s.Append(ids); err != nil {
-					t.Fatal(err)
-				}
-			} else {
-				allLogits(t, m, ids)
-			}
-			want := n * (tiny.Layers*(8+2*tiny.Heads+2*tiny.KVHeads) + 2)
-			if len(c.rows) != want {
-				t.Errorf("%d tokens, session %v: %d different rows seen, want %d", n, session, len(c.rows), want)
-			}
-			for k, v := range c.rows {
-				if v != 1 {
-					t.Errorf("%d tokens, session %v: row %q seen %d times", n, session, k, v)
-				}
-			}
-		}
-	}
-}
-
-// silence sets every product of the MLP to 0.
-type silence struct{}
-
-func (silence) Tap(b *Block) {
-	if b.Site == Product {
-		for r := range b.Rows {
-			clear(b.Row(r))
-		}
-	}
-}
-
-type withoutDown struct{ Source }
-
-func (s withoutDown) Float32(name string, dst []float32) ([]float32, error) {
-	w, err := s.Source.Float32(name, dst)
-	if strings.Contains(name, "down_proj") {
-		clear(w)
-	}
-	return w, err
-}
-
-func TestTapChangesThePass(t *testing.T) {
-	ids := tokens(70, tiny.Vocab)
-	got := allLogits(t, newTiny(t, Options{Tap: silence{}}), ids)
-	m, err := NewFrom(tiny, withoutDown{randomSource{tiny}}, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, l := range allLogits(t, m, ids) {
-		if d := maxDiff(l, got[i]); d != 0 {
-			t.Fatalf("position %d: product set to 0 differs by %g from down set to 0", i, d)
 		}
 	}
 }
@@ -365,9 +167,9 @@ func TestBadInput(t *testing.T) {
 		t.Errorf("weights of another shape: error %v", err)
 	}
 	bad = tiny
-	bad.Layers = 1 << 40
+	bad.Layers = 1 << 30
 	if _, err := NewFrom(bad, randomSource{tiny}, Options{}); err == nil {
-		t.Error("2^40 layers were accepted")
+		t.Error("2^30 layers were accepted")
 	}
 }
 
@@ -386,63 +188,4 @@ func TestStops(t *testing.T) {
 			t.Errorf("%d tokens: error %v, want context.Canceled", n, err)
 		}
 	}
-}
-
-var smol = model.Config{Architecture: "llama", BOS: -1, EOS: -1, Layers: 30, Hidden: 576, Heads: 9, KVHeads: 3, HeadDim: 64, FFN: 1536, Vocab: 49152, MaxContext: 8192, NormEps: 1e-5, RopeTheta: 100000, TiedHead: true}
-
-// zeroSource gives weights of one value: speed does not depend on them.
-type flatSource struct{ cfg model.Config }
-
-func (s flatSource) Float32(name string, dst []float32) ([]float32, error) {
-	c := s.cfg
-	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
-	n := map[string]int{"embed_tokens": c.Vocab * c.Hidden, "q_proj": q * c.Hidden, "k_proj": kv * c.Hidden, "v_proj": kv * c.Hidden,
-		"o_proj": q * c.Hidden, "gate_proj": c.FFN * c.Hidden, "up_proj": c.FFN * c.Hidden, "down_proj": c.FFN * c.Hidden}
-	parts := strings.Split(name, ".")
-	size, ok := n[parts[len(parts)-2]]
-	if !ok {
-		size = c.Hidden
-	}
-	dst = grow(dst, size)
-	for i := range dst {
-		dst[i] = float32(i%17-8) / 256
-	}
-	return dst, nil
-}
-
-func benchModel(b *testing.B) *Model {
-	m, err := NewFrom(smol, flatSource{smol}, Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	return m
-}
-
-func BenchmarkSmol(b *testing.B) {
-	m := benchModel(b)
-	ids := tokens(2048, smol.Vocab)
-	b.Run("prefill512", func(b *testing.B) {
-		for b.Loop() {
-			s, _ := m.NewSession(512)
-			s.Append(ids[:512])
-		}
-		b.ReportMetric(512*float64(b.N)/b.Elapsed().Seconds(), "tok/s")
-	})
-	b.Run("decode128", func(b *testing.B) {
-		s, _ := m.NewSession(1024)
-		s.Append(ids[:512])
-		for b.Loop() {
-			if s.Len() == 640 {
-				s.n = 512
-			}
-			s.Append(ids[:1])
-		}
-		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tok/s")
-	})
-	b.Run("window2048", func(b *testing.B) {
-		for b.Loop() {
-			m.Logits(context.Background(), ids, func(int, []float32) error { return nil })
-		}
-		b.ReportMetric(2048*float64(b.N)/b.Elapsed().Seconds(), "tok/s")
-	})
 }

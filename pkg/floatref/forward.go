@@ -44,7 +44,7 @@ func (p *pass) wide(ctx context.Context, fn func(int, []float32) error) error {
 			blocks, first = 1, first+blocks-1
 		}
 		parallel(p.threads, blocks, func(wi, i int) {
-			w := &p.workers[wi]
+			w := p.worker(wi)
 			r0, r1 := span(i)
 			if l > 0 {
 				p.attend(w, l-1, r0, r1)

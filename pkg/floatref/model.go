@@ -25,6 +25,9 @@ type Options struct {
 	SiLU func(g float32) float32
 }
 
+// maxThreads bounds a number that comes from a command line.
+const maxThreads = 1024
+
 // Model is a LLaMA-architecture model in float32. It is immutable: sessions and calls of Logits may run
 // side by side (each uses all workers).
 type Model struct {
@@ -61,8 +64,8 @@ func NewFrom(cfg model.Config, src Source, opt Options) (*Model, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("floatref: configuration: %w", err)
 	}
-	if opt.Threads < 0 {
-		return nil, fmt.Errorf("floatref: new model: expected threads ≥ 0, found %d", opt.Threads)
+	if opt.Threads < 0 || opt.Threads > maxThreads {
+		return nil, fmt.Errorf("floatref: new model: expected 0 to %d threads, found %d", maxThreads, opt.Threads)
 	}
 	m := &Model{cfg: cfg, threads: opt.Threads, tap: opt.Tap, silu: opt.SiLU, layers: make([]layer, cfg.Layers), rope: newRope(cfg.RopeFrequencies())}
 	if m.threads == 0 {

@@ -5,7 +5,7 @@ import "context"
 // narrow runs a call of few rows: every product is split by output channels, the attention by KV head.
 // Norms and sums are done by one worker; they are small beside the reading of the weights.
 func (p *pass) narrow(ctx context.Context, fn func(int, []float32) error) error {
-	c, w := &p.cfg, &p.workers[0]
+	c, w := &p.cfg, p.worker(0)
 	rows, hidden := p.rows, p.cfg.Hidden
 	mul := func(m *matrix, y []float32, ldy int, x []float32, ldx, rows int) {
 		parallel(p.threads, len(m.parts), func(_, i int) { m.mulPart(i, y, ldy, x, ldx, rows) })
@@ -20,15 +20,16 @@ func (p *pass) narrow(ctx context.Context, fn func(int, []float32) error) error 
 		p.see(w, AttnIn, l, 0, 0, rows, hidden, w.x, hidden)
 		mul(ly.qkv, p.qkv, p.ldQKV, w.x, hidden, rows)
 		ld := c.Heads * c.HeadDim
-		merged := p.workers[0].x
+		merged := w.x
 		parallel(p.threads, c.KVHeads, func(wi, j int) {
+			w := p.worker(wi)
 			// A call of few rows still may cross a block of the cache.
 			for r := 0; r < rows; {
 				r1 := min(rows, r+rowBlock-(p.n+r)%rowBlock)
-				p.turn(&p.workers[wi], l, j, r, r1)
+				p.turn(w, l, j, r, r1)
 				r = r1
 			}
-			p.attention(&p.workers[wi], l, j, 0, rows, merged, ld)
+			p.attention(w, l, j, 0, rows, merged, ld)
 		})
 		p.see(w, AttnOut, l, 0, 0, rows, ld, merged, ld)
 		mul(ly.o, w.out, hidden, merged, ld, rows)

@@ -10,7 +10,7 @@ import (
 
 const (
 	rowBlock  = 64 // positions of a row block, and of a block of the KV cache
-	narrowMax = 8  // calls of at most so many tokens are split by channels instead of rows
+	narrowMax = 64 // calls of at most so many tokens are split by channels instead of rows; at most rowBlock
 	attnRows  = 16 // query positions whose scores are held at a time
 )
 
@@ -142,7 +142,7 @@ func grow(x []float32, n int) []float32 {
 	return x[:n]
 }
 
-// reserve gives the session the memory that the pass needs.
+// reserve gives the session the memory that the pass needs, but for that of the workers.
 func (p *pass) reserve() {
 	c := &p.cfg
 	p.ldQKV = (c.Heads + 2*c.KVHeads) * c.HeadDim
@@ -155,21 +155,24 @@ func (p *pass) reserve() {
 			p.blocks[i] = append(b, make([]kvBlock, need-len(b))...)
 		}
 	}
-	group := c.Heads / c.KVHeads
-	for i := range p.workers {
-		w := &p.workers[i]
-		w.x = grow(w.x, rowBlock*max(c.Hidden, c.Heads*c.HeadDim))
-		w.wide = grow(w.wide, rowBlock*2*c.FFN)
-		w.out = grow(w.out, rowBlock*max(c.FFN, c.Hidden))
-		w.q = grow(w.q, attnRows*group*c.HeadDim)
-		w.acc = grow(w.acc, attnRows*group*c.HeadDim)
-		w.part = grow(w.part, attnRows*group*c.HeadDim)
-		w.inv = grow(w.inv, attnRows*group)
-		// Grown by doubling, so that generation does not reallocate every block.
-		if need := ceil(end); len(w.scores) < attnRows*group*need {
-			w.scores = make([]float32, attnRows*group*min(max(need, 2*ceil(p.n)), ceil(p.limit)))
-		}
+}
+
+// worker returns the memory of a worker, with room for the pass. Workers that get no task need none.
+func (p *pass) worker(i int) *scratch {
+	c, w := &p.cfg, &p.workers[i]
+	heads := attnRows * (c.Heads / c.KVHeads)
+	w.x = grow(w.x, rowBlock*max(c.Hidden, c.Heads*c.HeadDim))
+	w.wide = grow(w.wide, rowBlock*2*c.FFN)
+	w.out = grow(w.out, rowBlock*max(c.FFN, c.Hidden))
+	w.q = grow(w.q, heads*c.HeadDim)
+	w.acc = grow(w.acc, heads*c.HeadDim)
+	w.part = grow(w.part, heads*c.HeadDim)
+	w.inv = grow(w.inv, heads)
+	// Grown by doubling, so that generation does not reallocate every block.
+	if need := ceil(p.n + p.rows); len(w.scores) < heads*need {
+		w.scores = make([]float32, heads*min(max(need, 2*ceil(p.n)), ceil(p.limit)))
 	}
+	return w
 }
 
 // ceil rounds n up to whole row blocks.

@@ -53,8 +53,7 @@ func (b *Block) Row(r int) []float32 { return b.X[r*b.Stride:][:b.Cols] }
 // the pass goes on with what the tap leaves. Calls come from several goroutines at a time, for different rows
 // or heads. The block and its values must not be kept after the call.
 //
-// Every row of every site is seen exactly once in a call of Logits. In Session.Append the same holds, but
-// for the rows of the last block that no later result depends on when no tap is set.
+// Every row of every site is seen exactly once in a call of Logits or Session.Append.
 type Tap interface {
 	Tap(b *Block)
 }

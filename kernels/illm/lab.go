@@ -13,13 +13,12 @@ import (
 )
 
 func (a *app) labCommand() *cobra.Command {
-	var port int
-	var noBrowser bool
+	var opt labOptions
 	cmd := &cobra.Command{
 		Use:   "lab [NAME]",
 		Short: "Open the notebooks in JupyterLab",
 		Long: `lab opens JupyterLab on the folder notebooks, or on the notebook NAME, with the
-kernel "Go (illm)". It listens on this machine only. Ctrl-C ends it and all its
+kernel "Go (illm)". It listens to this machine only, unless --ip says otherwise. Ctrl-C ends it and all its
 kernels. What is missing is installed first.`,
 		Example: `  illm lab
   illm lab clip
@@ -31,18 +30,26 @@ kernels. What is missing is installed first.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if port < 0 || port > 65535 {
-				return usageError(fmt.Errorf("--port: expected 0 to 65535, found %d", port))
+			if opt.port < 0 || opt.port > 65535 {
+				return usageError(fmt.Errorf("--port: expected 0 to 65535, found %d", opt.port))
 			}
-			return a.lab(cmd.Context(), args, port, noBrowser)
+			return a.lab(cmd.Context(), args, opt)
 		},
 	}
-	cmd.Flags().IntVar(&port, "port", 0, "port to listen on; 0: 8888, or the next free one")
-	cmd.Flags().BoolVar(&noBrowser, "no-browser", false, "print the address instead of opening a browser")
+	cmd.Flags().IntVar(&opt.port, "port", 0, "port to listen on; 0: 8888, or the next free one")
+	cmd.Flags().StringVar(&opt.ip, "ip", "localhost", "address to listen on; another one lets other machines in that have the token")
+	cmd.Flags().BoolVar(&opt.noBrowser, "no-browser", false, "print the address instead of opening a browser")
 	return cmd
 }
 
-func (a *app) lab(ctx context.Context, args []string, port int, noBrowser bool) error {
+// labOptions are the flags of lab.
+type labOptions struct {
+	port      int
+	ip        string
+	noBrowser bool
+}
+
+func (a *app) lab(ctx context.Context, args []string, opt labOptions) error {
 	dirs, err := a.dirs()
 	if err != nil {
 		return err
@@ -62,13 +69,14 @@ func (a *app) lab(ctx context.Context, args []string, port int, noBrowser bool) 
 	}
 	options := []string{
 		"--ServerApp.root_dir=" + folder,
+		"--ServerApp.ip=" + opt.ip,
 		"--LabApp.default_url=" + url,
 		"--MultiKernelManager.default_kernel_name=illm",
 	}
-	if port != 0 {
-		options = append(options, "--ServerApp.port="+strconv.Itoa(port), "--ServerApp.port_retries=0")
+	if opt.port != 0 {
+		options = append(options, "--ServerApp.port="+strconv.Itoa(opt.port), "--ServerApp.port_retries=0")
 	}
-	if noBrowser {
+	if opt.noBrowser {
 		options = append(options, "--no-browser")
 	}
 	if os.Geteuid() == 0 {

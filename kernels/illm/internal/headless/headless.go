@@ -246,13 +246,17 @@ func (r *run) cellError(cell int, text string) error {
 	}
 }
 
-// condense leaves out blank lines and the name of the package that GoNB made up.
+// condense leaves out blank lines and what GoNB adds: the name of the package
+// that it made up and, after a program's own last words, its exit status.
 func condense(s string) string {
 	var lines []string
 	for line := range strings.Lines(s) {
 		if line = strings.TrimRight(line, " \t\n"); line != "" && !strings.HasPrefix(line, "# gonb_") {
 			lines = append(lines, line)
 		}
+	}
+	if last := len(lines) - 1; last > 0 && strings.HasPrefix(lines[last], "exit status ") {
+		lines = lines[:last]
 	}
 	return strings.Join(lines, "\n")
 }

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/illm-go/illm/pkg/corpus"
@@ -179,8 +180,8 @@ func TestWikiText2(t *testing.T) {
 		t.Fatalf("text %s of %d tokens, want %s of %d", text.SHA256, len(ids), f.TextSHA256, f.Tokens)
 	}
 	count := 2
-	if os.Getenv("ILLM_TEST_LONG") != "" {
-		count = len(f.Windows)
+	if n, _ := strconv.Atoi(os.Getenv("ILLM_TEST_LONG")); n > count {
+		count = min(n, len(f.Windows))
 	}
 	var got, want float64
 	for i, fw := range f.Windows[:count] {

@@ -109,7 +109,7 @@ func (t *tap) Tap(b *floatref.Block) {
 // so that the softmax of the reference returns them.
 func (t *tap) scores(x []float32) {
 	step := Distances(x, t.score, t.clip)
-	if t.exp == nil || step == 0 {
+	if t.exp == nil || !(step > 0) {
 		return
 	}
 	if t.score > 8 {

@@ -9,7 +9,7 @@ import (
 
 // DefaultWindows is the number of windows of each text behind a row of the
 // shipped sweeps; 0 would mean the whole text.
-const DefaultWindows = 32
+const DefaultWindows = 8
 
 // Clip asks how the clip value c of DI-ClippedSoftmax changes perplexity at three
 // widths. The base model has no widths and no clip.

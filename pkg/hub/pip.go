@@ -44,7 +44,7 @@ func (c *Client) pipDownload(ctx context.Context, dir, archive string, w wheel) 
 		"-m", "pip", "download", "-vv", "--no-deps", "--only-binary", ":all:", "--require-hashes",
 		"--no-input", "--progress-bar", "off", "--retries", "3", "-d", temp, "-r", requirements)
 	cmd := exec.CommandContext(ctx, python[0], args...)
-	cmd.Env = append(os.Environ(), "TMPDIR="+temp, "TEMP="+temp, "TMP="+temp, "PYTHONUNBUFFERED=1", "PIP_DISABLE_PIP_VERSION_CHECK=1")
+	cmd.Env = append(os.Environ(), "TMPDIR="+temp, "TEMP="+temp, "TMP="+temp, "PYTHONUNBUFFERED=1", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_REQUIRE_VIRTUALENV=0")
 	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.StdoutPipe()
 	if err != nil {

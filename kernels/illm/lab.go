@@ -71,6 +71,7 @@ func (a *app) lab(ctx context.Context, args []string, opt labOptions) error {
 		"--ServerApp.root_dir=" + folder,
 		"--ServerApp.ip=" + opt.ip,
 		"--LabApp.default_url=" + url,
+		"--LabApp.extension_manager=readonly", // asks no package index
 		"--MultiKernelManager.default_kernel_name=illm",
 	}
 	if opt.port != 0 {

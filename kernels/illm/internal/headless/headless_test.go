@@ -123,7 +123,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"<b>bold</b>", "minus nine -5", "<math", "<title>Half of it"} {
+	for _, want := range []string{"<b>bold</b>", "minus nine -5", "<math", "<title>Half of it", `<span class="kd">const</span>`} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("the page lacks %q", want)
 		}

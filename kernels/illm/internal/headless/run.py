@@ -6,6 +6,7 @@ kernel. Reports go to standard output, one object a line.
 """
 
 import asyncio
+import copy
 import json
 import os
 import signal
@@ -174,7 +175,8 @@ def markdown_with_mathml(context, source):
 
     cell = context.get("cell", {})
     attachments = cell.get("attachments", {})
-    renderer = Renderer(escape=False, attachments=attachments, embed_images=True, path=context.get("resources", {}).get("metadata", {}).get("path", ""))
+    path = context.get("resources", {}).get("metadata", {}).get("path", "")
+    renderer = Renderer(escape=False, attachments=attachments, embed_images=True, path=path)
     return MarkdownWithMath(renderer=renderer).render(source)
 
 
@@ -182,6 +184,10 @@ def export_html(nb, job):
     """Return the notebook as one HTML page that loads nothing."""
     import jinja2
     from nbconvert import HTMLExporter
+
+    nb = copy.deepcopy(nb)
+    # The kernel does not say what colours its language; Python is the default.
+    nb.metadata["language_info"] = {"name": "go", "pygments_lexer": "go"}
     exporter = HTMLExporter(
         template_file="illm.html.j2",
         extra_loaders=[jinja2.DictLoader({"illm.html.j2": PAGE})],

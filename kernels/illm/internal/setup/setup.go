@@ -21,11 +21,10 @@ import (
 // unused is how long parts that another version of the repository needed stay.
 const unused = 14 * 24 * time.Hour
 
-// pageConfig keeps JupyterLab from asking the network for news and updates.
+// pageConfig keeps JupyterLab from asking the network for news.
 const pageConfig = `{
  "disabledExtensions": {
-  "@jupyterlab/apputils-extension:announcements": true,
-  "@jupyterlab/extensionmanager-extension:plugin": true
+  "@jupyterlab/apputils-extension:announcements": true
  }
 }
 `

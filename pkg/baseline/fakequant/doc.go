@@ -28,10 +28,16 @@
 //
 // # What is not
 //
-// Scales are float32 here and 16-bit mantissas there; RoPE, norm, P×V weights (15 bits) and the residual grid are
-// float32 here. Each costs the engine less than 10⁻³ of a row's magnitude. DI-Exp is larger (up to 6 % of a weight
-// that then is normalised) and is no quantiser: Options.Shapes puts its formula, and that of the sigmoid, into the
-// simulation, so that what still differs is integer arithmetic alone.
+// Scales are float32 here and have 16-bit mantissas there; RoPE, norm and the residual grid are float32 here: each of
+// these costs the engine less than 10⁻⁴ of a row's magnitude. The weights of P×V are float32 here and 15 bits there:
+// 5·10⁻⁴ on flat rows of 4096 keys, less on shorter or steeper ones. DI-Exp is larger (up to 6 % of a weight that then
+// is normalised) and is no quantiser: Options.Shapes puts its formula, and that of the sigmoid, into the simulation,
+// so that what still differs is integer arithmetic alone.
+//
+// # Measured
+//
+// SmolLM2-135M (Q4_1 weights, dequantised), first 768 tokens of WikiText-2, c = 15, ln(PPL/PPL of the float model):
+// w8a8 0.0105, w6a6 0.2025 (TestPerplexity). The first window of 2048: w8a8 0.0170, w6a6 0.2181.
 //
 // Sources: the recipe table and the quantisers of this project's algorithm reference (sections 2, 3.2, 4.4, 7 and 8);
 // pseudo-quantisation as in the public code of I-LLM (arXiv:2405.17849), with the range including 0.

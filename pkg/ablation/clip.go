@@ -2,13 +2,12 @@ package ablation
 
 import (
 	"fmt"
-	"strconv"
 
 	"github.com/illm-go/illm/pkg/quant"
 )
 
-// DefaultWindows is the number of windows of each text behind a row of the
-// shipped sweeps; 0 would mean the whole text.
+// DefaultWindows is the number of windows of each text that a row is computed
+// over when no record and no option names a number.
 const DefaultWindows = 8
 
 // Clip asks how the clip value c of DI-ClippedSoftmax changes perplexity at three
@@ -30,7 +29,7 @@ var Clip = Study{
 			Check: checkCorpus, Help: `or "opticks", or the path of a text file`,
 		},
 	},
-	Fixed:  map[string]string{"model": "smollm2", "mode": "illm", "window": "2048", "first": "0", "windows": strconv.Itoa(DefaultWindows)},
+	Fixed:  map[string]string{"model": "smollm2", "mode": "illm", "window": "2048", "first": "0", "windows": Most},
 	Spread: "corpus",
 	Base:   map[string]string{"recipe": "fp32", "clip": "", "mode": ""},
 }

@@ -187,6 +187,12 @@ func TestMostWindows(t *testing.T) {
 	if v, _ := runs.At("ppl_opticks"); err != nil || v.Y != 30 {
 		t.Errorf("%v, %v; want the record over 8 windows", v, err)
 	}
+	// Two recipes have 4 windows in common: the one over 8 would compare unlike things.
+	store = storeOf(t, shippedRecord(t, "w8a8", "15", "c4", 8, 30, 1), shippedRecord(t, "w8a8", "15", "c4", 4, 31, 1), shippedRecord(t, "w6a6", "15", "c4", 4, 35, 1))
+	runs, err = Clip.Run(context.Background(), store, nil, Set("corpus", "c4"), Set("recipe", "w8a8", "w6a6"), Set("clip", 15), WithoutBase())
+	if v, _ := runs.At("ppl_c4", "recipe", "w8a8"); err != nil || v.Y != 31 || runs.Err() != nil {
+		t.Errorf("%v, %v, %v; want both over 4 windows", v, err, runs.Err())
+	}
 }
 
 func TestSetRefuses(t *testing.T) {

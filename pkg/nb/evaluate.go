@@ -76,9 +76,6 @@ func variant(c ablation.Config) bench.Variant {
 // request turns what a batch shares into bench's form.
 func request(c ablation.Config) (bench.QualityRequest, error) {
 	req := bench.QualityRequest{Model: c["model"], Corpus: c["corpus"]}
-	if c["windows"] == ablation.Most {
-		return req, fmt.Errorf("nb: %s: no record, and windows = %q names no number to compute: set a number of windows", c, ablation.Most)
-	}
 	for name, at := range map[string]*int{"window": &req.Window, "windows": &req.Windows, "first": &req.First} {
 		if c[name] == "" {
 			continue

@@ -108,11 +108,15 @@ func (s *Session) modelLine(model string) string {
 }
 
 // Run answers a study: records where there are some, computed results for the
-// rest, which become records. Rows that cannot be computed stay in the table;
-// the reason is shown below the progress line.
+// rest, which become records. Rows that cannot be computed stay in the table, and
+// the reason is shown. A headless run computes missing rows only when FullEnv asks
+// for it: a study takes hours, and a run that was to show records should not.
 func (s *Session) Run(study ablation.Study, options ...ablation.Option) (*ablation.Runs, error) {
 	if s.err != nil {
 		return nil, s.err
+	}
+	if gonbui.IsNotebook && !Interactive() && !isSet(FullEnv) {
+		options = append(options, ablation.Stored())
 	}
 	ctx, stop := interruptible()
 	defer stop()
@@ -121,8 +125,12 @@ func (s *Session) Run(study ablation.Study, options ...ablation.Option) (*ablati
 	if err != nil {
 		return nil, err
 	}
-	if err := runs.Err(); err != nil {
-		Show(fmt.Sprintf("Rows without a value, because:\n%v", err))
+	if n := runs.Count()[ablation.Missing]; n > 0 {
+		why := strings.SplitN(runs.Err().Error(), "\n", 4)
+		if len(why) > 3 {
+			why[3] = "…"
+		}
+		Show(fmt.Sprintf("%d values are missing (illm reproduce --full computes all):\n%s", n, strings.Join(why, "\n")))
 	}
 	if runs.Stale > 0 {
 		Show(fmt.Sprintf("%d records of another version of the arithmetic or of other weights were left out.", runs.Stale))
@@ -219,7 +227,11 @@ func progressLine(p bench.Progress) {
 	if progress.start.IsZero() || p.Done <= 1 {
 		progress.start = now
 	}
-	if now.Sub(progress.last) < 300*time.Millisecond && p.Done < p.Total {
+	every := 300 * time.Millisecond
+	if !Interactive() {
+		every = 5 * time.Second
+	}
+	if now.Sub(progress.last) < every {
 		return
 	}
 	progress.last = now

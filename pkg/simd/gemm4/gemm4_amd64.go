@@ -68,6 +68,9 @@ func tilesVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, ni, nb, ac
 	}
 	if full > 0 {
 		gemmU8U4_6x64c8_AVX512VNNI(acc, ldacc, x, ldx, panel, nb, full, accumulate)
+		if rest == 0 {
+			return // a pointer past the last row would point outside its slice
+		}
 		acc, x = skip(acc, 6*full*ldacc), skip(x, 6*full*ldx)
 	}
 	if share {

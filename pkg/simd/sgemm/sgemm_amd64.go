@@ -86,6 +86,9 @@ func tilesAVX512(c *float32, ldc int, a *float32, lda int, panel *float32, ni, n
 	}
 	if full > 0 {
 		sgemm_6x64_AVX512(c, ldc, a, 4*lda, panel, nb, full, accumulate)
+		if rest == 0 {
+			return // a pointer past the last row would point outside its slice
+		}
 		c, a = skip(c, 6*full*ldc), skip(a, 6*full*lda)
 	}
 	if share {

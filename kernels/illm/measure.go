@@ -23,6 +23,7 @@ type settings struct {
 	model, recipe, clip, mode string
 	threads                   int
 	records                   string
+	recalibrate               bool
 }
 
 func (s *settings) flags(cmd *cobra.Command, recipe string) {
@@ -80,7 +81,7 @@ func (a *app) step(p bench.Progress) {
 
 // entry opens a model; a name that does not exist is the user's mistake.
 func (a *app) entry(ctx context.Context, s *settings) (*catalog.Entry, error) {
-	e, err := catalog.Open(ctx, s.model, catalog.Options{Threads: s.threads, Progress: func(what string, done, total int) {
+	e, err := catalog.Open(ctx, s.model, catalog.Options{Threads: s.threads, Recalibrate: s.recalibrate, Progress: func(what string, done, total int) {
 		a.step(bench.Progress{What: what, Done: done, Total: total})
 	}})
 	if errors.Is(err, catalog.ErrUnknown) {

@@ -18,13 +18,17 @@ import (
 func (a *app) quantizeCommand() *cobra.Command {
 	var s settings
 	var out string
-	var force bool
+	var force, recalibrate bool
 	cmd := &cobra.Command{
 		Use:   "quantize",
 		Short: "Make an integer artefact",
 		Long: `quantize writes the integer artefact of a float model: weights rounded to nearest,
 norms, rotary phases and the grid of the residual stream as integers, and the
-tokenizer. The same model, recipe and calibration give the same bytes everywhere.`,
+tokenizer. The same model, recipe and calibration give the same bytes everywhere.
+
+The grid comes from one pass of the float model over 16 windows of calibration
+text. For known models the result ships with the program; --recalibrate runs the
+pass again (minutes).`,
 		Example: `  illm quantize --model smollm2 --recipe w4a4 --out smollm2-w4a4.illm
   illm eval --model smollm2-w4a4.illm --recipe w4a4 --corpus opticks --no-kl`,
 		Args: noArgs,
@@ -39,22 +43,29 @@ tokenizer. The same model, recipe and calibration give the same bytes everywhere
 			if exists(out) && !force {
 				return usageError(fmt.Errorf("quantize: %s exists: expected a new file, or --force to replace it", out))
 			}
+			s.recalibrate = recalibrate
 			e, err := a.entry(cmd.Context(), &s)
 			if err != nil {
 				return err
 			}
 			defer e.Close()
-			id, err := e.Quantize(cmd.Context(), spec, out)
+			cal, err := e.Calibration(cmd.Context())
+			if err != nil {
+				return err
+			}
+			a.logf("calibration: max|h| %v over %d windows of %d tokens of the text %q, ids %s", cal.MaxAbs, cal.Windows, cal.Window, cal.Text, cal.Hash)
+			id, err := e.Quantize(cmd.Context(), spec, cal, out)
 			if err != nil {
 				return err
 			}
 			a.printf("%s  %s\n", id, out)
-			return a.record(map[string]any{"kind": "quantize", "artefact": id, "path": out, "recipe": spec.Recipe.Name, "model": s.model})
+			return a.record(map[string]any{"kind": "quantize", "artefact": id, "path": out, "recipe": spec.Recipe.Name, "model": s.model, "calibration": cal})
 		},
 	}
 	s.flags(cmd, "w8a8")
 	cmd.Flags().StringVarP(&out, "out", "o", "", "file to write")
 	cmd.Flags().BoolVar(&force, "force", false, "replace an existing file")
+	cmd.Flags().BoolVar(&recalibrate, "recalibrate", false, "run the calibration pass even where its result is known")
 	return cmd
 }
 

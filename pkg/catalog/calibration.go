@@ -23,6 +23,9 @@ type stored struct {
 
 // Calibration returns the range of the residual stream on calibration text.
 func (e *Entry) Calibration(ctx context.Context) (ptq.Calibration, error) {
+	if e.weights == nil {
+		return ptq.Calibration{}, e.quantised()
+	}
 	source, err := e.weights.Hash()
 	if err != nil {
 		return ptq.Calibration{}, err

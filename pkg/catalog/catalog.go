@@ -194,17 +194,18 @@ func (e *Entry) Integer(ctx context.Context, spec quant.Spec) (*engine.Model, er
 }
 
 // Quantize writes the artefact for spec at path and returns its identity.
-func (e *Entry) Quantize(ctx context.Context, spec quant.Spec, path string) (string, error) {
+func (e *Entry) Quantize(ctx context.Context, spec quant.Spec, cal ptq.Calibration, path string) (string, error) {
 	if e.weights == nil {
-		return "", fmt.Errorf("catalog: %s is an artefact already: quantise the float model", e.Path)
-	}
-	cal, err := e.Calibration(ctx)
-	if err != nil {
-		return "", err
+		return "", e.quantised()
 	}
 	return ptq.Quantize(ctx, e.weights, spec, cal, path, ptq.Options{Threads: e.opt.Threads, Name: e.Name, Progress: func(done, total int, _ string) {
 		e.progress("quantise", done, total)
 	}})
+}
+
+// quantised refuses to calibrate or quantise an artefact.
+func (e *Entry) quantised() error {
+	return fmt.Errorf("catalog: %s is an artefact already: quantise the float model", e.Path)
 }
 
 func (e *Entry) progress(what string, done, total int) {

@@ -91,7 +91,11 @@ func TestArtifactPath(t *testing.T) {
 	}
 	defer e.Close()
 	path := filepath.Join(t.TempDir(), "t.illm")
-	id, err := e.Quantize(ctx, newSpec(t, "w6a6"), path)
+	cal, err := e.Calibration(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := e.Quantize(ctx, newSpec(t, "w6a6"), cal, path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +118,7 @@ func TestArtifactPath(t *testing.T) {
 	if _, err := a.Float(); err == nil || !strings.Contains(err.Error(), "fp32") {
 		t.Errorf("float model of an artefact: error %v", err)
 	}
-	if _, err := a.Quantize(ctx, newSpec(t, "w8a8"), path+"2"); err == nil {
+	if _, err := a.Quantize(ctx, newSpec(t, "w8a8"), cal, path+"2"); err == nil {
 		t.Error("an artefact was quantised again")
 	}
 	if _, err := a.Integer(ctx, newSpec(t, "w8a8")); err == nil || !strings.Contains(err.Error(), "illm quantize") {

@@ -40,6 +40,7 @@ func (p *pool) do(f func(worker int)) {
 	}
 	f(0)
 	p.done.Wait()
+	p.f = nil // f holds its session, which must not live as long as the goroutines
 }
 
 // close ends the goroutines; a second call does nothing.

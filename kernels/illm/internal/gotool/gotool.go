@@ -162,6 +162,11 @@ func (t Tools) Build(ctx context.Context, root string) (err error) {
 	return nil
 }
 
+// Prune deletes tools that were not used for a while or never finished.
+func (t Tools) Prune(age time.Duration) {
+	place.Prune(filepath.Dir(t.Dir), t.Dir, stampName, age)
+}
+
 // buildCure names what a user can do about a failed build.
 func buildCure(err error) string {
 	var run *proc.Error

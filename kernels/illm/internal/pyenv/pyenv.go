@@ -1,8 +1,8 @@
 // Package pyenv keeps the virtual environment that JupyterLab runs in.
 //
-// The environment lives in the cache folder, below a name that is a hash of its
-// requirements, and counts as there only once its stamp is written: the last
-// step of a complete installation. The system's Python is never written to.
+// The environment lives in the cache folder. Its name there, a hash of its
+// requirements, is a link that is set as the last step of a complete
+// installation. The system's Python is never written to.
 //
 // requirements.txt is made from requirements.in:
 //
@@ -34,7 +34,7 @@ const stampName = "illm-complete"
 
 // Env is an installed environment.
 type Env struct {
-	Dir string
+	Dir string // the link to it
 }
 
 // Bin returns the folder of the environment's programs.
@@ -70,29 +70,48 @@ func (e Env) Check(ctx context.Context) error {
 
 // Install makes the environment of the cache folder with the interpreter py.
 // The caller holds the installation lock.
-func Install(ctx context.Context, cache string, py Python) (env Env, err error) {
-	env = At(cache)
-	defer func() {
-		if err != nil {
-			// Without a stamp it is never used; this only frees the disk.
-			_ = os.RemoveAll(env.Dir)
-		}
-	}()
-	// An environment cannot be moved (its scripts hold its path), so it is
-	// made in place and the stamp says when it is whole.
-	if err := os.RemoveAll(env.Dir); err != nil {
-		return env, fmt.Errorf("remove the incomplete Python environment: %w: make the folder writable or set ILLM_CACHE to one that is", err)
+func Install(ctx context.Context, cache string, py Python) (Env, error) {
+	env := At(cache)
+	parent, name := filepath.Split(env.Dir)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return env, fmt.Errorf("make the Python environment: %w: %s", err, cureCache)
 	}
-	if err := os.MkdirAll(env.Dir, 0o755); err != nil {
-		return env, fmt.Errorf("make the Python environment: %w: make the folder writable or set ILLM_CACHE to one that is", err)
+	// An environment cannot be moved (its scripts hold its path), so each is
+	// made in a folder of its own: children of an installer that was killed may
+	// go on writing for a while, and must not write into the next one's.
+	dir, err := os.MkdirTemp(parent, name+"-")
+	if err != nil {
+		return env, fmt.Errorf("make the Python environment: %w: %s", err, cureCache)
 	}
+	if err := fill(ctx, Env{Dir: dir}, py); err != nil {
+		_ = os.RemoveAll(dir) // nothing refers to it; this only frees the disk
+		return env, err
+	}
+	link := dir + ".link"
+	if err := errors.Join(os.Symlink(filepath.Base(dir), link), os.Rename(link, env.Dir)); err != nil {
+		return env, fmt.Errorf("make the Python environment: %w: %s", err, cureCache)
+	}
+	return env, nil
+}
+
+const cureCache = "make the folder writable or set ILLM_CACHE to one that is"
+
+// Prune deletes environments that were not used for a while or never finished.
+func Prune(env Env, age time.Duration) {
+	if dir, err := filepath.EvalSymlinks(env.Dir); err == nil {
+		place.Prune(filepath.Dir(dir), dir, stampName, age)
+	}
+}
+
+// fill installs into the folder of env.
+func fill(ctx context.Context, env Env, py Python) error {
 	pip, err := create(ctx, env, py)
 	if err != nil {
-		return env, err
+		return err
 	}
 	list := filepath.Join(env.Dir, "requirements.txt")
 	if err := place.WriteFile(list, requirements, 0o644); err != nil {
-		return env, fmt.Errorf("make the Python environment: %w", err)
+		return fmt.Errorf("make the Python environment: %w", err)
 	}
 	// --no-deps: the list is complete, and nothing beside it is wanted.
 	// Byte code is left to the first import, which halves the time.
@@ -100,16 +119,16 @@ func Install(ctx context.Context, cache string, py Python) (env Env, err error) 
 		"--only-binary=:all:", "--require-hashes", "--requirement", list)...)
 	cmd.Env = append(CleanEnv(os.Environ()), "PIP_USER=0", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_PROGRESS_BAR=off")
 	if _, err := proc.Output(ctx, cmd); err != nil {
-		return env, pipError(err)
+		return pipError(err)
 	}
 	version, err := versionOf(ctx, env.Python())
 	if err != nil {
-		return env, err
+		return err
 	}
 	if err := place.WriteFile(filepath.Join(env.Dir, stampName), []byte(version.String()+"\n"), 0o644); err != nil {
-		return env, fmt.Errorf("make the Python environment: %w", err)
+		return fmt.Errorf("make the Python environment: %w", err)
 	}
-	return env, nil
+	return nil
 }
 
 // create makes the bare environment and returns the command that is its pip.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/illm-go/illm/kernels/illm/internal/proc"
 )
@@ -114,9 +115,7 @@ func TestInstallFails(t *testing.T) {
 			if err := env.Check(t.Context()); err == nil {
 				t.Error("the failed environment passes its check")
 			}
-			if _, err := os.Stat(env.Dir); !errors.Is(err, os.ErrNotExist) {
-				t.Errorf("the failed environment stays: %v", err)
-			}
+			nothingIn(t, filepath.Dir(env.Dir))
 		})
 	}
 }
@@ -153,7 +152,50 @@ func TestInterrupt(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v, want %v", err, context.DeadlineExceeded)
 	}
-	if _, err := os.Stat(env.Dir); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the interrupted environment stays: %v", err)
+	nothingIn(t, filepath.Dir(env.Dir))
+}
+
+func nothingIn(t *testing.T, dir string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) > 0 {
+		t.Errorf("%v stays (%v)", entries, err)
+	}
+}
+
+// TestInstall makes an environment whose pip does nothing, and again after its
+// interpreter was replaced.
+func TestInstall(t *testing.T) {
+	cache := t.TempDir()
+	py := filepath.Join(t.TempDir(), "python3")
+	for _, minor := range []string{"11", "12"} {
+		// As venv: a folder with a python that says its version.
+		script := `for dir in "$@"; do :; done
+mkdir -p "$dir/bin"
+printf '#!/bin/sh\necho 3 ` + minor + `\n' > "$dir/bin/python"
+chmod +x "$dir/bin/python"`
+		if err := os.WriteFile(py, []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		env, err := Install(t.Context(), cache, Python{Path: py})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := env.Check(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := os.WriteFile(env.Python(), []byte("#!/bin/sh\necho 3 13\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := env.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "made with Python 3."+minor) {
+			t.Errorf("after a system upgrade: %v", err)
+		}
+	}
+	Prune(At(cache), -time.Second) // everything but the one in use is too old
+	if err := At(cache).Check(t.Context()); err == nil || !strings.Contains(err.Error(), "made with Python 3.12") {
+		t.Errorf("after pruning: %v", err)
+	}
+	if dirs, _ := filepath.Glob(filepath.Join(cache, "python", "*-*")); len(dirs) != 1 {
+		t.Errorf("%v stay, want one", dirs)
 	}
 }

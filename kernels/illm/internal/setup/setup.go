@@ -98,8 +98,8 @@ func Ensure(ctx context.Context, dirs place.Dirs, logf func(format string, args 
 		}
 		return in, err
 	}
-	place.Prune(filepath.Dir(in.Python.Dir), in.Python.Dir, "illm-complete", unused)
-	place.Prune(filepath.Dir(in.Tools.Dir), in.Tools.Dir, "illm-complete", unused)
+	pyenv.Prune(in.Python, unused)
+	in.Tools.Prune(unused)
 	return in, in.configure()
 }
 

@@ -1,0 +1,8 @@
+//go:build unix && !linux
+
+package proc
+
+import "syscall"
+
+// endWithParent does nothing: only Linux knows such a request.
+func endWithParent(attr *syscall.SysProcAttr) {}

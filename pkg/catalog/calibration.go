@@ -31,8 +31,8 @@ func (e *Entry) Calibration(ctx context.Context) (ptq.Calibration, error) {
 		return ptq.Calibration{}, err
 	}
 	if !e.opt.Recalibrate {
-		if c, ok, err := shipped(source); err != nil || ok {
-			return c, err
+		if s, ok, err := shipped(source); err != nil || ok {
+			return s.Calibration, err
 		}
 	}
 	dir, err := cacheFolder("calibrations")
@@ -73,22 +73,32 @@ func (e *Entry) calibrate(ctx context.Context) (ptq.Calibration, error) {
 	return ptq.Calibrate(ctx, e.weights, name, windows, e.opt.Threads, func(done, total int) { e.progress("calibrate", done, total) })
 }
 
-// shipped looks the calibration of these weights up in the shipped list.
-func shipped(source string) (ptq.Calibration, bool, error) {
+// shipped looks these weights up among the shipped calibrations.
+func shipped(source string) (stored, bool, error) {
 	raw, err := fs.ReadFile(data.Records(), "calibration.json")
 	if err != nil {
-		return ptq.Calibration{}, false, fmt.Errorf("catalog: shipped calibrations: %w", err)
+		return stored{}, false, fmt.Errorf("catalog: shipped calibrations: %w", err)
 	}
 	var list []stored
 	if err := json.Unmarshal(raw, &list); err != nil {
-		return ptq.Calibration{}, false, fmt.Errorf("catalog: shipped calibrations: %w", err)
+		return stored{}, false, fmt.Errorf("catalog: shipped calibrations: %w", err)
 	}
 	for _, s := range list {
 		if s.Source == source {
-			return s.Calibration, true, nil
+			return s, true, nil
 		}
 	}
-	return ptq.Calibration{}, false, nil
+	return stored{}, false, nil
+}
+
+// canonicalName names weights by their content, so that an artefact's bytes do not
+// depend on the path by which its model was found.
+func canonicalName(source string) (string, error) {
+	s, ok, err := shipped(source)
+	if err != nil || ok {
+		return s.Model, err
+	}
+	return "sha256-" + source[:16], nil
 }
 
 // readStored reads a cached calibration; a damaged or foreign one is as good as none.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/illm-go/illm/pkg/artifact"
 	"github.com/illm-go/illm/pkg/engine"
@@ -40,6 +41,9 @@ type Entry struct {
 
 	weights *model.Model
 	art     *artifact.File
+
+	mu   sync.Mutex
+	made map[string]*artifact.File // artefacts of the weights, by path: recipes share them
 }
 
 // Open finds the model called name, fetching it where it must.
@@ -98,7 +102,7 @@ func isArtifact(path string) bool {
 	return artifact.HasMagic(f)
 }
 
-// Close unmaps the files.
+// Close unmaps the files: no engine of this entry may be used after it.
 func (e *Entry) Close() error {
 	var errs []error
 	if e.weights != nil {
@@ -107,6 +111,12 @@ func (e *Entry) Close() error {
 	if e.art != nil {
 		errs = append(errs, e.art.Close())
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, a := range e.made {
+		errs = append(errs, a.Close())
+	}
+	e.made = nil
 	return errors.Join(errs...)
 }
 
@@ -186,11 +196,29 @@ func (e *Entry) Integer(ctx context.Context, spec quant.Spec) (*engine.Model, er
 		if err != nil {
 			return nil, err
 		}
-		if art, err = artifact.Open(path); err != nil {
+		if art, err = e.open(path); err != nil {
 			return nil, err
 		}
 	}
 	return engine.New(art, engine.Options{Spec: &spec, Threads: e.opt.Threads})
+}
+
+// open maps the artefact at path, once for all engines of the entry.
+func (e *Entry) open(path string) (*artifact.File, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if a := e.made[path]; a != nil {
+		return a, nil
+	}
+	a, err := artifact.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if e.made == nil {
+		e.made = map[string]*artifact.File{}
+	}
+	e.made[path] = a
+	return a, nil
 }
 
 // Quantize writes the artefact for spec at path and returns its identity.
@@ -198,7 +226,15 @@ func (e *Entry) Quantize(ctx context.Context, spec quant.Spec, cal ptq.Calibrati
 	if e.weights == nil {
 		return "", e.quantised()
 	}
-	return ptq.Quantize(ctx, e.weights, spec, cal, path, ptq.Options{Threads: e.opt.Threads, Name: e.Name, Progress: func(done, total int, _ string) {
+	source, err := e.weights.Hash()
+	if err != nil {
+		return "", err
+	}
+	name, err := canonicalName(source)
+	if err != nil {
+		return "", err
+	}
+	return ptq.Quantize(ctx, e.weights, spec, cal, path, ptq.Options{Threads: e.opt.Threads, Name: name, Progress: func(done, total int, _ string) {
 		e.progress("quantise", done, total)
 	}})
 }
@@ -243,12 +279,8 @@ func (e *Entry) artifactFor(ctx context.Context, spec quant.Spec) (string, error
 	} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, artifact.ErrCorrupt) {
 		return "", err
 	}
-	if _, err := ptq.Quantize(ctx, e.weights, base, cal, path, ptq.Options{Threads: e.opt.Threads, Name: e.Name, Progress: func(done, total int, _ string) {
-		e.progress("quantise", done, total)
-	}}); err != nil {
-		return "", err
-	}
-	return path, nil
+	_, err = e.Quantize(ctx, base, cal, path)
+	return path, err
 }
 
 // weightSpec keeps what the artefact's bytes depend on and sets the rest to the default.

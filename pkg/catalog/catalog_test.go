@@ -31,15 +31,20 @@ func TestArtifactCache(t *testing.T) {
 	t.Setenv("ILLM_CACHE", cache)
 	t.Setenv("ILLM_DATA", t.TempDir()) // no calibration text there: opticks stands in
 	made := 0
-	e, err := catalog.Open(ctx, modeltest.Tiny(t), catalog.Options{Threads: 1, Progress: func(what string, done, total int) {
-		if what == "quantise" && done == total {
-			made++
+	dir := modeltest.Tiny(t)
+	open := func(path string) *catalog.Entry {
+		e, err := catalog.Open(ctx, path, catalog.Options{Threads: 1, Progress: func(what string, done, total int) {
+			if what == "quantise" && done == total {
+				made++
+			}
+		}})
+		if err != nil {
+			t.Fatal(err)
 		}
-	}})
-	if err != nil {
-		t.Fatal(err)
+		t.Cleanup(func() { e.Close() })
+		return e
 	}
-	defer e.Close()
+	e := open(dir)
 	if ids, err := e.Encode("Ab"); err != nil || len(ids) != 2 || ids[0] != 'A' || ids[1] != 'b' {
 		t.Fatalf("tokens %v, %v; want the two bytes", ids, err)
 	}
@@ -70,15 +75,22 @@ func TestArtifactCache(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Remove(files[0]); err != nil { // the entry has it mapped
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(files[0], raw[:len(raw)-7], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m, err := e.Integer(ctx, newSpec(t, "w4a4"))
+	moved := filepath.Join(t.TempDir(), "elsewhere")
+	if err := os.Rename(dir, moved); err != nil {
+		t.Fatal(err)
+	}
+	m, err := open(moved).Integer(ctx, newSpec(t, "w4a4"))
 	if err != nil {
 		t.Fatalf("after damage: %v", err)
 	}
 	if made != 3 || m.Artifact().ID != id {
-		t.Errorf("after damage: %d made, identity %s; want 3 and %s again", made, m.Artifact().ID[:12], id[:12])
+		t.Errorf("after damage, from another folder: %d made, identity %s; want 3 and %s again", made, m.Artifact().ID[:12], id[:12])
 	}
 }
 

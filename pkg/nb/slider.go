@@ -55,28 +55,31 @@ func Slider(label string, least, most, value int, draw func(value int) (any, err
 		Show(hint)
 		return
 	}
-	moves, finished, ok := widget(label, least, most, value)
+	w, ok := newWidget(label, least, most, value)
 	if !ok {
 		Show(hint)
 		return
+	}
+	if w.at != value { // moved while the page was being set up
+		show(w.at)
 	}
 	interrupt := make(chan os.Signal, 1)
 	signal.Notify(interrupt, os.Interrupt)
 	defer signal.Stop(interrupt)
 	idle := time.NewTimer(idleTime)
 	defer idle.Stop()
-	for current := value; ; {
+	for current := w.at; ; {
 		select {
-		case v, open := <-moves:
+		case v, open := <-w.moves:
 			if !open {
 				return
 			}
 			idle.Reset(idleTime)
-			if v = newest(moves, v); v != current && v >= least && v <= most {
+			if v = newest(w.moves, v); v != current && v >= least && v <= most {
 				current = v
 				show(v)
 			}
-		case <-finished:
+		case <-w.finished:
 			return
 		case <-interrupt:
 			return
@@ -101,24 +104,30 @@ func newest(moves <-chan int, v int) int {
 	}
 }
 
-// widget puts slider and button on the page. ok is false when the front end does
-// not answer in time; the goroutine that waits for it then ends with the cell.
-func widget(label string, least, most, value int) (moves, finished <-chan int, ok bool) {
-	type made struct{ moves, finished <-chan int }
-	ready := make(chan made, 1)
+// widget is a slider on the page.
+type widget struct {
+	at              int // its position
+	moves, finished <-chan int
+}
+
+// newWidget puts slider and button on the page. ok is false when the front end
+// does not answer in time; the goroutine that waits for it then ends with the cell.
+func newWidget(label string, least, most, value int) (w widget, ok bool) {
+	ready := make(chan widget, 1)
 	go func() {
 		box := dom.CreateTransientDiv()
 		id := "illm-slider-" + gonbui.UniqueId()
 		dom.Append(box, fmt.Sprintf(`<label for="%s">%s %d </label>`, id, html.EscapeString(label), least))
 		s := widgets.Slider(least, most, value).WithHtmlId(id).AppendTo(box).Done()
+		moves := s.Listen().C
 		dom.Append(box, fmt.Sprintf(`<span> %d &nbsp; </span>`, most))
 		b := widgets.Button("done").AppendTo(box).Done()
-		ready <- made{s.Listen().C, b.Listen().C}
+		ready <- widget{s.Value(), moves, b.Listen().C}
 	}()
 	select {
-	case m := <-ready:
-		return m.moves, m.finished, true
+	case w = <-ready:
+		return w, w.at >= least && w.at <= most
 	case <-time.After(answerTime):
-		return nil, nil, false
+		return w, false
 	}
 }

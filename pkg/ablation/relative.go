@@ -3,6 +3,7 @@ package ablation
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/illm-go/illm/pkg/chart"
@@ -20,7 +21,8 @@ import (
 // Windows that are hard for one configuration are hard for the other, so this
 // error is far smaller than that of either perplexity.
 type Relative struct {
-	runs  *Runs
+	runs  *Runs // where counterparts are looked up
+	shown *Runs // the rows
 	axis  string
 	level string
 }
@@ -28,21 +30,33 @@ type Relative struct {
 // Against compares every row with the row that has level on axis and the same
 // levels elsewhere.
 func (r *Runs) Against(axis string, level any) *Relative {
-	return &Relative{runs: r, axis: axis, level: fmt.Sprint(level)}
+	return &Relative{runs: r, shown: r, axis: axis, level: fmt.Sprint(level)}
 }
 
 // Len is the number of rows.
-func (d *Relative) Len() int { return d.runs.Len() }
+func (d *Relative) Len() int { return d.shown.Len() }
 
 // Text is the row's level.
-func (d *Relative) Text(i int, column string) (string, bool) { return d.runs.Text(i, column) }
+func (d *Relative) Text(i int, column string) (string, bool) { return d.shown.Text(i, column) }
+
+// Caption says what the rows were measured on.
+func (d *Relative) Caption() string {
+	return d.runs.measured() + "; bars: ± 1 standard error of the difference, paired by window"
+}
+
+// Where keeps rows as Runs.Where does; the rows compared with need not be kept.
+func (d *Relative) Where(axis string, levels ...any) *Relative {
+	out := *d
+	out.shown = d.runs.Where(axis, levels...)
+	return &out
+}
 
 // Number is a delta column; other columns are those of the runs. The reference
 // row itself has delta 0 without an error; a row without a counterpart has none.
 func (d *Relative) Number(i int, column string) (chart.Value, bool) {
 	corpus, ok := strings.CutPrefix(column, "delta")
 	if !ok {
-		return d.runs.Number(i, column)
+		return d.shown.Number(i, column)
 	}
 	corpus = strings.TrimPrefix(corpus, "_")
 	a, b := d.cells(i, corpus)
@@ -60,7 +74,7 @@ func (d *Relative) Number(i int, column string) (chart.Value, bool) {
 // cells finds the row's record and its counterpart's on a text; corpus "" means
 // the only one.
 func (d *Relative) cells(i int, corpus string) (a, b *record.Record) {
-	axes := d.runs.rows[i].axes
+	axes := d.shown.rows[i].axes
 	if axes[d.axis] == "" {
 		return nil, nil
 	}
@@ -83,7 +97,7 @@ func (d *Relative) cells(i int, corpus string) (a, b *record.Record) {
 			}
 		}
 		if same {
-			return pick(d.runs.rows[i]), pick(r)
+			return pick(d.shown.rows[i]), pick(r)
 		}
 	}
 	return nil, nil
@@ -138,7 +152,7 @@ func (d *Relative) Sentences(corpus, standard string) string {
 		}
 		level := d.runs.rows[best].axes[d.axis]
 		ppl, _ := d.runs.Number(best, "ppl_"+corpus)
-		line := fmt.Sprintf("%s: lowest perplexity on %s at %s = %s, %s", recipe, chart.Text(corpus), d.axis, level, chart.Value{Y: ppl.Y})
+		line := fmt.Sprintf("%s: lowest perplexity on %s at %s = %s, %s", recipe, chart.Text(corpus), d.axis, level, strconv.FormatFloat(ppl.Y, 'g', 5, 64))
 		for _, l := range []string{d.level, standard} {
 			if l == level {
 				continue
@@ -146,6 +160,9 @@ func (d *Relative) Sentences(corpus, standard string) string {
 			if phrase, ok := d.runs.distance(recipe, corpus, d.axis, level, l); ok {
 				line += "; " + phrase
 			}
+		}
+		if harm := d.firstHarm(recipe, corpus, level, standard); harm != "" {
+			line += "; " + harm
 		}
 		lines = append(lines, line+".")
 	}
@@ -155,8 +172,31 @@ func (d *Relative) Sentences(corpus, standard string) string {
 	return strings.Join(lines, "\n")
 }
 
-// distance puts the change from the best level to another into words.
-func (r *Runs) distance(recipe, corpus, axis, best, level string) (string, bool) {
+// firstHarm finds, in the study's order after the default, the first level whose
+// cost is beyond doubt (four standard errors and one percent), and says it.
+func (d *Relative) firstHarm(recipe, corpus, best, standard string) string {
+	past := false
+	for _, a := range d.runs.Study.Axes {
+		if a.Name != d.axis {
+			continue
+		}
+		for _, level := range a.Levels {
+			past = past || level == standard
+			if !past || level == standard || level == best {
+				continue
+			}
+			mean, se, n := d.runs.paired(recipe, corpus, d.axis, level, best)
+			if n > 1 && mean > 4*se && mean > 0.01 {
+				phrase, _ := d.runs.distance(recipe, corpus, d.axis, best, level)
+				return phrase
+			}
+		}
+	}
+	return ""
+}
+
+// paired compares two levels of one recipe on one text.
+func (r *Runs) paired(recipe, corpus, axis, level, other string) (mean, se float64, windows int) {
 	at := func(l string) *record.Record {
 		for _, row := range r.rows {
 			if row.axes["recipe"] == recipe && row.axes[axis] == l {
@@ -167,11 +207,16 @@ func (r *Runs) distance(recipe, corpus, axis, best, level string) (string, bool)
 		}
 		return nil
 	}
-	a, b := at(level), at(best)
+	a, b := at(level), at(other)
 	if a == nil || b == nil {
-		return "", false
+		return 0, 0, 0
 	}
-	mean, se, n := PairedNLL(a, b)
+	return PairedNLL(a, b)
+}
+
+// distance puts the change from the best level to another into words.
+func (r *Runs) distance(recipe, corpus, axis, best, level string) (string, bool) {
+	mean, se, n := r.paired(recipe, corpus, axis, level, best)
 	if n == 0 {
 		return "", false
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
@@ -56,7 +55,7 @@ type Progress struct {
 }
 
 // ErrMissing marks a row that has no record and was not computed.
-var ErrMissing = errors.New("no record, and nothing computed it")
+var ErrMissing = errors.New("no record")
 
 // batchKeys are the settings in which the configurations of a batch agree.
 var batchKeys = []string{"model", "corpus", "window", "windows", "first"}
@@ -85,7 +84,7 @@ func (s Study) Run(ctx context.Context, store *record.Store, ev Evaluator, optio
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		cells[i].err = fmt.Errorf("%s: %w", c, ErrMissing)
+		cells[i].err = fmt.Errorf("%s: %w", s.name(c), ErrMissing)
 		if !p.fresh {
 			known, old := find(ctx, store, ev, c)
 			stale += old
@@ -205,121 +204,4 @@ func batches(cells []cell, missing []int) [][]int {
 		out[j] = append(out[j], i)
 	}
 	return out
-}
-
-// find looks a configuration up by its settings. Of several records that stand it
-// takes the one with most metrics, then the newest; stale counts those that do
-// not stand.
-func find(ctx context.Context, store *record.Store, ev Evaluator, c Config) (best *record.Record, stale int) {
-	for _, r := range store.Latest(func(r *record.Record) bool { return r.Kind == record.Quality && matches(r, c) }) {
-		switch {
-		case ev != nil && !ev.Stands(ctx, c, r):
-			stale++
-		case best == nil || better(r, best):
-			best = r
-		}
-	}
-	return best, stale
-}
-
-func better(r, best *record.Record) bool {
-	if r.Semantics != best.Semantics { // without an evaluator the latest semantics stands
-		return r.Semantics > best.Semantics
-	}
-	if len(r.Metrics) != len(best.Metrics) { // with the divergence from the base model
-		return len(r.Metrics) > len(best.Metrics)
-	}
-	return r.Time.After(best.Time)
-}
-
-// Most, as the setting "windows", leaves the number of windows to the records:
-// for each text the number that most configurations have a record for, of equals
-// the largest, so that the rows of a table stand on the same windows; without any
-// record DefaultWindows.
-const Most = "most"
-
-// settleWindows puts a number in place of Most.
-func settleWindows(ctx context.Context, store *record.Store, ev Evaluator, configs []Config) {
-	group := func(c Config) string {
-		key := ""
-		for _, k := range batchKeys {
-			key += c[k] + "\x00"
-		}
-		return key
-	}
-	counts := map[string]map[string]int{}
-	for _, c := range configs {
-		if c["windows"] != Most {
-			continue
-		}
-		have := map[string]bool{}
-		for _, r := range store.Filter(func(r *record.Record) bool { return r.Kind == record.Quality && matches(r, c) }) {
-			if n := setting(r, "windows"); n != "" && (ev == nil || ev.Stands(ctx, c, r)) {
-				have[n] = true
-			}
-		}
-		g := group(c)
-		if counts[g] == nil {
-			counts[g] = map[string]int{}
-		}
-		for n := range have {
-			counts[g][n]++
-		}
-	}
-	size := func(s string) int { n, _ := strconv.Atoi(s); return n }
-	for _, c := range configs {
-		if c["windows"] != Most {
-			continue
-		}
-		best, votes := strconv.Itoa(DefaultWindows), 0
-		for n, v := range counts[group(c)] {
-			if v > votes || v == votes && size(n) > size(best) {
-				best, votes = n, v
-			}
-		}
-		c["windows"] = best
-	}
-}
-
-// setting is the record's value of a setting, which it holds as an axis or in its
-// configuration; "" if neither.
-func setting(r *record.Record, name string) string {
-	if v := r.Axes[name]; v != "" {
-		return v
-	}
-	if v, ok := r.Config[name]; ok {
-		return fmt.Sprint(v)
-	}
-	return ""
-}
-
-// matches reports whether the record was made under the settings of c, which it
-// holds as axes or in its configuration.
-func matches(r *record.Record, c Config) bool {
-	for k, v := range c {
-		if k == "windows" && v == Most {
-			continue
-		}
-		if got := setting(r, k); got != v && !(k == "first" && v == "0" && got == "") {
-			return false
-		}
-	}
-	return true
-}
-
-func origin(r *record.Record) string {
-	if r.Shipped {
-		return Shipped
-	}
-	return Found
-}
-
-func axesOf(s Study, c Config) map[string]string {
-	axes := map[string]string{"study": s.Name}
-	for _, a := range s.Axes {
-		if v := c[a.Name]; v != "" {
-			axes[a.Name] = v
-		}
-	}
-	return axes
 }

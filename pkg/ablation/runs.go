@@ -162,6 +162,9 @@ func (r *Runs) Number(i int, column string) (chart.Value, bool) {
 		return chart.Value{}, false
 	}
 	v := chart.Value{Y: m.Value, Err: m.Stderr, Unit: m.Unit, ID: c.record.Key[:min(len(c.record.Key), 12)]}
+	if strings.HasPrefix(m.Name, "ppl") { // rows share their windows: they compare more finely than the error of one
+		v.Digits = 4
+	}
 	switch m.Better {
 	case record.Lower:
 		v.Better = chart.Lower
@@ -169,6 +172,30 @@ func (r *Runs) Number(i int, column string) (chart.Value, bool) {
 		v.Better = chart.Higher
 	}
 	return v, true
+}
+
+// Caption says what the rows were measured on.
+func (r *Runs) Caption() string { return r.measured() + "; bars: ± 1 standard error over windows" }
+
+func (r *Runs) measured() string {
+	models, least, most, window := map[string]bool{}, 0, 0, ""
+	for _, row := range r.rows {
+		for _, c := range row.cells {
+			models[c.config["model"]] = true
+			window = c.config["window"]
+			if n, err := c.config.Int("windows"); err == nil {
+				if least == 0 || n < least {
+					least = n
+				}
+				most = max(most, n)
+			}
+		}
+	}
+	count := fmt.Sprint(most)
+	if least != most {
+		count = fmt.Sprintf("%d to %d", least, most)
+	}
+	return fmt.Sprintf("%s, %s windows of %s tokens", strings.Join(sortedKeys(models), ", "), count, window)
 }
 
 // Err joins the reasons of rows without a value; nil when every cell has one.
@@ -185,7 +212,7 @@ func (r *Runs) Err() error {
 			if err == nil {
 				err = ErrMissing
 			}
-			if !seen[err.Error()] {
+			if err != nil && !seen[err.Error()] {
 				seen[err.Error()] = true
 				list = append(list, err)
 			}

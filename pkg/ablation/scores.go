@@ -21,6 +21,7 @@ type Scores struct {
 	mu     sync.Mutex
 	counts []uint64  // scores per bin of width; the last bin holds the rest
 	mass   []float64 // Σ of attention weights per bin; every row adds 1
+	keys   []float64 // Σ over rows of the keys in the bin over the row's Σ e^−x
 	ranges []uint64  // rows per bin of their range
 	rows   uint64
 	total  uint64
@@ -35,7 +36,7 @@ func NewScores(inner di.Operators, width float64) *Scores {
 	if !(width > 0) {
 		width = 0.25
 	}
-	return &Scores{inner: inner, width: width, counts: make([]uint64, scoreBins+1), mass: make([]float64, scoreBins+1), ranges: make([]uint64, scoreBins+1)}
+	return &Scores{inner: inner, width: width, counts: make([]uint64, scoreBins+1), mass: make([]float64, scoreBins+1), keys: make([]float64, scoreBins+1), ranges: make([]uint64, scoreBins+1)}
 }
 
 // Name is that of the operators it wraps.
@@ -85,6 +86,7 @@ func (s *Scores) add(counts []uint64, mass []float64, sum, span float64, n int) 
 		s.counts[i] += c
 		if c > 0 {
 			s.mass[i] += mass[i] / sum
+			s.keys[i] += float64(c) / sum
 		}
 	}
 	s.ranges[s.bin(span)]++
@@ -113,6 +115,22 @@ func (s *Scores) Beyond(c float64) (scores, weight float64) {
 		weight += s.mass[i]
 	}
 	return scores / float64(s.total), weight / float64(s.rows)
+}
+
+// Added returns the attention weight that the cut at c adds: each key beyond c
+// counts as if it lay at c, e^−c in place of e^−x, relative to the row's weight
+// without a cut. One is as much again as all the true weight.
+func (s *Scores) Added(c float64) float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rows == 0 {
+		return 0
+	}
+	added := 0.0
+	for i := s.bin(c); i <= scoreBins; i++ {
+		added += math.Exp(-c)*s.keys[i] - s.mass[i]
+	}
+	return max(added, 0) / float64(s.rows)
 }
 
 // Range returns the row range (maximum less minimum) that a share q of the rows
@@ -165,12 +183,12 @@ func (s *Scores) Chart(marks ...chart.Reference) *chart.Chart {
 // Table lists, for each clip value, what lies beyond it and how coarse 8-bit codes
 // are: the step is the row's range, cut at the clip value, over 255.
 func (s *Scores) Table(clips ...float64) chart.Grid {
-	g := chart.Grid{Head: []string{"clip c", "scores beyond c", "attention weight beyond c", "code step, median row", "code step, 99 % row", "code step, widest row"}}
+	g := chart.Grid{Head: []string{"clip c", "scores beyond c", "attention weight beyond c", "weight the cut adds", "code step, median row", "code step, 99 % row", "code step, widest row"}}
 	step := func(q, c float64) string { return fixed3(math.Min(s.Range(q), c) / 255) }
-	g.Rows = append(g.Rows, []string{"none", "0 %", "0 %", step(0.5, math.Inf(1)), step(0.99, math.Inf(1)), step(1, math.Inf(1))})
+	g.Rows = append(g.Rows, []string{"none", "0 %", "0 %", "0 %", step(0.5, math.Inf(1)), step(0.99, math.Inf(1)), step(1, math.Inf(1))})
 	for _, c := range clips {
 		a, b := s.Beyond(c)
-		g.Rows = append(g.Rows, []string{trim(c), percent(a), percent(b), step(0.5, c), step(0.99, c), step(1, c)})
+		g.Rows = append(g.Rows, []string{trim(c), percent(a), percent(b), percent(s.Added(c)), step(0.5, c), step(0.99, c), step(1, c)})
 	}
 	return g
 }

@@ -54,6 +54,9 @@ func TestScores(t *testing.T) {
 			t.Errorf("beyond %g: %g of the scores, %g of the weight; want %g, %g", c.clip, share, weight, c.share, c.weight)
 		}
 	}
+	if got, want := watched.Added(3), (2*math.Exp(-3)-math.Exp(-4)-math.Exp(-20))/sum; math.Abs(got-want) > 1e-12 {
+		t.Errorf("a cut at 3 adds %g, want %g", got, want)
+	}
 	if r := watched.Range(1); r != 20 {
 		t.Errorf("widest row %g, want 20", r)
 	}

@@ -44,6 +44,7 @@ type Axis struct {
 	Unit   string
 	Log    bool   // logarithmic; every value must be above 0
 	Better Better // which end is good
+	Digits int    // significant digits that values are printed with at least; 0: as many as their error supports
 }
 
 // Title is the axis name with unit and arrow, as it is printed.

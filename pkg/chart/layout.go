@@ -13,6 +13,7 @@ type panel struct {
 	first                    bool // first of its row: carries the y name
 	baselines                []Reference
 	beyond                   string // names the baselines that the panel's axis leaves out
+	rotate                   int    // degrees of the category labels
 	ylo, yhi                 float64
 	yticks                   []float64
 }
@@ -26,6 +27,7 @@ type layout struct {
 	xticks        []float64
 	panels        []panel
 	legend        bool
+	exclusive     bool // each category has a bar of one series alone
 	legendNames   []string
 	legendTop     int
 }
@@ -78,6 +80,7 @@ func (c *Chart) layout() layout {
 		}
 	}
 	l.legend = !c.Facet && len(l.legendNames) > 1 && !c.selfLabelled()
+	l.exclusive = c.Kind == KindBar && c.exclusive()
 
 	top := 14
 	if c.Title != "" {
@@ -115,10 +118,10 @@ func (c *Chart) layout() layout {
 	const bottom, gap = 54, 60
 	right := 26
 	for _, b := range c.Baselines {
-		right = max(right, 14+7*max(utf8.RuneCountInString(b.Name), len(number(b.Value, 0))))
+		right = max(right, 14+7*max(utf8.RuneCountInString(b.Name), len(short(b.Value))))
 	}
 	if c.Facet {
-		top += 14
+		top += 20
 	}
 	rowHeight := (l.height - top + gap - 10) / rows
 	columnWidth := (l.width - 14) / columns
@@ -138,15 +141,49 @@ func (c *Chart) layout() layout {
 		p.top = top + (i/columns)*rowHeight
 		p.width = max(columnWidth-p.leftLabels-right, 40)
 		p.height = max(rowHeight-gap-bottom+10, 40)
+		if l.crowded(p.width) {
+			p.rotate = 40
+			p.height = max(p.height-14, 40)
+		}
 		l.panels = append(l.panels, p)
 	}
 	return l
 }
 
-// selfLabelled reports whether every point of a scatter chart carries its
+// crowded reports whether neighbouring category labels would touch.
+func (l layout) crowded(width int) bool {
+	if len(l.labels) < 2 {
+		return false
+	}
+	const digit, gap = 6.4, 4
+	slot := float64(width) / float64(len(l.labels))
+	for i := 1; i < len(l.labels); i++ {
+		both := utf8.RuneCountInString(l.labels[i-1]) + utf8.RuneCountInString(l.labels[i])
+		if float64(both)*digit/2+gap > slot {
+			return true
+		}
+	}
+	return false
+}
+
+// exclusive reports whether no category has points of two series.
+func (c *Chart) exclusive() bool {
+	owner := map[string]int{}
+	for i, s := range c.Series {
+		for _, p := range s.Points {
+			if j, ok := owner[p.Label]; ok && j != i {
+				return false
+			}
+			owner[p.Label] = i
+		}
+	}
+	return true
+}
+
+// selfLabelled reports whether every point of a scatter or bar chart carries its
 // series' name, which makes a legend a repetition.
 func (c *Chart) selfLabelled() bool {
-	if c.Kind != KindScatter {
+	if c.Kind != KindScatter && c.Kind != KindBar {
 		return false
 	}
 	for _, s := range c.Series {
@@ -209,9 +246,9 @@ func (c *Chart) dropFarBaselines(p *panel, series []Series) {
 	for _, b := range p.baselines {
 		switch {
 		case b.Value < data.lo:
-			p.beyond += b.Name + " " + number(b.Value, 0) + " is below  "
+			p.beyond += b.Name + " " + short(b.Value) + " is below  "
 		case b.Value > data.hi:
-			p.beyond += b.Name + " " + number(b.Value, 0) + " is above  "
+			p.beyond += b.Name + " " + short(b.Value) + " is above  "
 		default:
 			kept = append(kept, b)
 		}

@@ -95,7 +95,7 @@ func (c *Chart) addSeries(base *charts.Line, i, panel int, color string, l layou
 	var dots []opts.ScatterData
 	var bins, errs []opts.CustomData
 	slot, slots := 0, 1
-	if c.Kind == KindBar && !c.Facet {
+	if c.Kind == KindBar && !c.Facet && !l.exclusive {
 		slot, slots = i, len(c.Series)
 	}
 	for _, p := range s.Points {
@@ -133,6 +133,9 @@ func (c *Chart) addSeries(base *charts.Line, i, panel int, color string, l layou
 		bar := charts.NewBar()
 		bar.AddSeries(s.Name, bars, at(panel, color), func(x *charts.SingleSeries) {
 			x.BarGap, x.BarCategoryGap = "0%", fmt.Sprintf("%.0f%%", 100*(1-barShare))
+			if l.exclusive {
+				x.BarGap = "-100%"
+			}
 			x.ItemStyle.Opacity = opts.Float(0.65) // the error bar, of the same colour, shows on both halves
 		})
 		base.Overlap(bar)
@@ -166,7 +169,7 @@ func (c *Chart) addReferences(base *charts.Line, panel int, l layout) {
 	for _, b := range l.panels[panel].baselines {
 		data = append(data, node{
 			"yAxis": b.Value, "name": b.Name,
-			"label": node{"formatter": b.Name + "\n" + number(b.Value, 0), "position": "end", "lineHeight": 14},
+			"label": node{"formatter": b.Name + "\n" + short(b.Value), "position": "end", "lineHeight": 14},
 		})
 	}
 	for _, m := range c.Marks {
@@ -212,13 +215,14 @@ func (c *Chart) finish(tree node, l layout, color []string) error {
 		switch {
 		case l.labels != nil:
 			x["type"], x["data"] = "category", l.labels
-			x["axisLabel"] = node{"interval": 0, "hideOverlap": true}
+			x["axisLabel"] = node{"interval": 0, "rotate": p.rotate, "fontSize": 11.5}
 			x["axisTick"] = node{"alignWithLabel": true}
 			x["boundaryGap"] = true
 		default:
 			axis(x, c.X.Log, l.xlo, l.xhi, l.xticks)
 		}
 		x["splitLine"] = node{"show": false}
+		x["axisLine"] = node{"onZero": false}
 		y := node{"gridIndex": i, "name": c.Y.Title(), "nameLocation": "end", "nameGap": 12,
 			"nameTextStyle": node{"align": "left", "fontSize": 12.5, "padding": []int{0, 0, 0, -p.leftLabels}}}
 		axis(y, c.Y.Log, p.ylo, p.yhi, p.yticks)
@@ -273,7 +277,7 @@ func (c *Chart) hover(s Series, p Point) string {
 	if c.X.Unit != "" {
 		text += " " + c.X.Unit
 	}
-	text += "\n" + c.Y.Name + " " + number(p.Y, p.Err)
+	text += "\n" + c.Y.Name + " " + c.value(p.Y, p.Err)
 	if c.Y.Unit != "" {
 		text += " " + c.Y.Unit
 	}

@@ -12,6 +12,7 @@ type Value struct {
 	Y, Err float64
 	Unit   string
 	Better Better
+	Digits int    // significant digits that it is printed with at least; 0: as many as Err supports
 	ID     string // id of the record it comes from
 }
 
@@ -24,6 +25,9 @@ type Source interface {
 	// Number is the row's value of a metric, and whether it has one.
 	Number(row int, column string) (Value, bool)
 }
+
+// Captioner is a Source that says in a line what its rows were measured on.
+type Captioner interface{ Caption() string }
 
 // titles spells out the columns that many charts share.
 var titles = map[string]string{
@@ -94,7 +98,7 @@ func Scatter(src Source, x, y string, by ...string) *Chart {
 		if !okX || !okY {
 			continue
 		}
-		c.X.Unit, c.X.Better, c.Y.Unit, c.Y.Better = vx.Unit, vx.Better, vy.Unit, vy.Better
+		c.X.Unit, c.X.Better, c.Y.Unit, c.Y.Better, c.Y.Digits = vx.Unit, vx.Better, vy.Unit, vy.Better, vy.Digits
 		name := group(src, row, by)
 		c.Series = append(c.Series, Series{Name: name, Method: method(src, row, by), Points: []Point{{X: vx.Y, Y: vy.Y, Err: vy.Err, Label: name, ID: vy.ID}}})
 	}
@@ -125,6 +129,9 @@ func fromSource(kind Kind, src Source, x, y string, by []string) *Chart {
 		c.err = fmt.Errorf("chart: %s: no rows: %w", kind, ErrEmpty)
 		return c
 	}
+	if s, ok := src.(Captioner); ok {
+		c.Subtitle = s.Caption()
+	}
 	numeric := kind == KindLine
 	at := map[string]int{}
 	rows := 0
@@ -134,7 +141,7 @@ func fromSource(kind Kind, src Source, x, y string, by []string) *Chart {
 			continue
 		}
 		rows++
-		c.Y.Unit, c.Y.Better = v.Unit, v.Better
+		c.Y.Unit, c.Y.Better, c.Y.Digits = v.Unit, v.Better, v.Digits
 		name := group(src, row, by)
 		level, ok := src.Text(row, x)
 		if !ok || level == "" {
@@ -196,4 +203,4 @@ func method(src Source, row int, by []string) string {
 
 // String is the value with its standard error, in as many digits as the error
 // supports.
-func (v Value) String() string { return number(v.Y, v.Err) }
+func (v Value) String() string { return numberTo(v.Y, v.Err, v.Digits) }

@@ -10,7 +10,11 @@ import (
 
 // number prints a value with as many digits as its standard error supports (two
 // digits of the error), or with five significant digits when it has none.
-func number(v, err float64) string {
+func number(v, err float64) string { return numberTo(v, err, 0) }
+
+// numberTo is number with at least the given significant digits, for values that
+// are compared more finely than their own error says (in pairs).
+func numberTo(v, err float64, least int) string {
 	switch {
 	case math.IsNaN(v):
 		return "not a number"
@@ -21,6 +25,9 @@ func number(v, err float64) string {
 	}
 	if err > 0 && !math.IsInf(err, 0) {
 		digits := 1 - int(math.Floor(math.Log10(err)))
+		if least > 0 && v != 0 {
+			digits = max(digits, least-1-int(math.Floor(math.Log10(math.Abs(v)))))
+		}
 		digits = min(max(digits, 0), 12)
 		if math.Abs(v) < 1e9 && digits < 12 {
 			return strconv.FormatFloat(v, 'f', digits, 64) + " ± " + strconv.FormatFloat(err, 'f', digits, 64)
@@ -43,6 +50,14 @@ func number(v, err float64) string {
 		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
 	}
 	return s
+}
+
+// short is a value as a label beside a line: four significant digits.
+func short(v float64) string {
+	if v == 0 || math.Abs(v) >= 1e4 {
+		return number(v, 0)
+	}
+	return number(tidyTo(v, 4), 0)
 }
 
 // grouped is a tick label as the chart library prints it, with commas between
@@ -123,7 +138,7 @@ func (c *Chart) table() Grid {
 				if p.Label != "" && p.Label != s.Name {
 					name = strings.TrimPrefix(s.Name+" "+p.Label, " ")
 				}
-				g.Rows = append(g.Rows, []string{name, number(p.X, 0), number(p.Y, p.Err)})
+				g.Rows = append(g.Rows, []string{name, number(p.X, 0), c.value(p.Y, p.Err)})
 			}
 		}
 		return c.referenceRows(g, 2)
@@ -148,11 +163,14 @@ func (c *Chart) table() Grid {
 	}
 	for i, s := range c.Series {
 		for _, p := range s.Points {
-			g.Rows[at[pointKey(p)]][i+1] = number(p.Y, p.Err)
+			g.Rows[at[pointKey(p)]][i+1] = c.value(p.Y, p.Err)
 		}
 	}
 	return c.referenceRows(g, 1)
 }
+
+// value prints a value of the y axis.
+func (c *Chart) value(v, err float64) string { return numberTo(v, err, c.Y.Digits) }
 
 func pointKey(p Point) string {
 	if p.Label != "" {
@@ -168,7 +186,7 @@ func (c *Chart) referenceRows(g Grid, column int) Grid {
 		row := make([]string, len(g.Head))
 		row[0] = b.Name
 		for i := column; i < len(row); i++ {
-			row[i] = number(b.Value, b.Err)
+			row[i] = c.value(b.Value, b.Err)
 		}
 		g.Rows = append(g.Rows, row)
 	}

@@ -96,7 +96,12 @@ func tidy(v float64) float64 {
 	if v == 0 || math.IsInf(v, 0) {
 		return v
 	}
-	scale := math.Pow(10, 12-math.Ceil(math.Log10(math.Abs(v))))
+	return tidyTo(v, 12)
+}
+
+// tidyTo rounds to so many significant digits.
+func tidyTo(v float64, digits int) float64 {
+	scale := math.Pow(10, float64(digits)-math.Ceil(math.Log10(math.Abs(v))))
 	if math.IsInf(scale, 0) || scale == 0 {
 		return v
 	}

@@ -75,7 +75,7 @@ func (s *Session) Describe(model string) {
 	} else if commit = commit[:min(len(commit), 12)]; dirty {
 		commit += ", changed since"
 	}
-	g := chart.Grid{Head: []string{"what", "found"}, Rows: [][]string{
+	g := chart.Grid{Left: 2, Head: []string{"what", "found"}, Rows: [][]string{
 		{"processor", fmt.Sprintf("%s, %d cores", env.CPU, env.Cores)},
 		{"instruction sets in use", cpu.Active()},
 		{"Go", fmt.Sprintf("%s %s/%s", env.Go, env.OS, env.Arch)},
@@ -130,7 +130,7 @@ func (s *Session) Run(study ablation.Study, options ...ablation.Option) (*ablati
 		if len(why) > 3 {
 			why[3] = "…"
 		}
-		Show(fmt.Sprintf("%d values are missing (illm reproduce --full computes all):\n%s", n, strings.Join(why, "\n")))
+		Show(fmt.Sprintf("%d values are missing (illm reproduce --full computes them):\n%s", n, strings.Join(why, "\n")))
 	}
 	if runs.Stale > 0 {
 		Show(fmt.Sprintf("%d records of another version of the arithmetic or of other weights were left out.", runs.Stale))
@@ -229,7 +229,7 @@ func progressLine(p bench.Progress) {
 	}
 	every := 300 * time.Millisecond
 	if !Interactive() {
-		every = 5 * time.Second
+		every = 10 * time.Second
 	}
 	if now.Sub(progress.last) < every {
 		return
@@ -240,18 +240,17 @@ func progressLine(p bench.Progress) {
 		left := now.Sub(progress.start) / time.Duration(p.Done) * time.Duration(p.Total-p.Done)
 		line += ", about " + left.Round(time.Second).String() + " left"
 	}
-	progress.shown = true
-	if !Interactive() { // a runner passes this on; the carriage return keeps it one line
-		fmt.Fprintf(os.Stderr, "\r%-70s", line)
-		return
+	switch {
+	case Interactive():
+		progress.shown = true
+		gonbui.UpdateHTML(fmt.Sprintf("illm-%d-progress", os.Getpid()), "<div style=\"opacity:.7\">"+line+"</div>")
+	case !gonbui.IsNotebook || isSet(FullEnv): // hours of work: the runner passes the lines on
+		fmt.Fprintln(os.Stderr, line)
 	}
-	gonbui.UpdateHTML(fmt.Sprintf("illm-%d-progress", os.Getpid()), "<div style=\"opacity:.7\">"+line+"</div>")
 }
 
 func clearProgress() {
-	if progress.shown && !Interactive() {
-		fmt.Fprintf(os.Stderr, "\r%-70s\r", "")
-	} else if progress.shown {
+	if progress.shown {
 		gonbui.UpdateHTML(fmt.Sprintf("illm-%d-progress", os.Getpid()), "")
 	}
 	progress.shown = false

@@ -25,7 +25,7 @@
         o.title.forEach(function (t) { t.left *= f; });
       }
       o.toolbox = {
-        right: 12, top: 8, itemSize: 13,
+        right: 10, top: 0, itemSize: 13, itemGap: 10,
         feature: {
           dataZoom: { brushStyle: { opacity: 0.2 }, title: { zoom: 'zoom', back: 'undo zoom' } },
           restore: { title: 'reset' },

@@ -36,7 +36,7 @@ func Compare(now, then *Runs) Comparison {
 			if c == nil || c.record == nil {
 				continue
 			}
-			a := Agreement{Axes: axesOf(now.Study, c.config)}
+			a := Agreement{Axes: axesOf(now.Study, c.config), Now: meanPPL(c.record.Windows)}
 			if other := then.like(c.config); other != nil {
 				a.Found = true
 				a.fill(c.record, other)
@@ -66,6 +66,17 @@ func (r *Runs) like(c Config) *record.Record {
 		}
 	}
 	return nil
+}
+
+// meanPPL is the perplexity over windows, NaN for none.
+func meanPPL(windows []record.WindowStat) float64 {
+	sum, n := 0.0, 0
+	for _, w := range windows {
+		if w.N > 0 {
+			sum, n = sum+w.NLL/float64(w.N), n+1
+		}
+	}
+	return math.Exp(sum / float64(n))
 }
 
 func (a *Agreement) fill(now, then *record.Record) {
@@ -112,6 +123,9 @@ func (c Comparison) Table() chart.Grid {
 			verdict = "equal bits"
 		}
 		r := []string{name, fmt.Sprint(a.Windows), "", "", "", verdict}
+		if !math.IsNaN(a.Now) {
+			r[2] = fmt.Sprintf("%.4f", a.Now)
+		}
 		if a.Windows > 0 {
 			r[2], r[3], r[4] = fmt.Sprintf("%.4f", a.Now), fmt.Sprintf("%.4f", a.Then), fmt.Sprintf("%.1e", a.MaxDiff)
 		}

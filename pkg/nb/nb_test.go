@@ -92,6 +92,10 @@ func TestShowPrintsOutsideNotebooks(t *testing.T) {
 	if strings.Contains(b.String(), "<div") {
 		t.Error("markup on a terminal")
 	}
+	Show(chart.Line(chart.Source(nil), "clip", "ppl"))
+	if !strings.Contains(b.String(), "Nothing to draw") {
+		t.Error("a chart without points says nothing")
+	}
 	if err := Update("place", nil); err == nil {
 		t.Error("nil was shown")
 	}

@@ -1,6 +1,7 @@
 package nb
 
 import (
+	"errors"
 	"fmt"
 	"html"
 	"io"
@@ -67,6 +68,9 @@ func bundleOf(item any) (bundle, error) {
 		return bundle{}, fmt.Errorf("nb: show: expected a chart or a table, found nil")
 	case *chart.Chart:
 		o, err := v.Render()
+		if errors.Is(err, chart.ErrEmpty) { // rows are missing: the reason stands above, and later cells may do better
+			return plain("Nothing to draw. " + err.Error()), nil
+		}
 		return bundle{o.HTML, o.SVG, o.Text, true}, err
 	case chart.Output:
 		return bundle{v.HTML, v.SVG, v.Text, true}, nil

@@ -10,8 +10,9 @@ import (
 
 // TraceClip returns a drawing function for Slider: at each position it computes
 // the perplexity of the first window tokens of a text with that clip value, and
-// draws it among those of the positions visited before. The model without a clip
-// is the baseline.
+// draws it among those of the positions visited before; a few are visited at the
+// start, so that there is a curve to join. The model without a clip is the
+// baseline.
 func (s *Session) TraceClip(model, recipe, text string, window int) func(c int) (any, error) {
 	perplexity := func(clip string) (float64, error) {
 		runs, err := s.Live(ablation.Clip, ablation.Set("model", model), ablation.Set("recipe", recipe), ablation.Set("clip", clip),
@@ -35,7 +36,14 @@ func (s *Session) TraceClip(model, recipe, text string, window int) func(c int) 
 			}
 			none = p
 		}
-		if _, ok := visited[c]; !ok {
+		at := []int{c}
+		if len(visited) == 0 {
+			at = append(at, 7, 8, 10, 12, 20)
+		}
+		for _, c := range at {
+			if _, ok := visited[c]; ok {
+				continue
+			}
 			p, err := perplexity(strconv.Itoa(c))
 			if err != nil {
 				return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -25,6 +26,7 @@ type reproduceOptions struct {
 	parameters  []string
 	out         string
 	full, quick bool
+	keep        bool
 }
 
 func (a *app) reproduceCommand() *cobra.Command {
@@ -56,6 +58,10 @@ stays as it is.`,
 	f.StringVar(&opt.out, "out", "", "`folder` for the executed notebooks and pages (default: reproduce in the user's data folder)")
 	f.BoolVar(&opt.full, "full", false, "compute every record again")
 	f.BoolVar(&opt.quick, "quick", false, "the least that runs every cell")
+	f.BoolVar(&opt.keep, "keep", false, "put the executed notebooks, without scripts, in place of the clone's own")
+	if err := f.MarkHidden("keep"); err != nil { // for whoever commits them
+		panic(err)
+	}
 	cmd.MarkFlagsMutuallyExclusive("full", "quick")
 	return cmd
 }
@@ -241,6 +247,11 @@ func (a *app) runNotebook(ctx context.Context, in setup.Installed, t task, out s
 		}
 		return err
 	}
+	if opt.keep {
+		if err := keepStatic(job.IPYNB, t.nb.Path); err != nil {
+			return err
+		}
+	}
 	tables := done.Tables()
 	a.printf("# %s\n", t.nb.Title())
 	for _, table := range tables {
@@ -252,4 +263,16 @@ func (a *app) runNotebook(ctx context.Context, in setup.Installed, t task, out s
 		"kind": "notebook", "name": t.entry.Name, "cells": len(t.nb.Executable()), "tables": tables,
 		"ipynb": job.IPYNB, "html": job.HTML, "wall_s": seconds(start),
 	})
+}
+
+// keepStatic writes the static form of an executed notebook to path.
+func keepStatic(executed, path string) error {
+	raw, err := os.ReadFile(executed)
+	if err != nil {
+		return err
+	}
+	if raw, err = notebook.Static(raw); err != nil {
+		return err
+	}
+	return os.WriteFile(path, raw, 0o644)
 }

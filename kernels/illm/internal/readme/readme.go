@@ -112,20 +112,23 @@ func speed(store *record.Store) string {
 		}
 	}
 	var rows [][]string
-	var where string
+	var where, prompt, cached string
 	for _, recipe := range recipes {
 		r := newest[recipe]
 		if r == nil {
 			continue
 		}
 		where = fmt.Sprintf("%s, %d threads, %s", r.Env.CPU, r.Env.Threads, strings.Join(r.Env.Paths, " "))
+		n, _ := strconv.Atoi(r.Axes["prefill"])
+		d, _ := strconv.Atoi(r.Axes["decode"])
+		prompt, cached = strconv.Itoa(n), strconv.Itoa(n+d)
 		rows = append(rows, []string{recipe, value(r, "prefill_tok_s", "%.0f", false), value(r, "eval_tok_s", "%.0f", false), value(r, "decode_tok_s", "%.0f", false),
 			megabytes(r, "weight_bytes"), megabytes(r, "kv_bytes")})
 	}
 	if rows == nil {
 		return "No timing is on record.\n"
 	}
-	return grid([]string{"SmolLM2-135M", "prefill of 512, tokens/s", "the same, every logit", "decode, tokens/s", "weights, MB", "KV cache of 640 tokens, MB"}, rows) +
+	return grid([]string{"SmolLM2-135M", "prefill of " + prompt + ", tokens/s", "the same, every logit", "decode, tokens/s", "weights, MB", "KV cache of " + cached + " tokens, MB"}, rows) +
 		"\nMedian of the interleaved runs; " + where + ".\n"
 }
 

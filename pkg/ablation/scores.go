@@ -29,12 +29,12 @@ type Scores struct {
 }
 
 // scoreBins × the bin width is the end of the drawn axis; beyond it lies one bin.
-const scoreBins = 240
+const scoreBins = 120
 
-// NewScores watches inner with bins of the given width, 0 meaning 0.25.
+// NewScores watches inner with bins of the given width, 0 meaning 0.5.
 func NewScores(inner di.Operators, width float64) *Scores {
 	if !(width > 0) {
-		width = 0.25
+		width = 0.5
 	}
 	return &Scores{inner: inner, width: width, counts: make([]uint64, scoreBins+1), mass: make([]float64, scoreBins+1), keys: make([]float64, scoreBins+1), ranges: make([]uint64, scoreBins+1)}
 }

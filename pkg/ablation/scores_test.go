@@ -60,7 +60,7 @@ func TestScores(t *testing.T) {
 	if r := watched.Range(1); r != 20 {
 		t.Errorf("widest row %g, want 20", r)
 	}
-	if r := watched.Range(0.5); r < 20 || r > 20.25 {
+	if r := watched.Range(0.5); r < 20 || r > 20.5 {
 		t.Errorf("median range %g, want 20 to a bin", r)
 	}
 	o, err := watched.Chart().Render()

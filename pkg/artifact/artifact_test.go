@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -184,14 +185,14 @@ func TestHostileHeader(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(h *Header){
-		"layers":       func(h *Header) { h.Layers = 1 << 40 },
+		"layers":       func(h *Header) { h.Layers = math.MaxInt },
 		"vocab":        func(h *Header) { h.Vocab = 0 },
 		"head_dim":     func(h *Header) { h.HeadDim = 1 << 20 },
 		"multiple":     func(h *Header) { h.Heads, h.KVHeads = 3, 2 },
 		"architecture": func(h *Header) { h.Architecture = "mamba" },
 		"k_r":          func(h *Header) { h.KR = 99 },
 		"spec":         func(h *Header) { h.Spec.Recipe.Weight = 99 },
-		`"a"`:          func(h *Header) { h.Linears[0].Out = 1 << 60 },
+		`"a"`:          func(h *Header) { h.Linears[0].Out = math.MaxInt },
 		"a panel":      func(h *Header) { h.Linears[0].In++; h.Linears[0].In += 3 },
 		"a m":          func(h *Header) { h.Linears[0].M.Offset = 1 << 62 },
 		"a zero":       func(h *Header) { h.Linears[0].Zero.Offset = -64 },
@@ -199,10 +200,10 @@ func TestHostileHeader(t *testing.T) {
 		"b bias":       func(h *Header) { h.Linears[1].Bias.Bytes = 1 << 50 },
 		"n gamma":      func(h *Header) { h.Norms[0].N = 13 },
 		"negative e":   func(h *Header) { h.Norms[0].E = -1 },
-		"g alpha":      func(h *Header) { h.GLUs[0].N = 1 << 33 },
+		"g alpha":      func(h *Header) { h.GLUs[0].N = math.MaxInt / 8 },
 		"phi":          func(h *Header) { h.Phi.Bytes = 8 },
 		"tokenizer":    func(h *Header) { h.Tokenizer.Bytes = 1 << 60 },
-		"embed16":      func(h *Header) { h.Embed16 = &Table16{Rows: 1 << 40, Cols: 1 << 40} },
+		"embed16":      func(h *Header) { h.Embed16 = &Table16{Rows: math.MaxInt, Cols: math.MaxInt} },
 	} {
 		if _, err := parse(reheader(t, good, change)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one that names it", want, err)

@@ -10,9 +10,9 @@ import (
 // Static turns an executed notebook into the form that is committed: pictures
 // and tables that need no script, which is what code hosts show.
 //
-// Of an output with a script, the picture (image/svg+xml) and the text stay and
-// the HTML goes; progress (streams), widgets and run times go too. Keys come out
-// in the order in which Jupyter writes them.
+// Of an output with a script, the picture (image/svg+xml) and the text stay, one
+// below the other, and the HTML goes; progress (streams), widgets and run times go
+// too. Keys come out in the order in which Jupyter writes them.
 func Static(data []byte) ([]byte, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
@@ -33,7 +33,7 @@ func Static(data []byte) ([]byte, error) {
 		outputs, _ := cell["outputs"].([]any)
 		for _, o := range outputs {
 			if out, _ := o.(map[string]any); out != nil && keepStatic(out) {
-				kept = append(kept, out)
+				kept = append(kept, apart(out)...)
 			}
 		}
 		cell["outputs"] = kept
@@ -69,6 +69,19 @@ func keepStatic(out map[string]any) bool {
 	_, svg := data["image/svg+xml"]
 	_, markdown := data["text/markdown"]
 	return html || svg || markdown || strings.TrimSpace(joined(data["text/plain"])) != ""
+}
+
+// apart makes two outputs of a picture with a text: a viewer shows only the
+// richest form of one output, and the table belongs beside the chart.
+func apart(out map[string]any) []any {
+	data, _ := out["data"].(map[string]any)
+	svg, text := data["image/svg+xml"], data["text/plain"]
+	if svg == nil || data["text/html"] != nil || strings.TrimSpace(joined(text)) == "" {
+		return []any{out}
+	}
+	second := map[string]any{"output_type": "display_data", "metadata": map[string]any{}, "data": map[string]any{"text/plain": text}}
+	delete(data, "text/plain")
+	return []any{out, second}
 }
 
 // joined is a multi-line string of the format, a string or a list of lines.

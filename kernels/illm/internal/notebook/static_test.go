@@ -31,8 +31,8 @@ func TestStatic(t *testing.T) {
 			t.Errorf("%q is gone:\n%s", want, text)
 		}
 	}
-	if n := strings.Count(text, `"display_data"`); n != 2 {
-		t.Errorf("%d outputs are left, want 2", n)
+	if n := strings.Count(text, `"display_data"`); n != 3 {
+		t.Errorf("%d outputs are left, want 3: picture, its table, table", n)
 	}
 	again, err := Static(got)
 	if err != nil || !bytes.Equal(again, got) {

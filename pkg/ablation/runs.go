@@ -3,6 +3,7 @@ package ablation
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/illm-go/illm/pkg/chart"
@@ -76,14 +77,18 @@ func (r *Runs) Text(i int, column string) (string, bool) {
 	if column == "source" {
 		return r.source(i), true
 	}
-	value := ""
-	for _, c := range r.rows[i].cells {
-		v, ok := c.config[column]
-		if !ok || value != "" && v != value {
+	var values, named []string // by level: texts may differ in their number of windows
+	for _, level := range sortedKeys(r.rows[i].cells) {
+		v, ok := r.rows[i].cells[level].config[column]
+		if !ok {
 			return "", false
 		}
-		value = v
+		values, named = append(values, v), append(named, level+" "+v)
 	}
+	if values = slices.Compact(values); len(values) > 1 {
+		return strings.Join(named, ", "), true
+	}
+	value := strings.Join(values, "")
 	return value, value != ""
 }
 

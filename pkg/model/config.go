@@ -9,13 +9,15 @@ import (
 // Config describes an architecture. All counts are positive, Heads·HeadDim may
 // differ from Hidden, and KVHeads divides Heads; Validate checks this and more.
 type Config struct {
-	Architecture string // "llama"
+	// Architecture is the family of the forward pass: "llama" (RMSNorm, RoPE, SwiGLU;
+	// also Mistral, Qwen2 and Qwen3) or "opt" (LayerNorm, learned positions, ReLU).
+	Architecture string
 	Layers       int
 	Hidden       int // width of the residual stream
 	Heads        int // query heads
 	KVHeads      int // key and value heads; fewer than Heads: grouped-query attention
 	HeadDim      int
-	FFN          int // width of the gated MLP
+	FFN          int // width of the MLP
 	Vocab        int // rows of the embedding
 	MaxContext   int
 
@@ -29,6 +31,11 @@ type Config struct {
 	RopeScaling RopeScaling
 
 	TiedHead bool // the head is the embedding
+
+	QKVBias  bool // biases of q, k and v
+	OutBias  bool // bias of o
+	MLPBias  bool // biases of the MLP's linears
+	HeadNorm bool // RMSNorm over each head of q and k, before RoPE
 
 	// BOS is the token that stands before every text, −1 if the model wants none.
 	BOS int
@@ -47,6 +54,21 @@ const (
 	maxVocab   = 1 << 22
 	maxContext = 1 << 30
 )
+
+// The two families.
+const (
+	LLaMA = "llama"
+	OPT   = "opt"
+)
+
+// LayerNorm reports whether the norms subtract the mean and add a bias; they are RMSNorms otherwise.
+func (c *Config) LayerNorm() bool { return c.Architecture == OPT }
+
+// Rotary reports whether positions enter by RoPE; by learned rows added to the embedding otherwise.
+func (c *Config) Rotary() bool { return c.Architecture != OPT }
+
+// Gated reports whether the MLP is down(SiLU(gate(x))·up(x)); it is down(ReLU(up(x))) otherwise.
+func (c *Config) Gated() bool { return c.Architecture != OPT }
 
 // Validate reports the first field with a value that no forward pass can use, by
 // name and value.

@@ -34,6 +34,7 @@ var layerTensors = []layerTensor{
 // Canonical names of the tensors outside the blocks.
 const (
 	Embedding = "model.embed_tokens.weight"
+	Positions = "model.embed_positions.weight" // [MaxContext, Hidden], the row of position 0 first
 	FinalNorm = "model.norm.weight"
 	Head      = "lm_head.weight"
 )

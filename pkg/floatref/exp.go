@@ -72,3 +72,13 @@ func swiGLURow(y, g, u []float32) {
 		y[i] = v / (1 + y[i]) * u[i]
 	}
 }
+
+// relu sets y to max(x, 0), elementwise over the length of y. NaN stays NaN.
+func relu(y, x []float32) {
+	for i, v := range x[:len(y)] {
+		if v < 0 {
+			v = 0
+		}
+		y[i] = v
+	}
+}

@@ -2,7 +2,6 @@ package floatref
 
 import (
 	"context"
-	"math"
 	"sync"
 )
 
@@ -10,10 +9,11 @@ import (
 type pass struct {
 	*Session
 	*Model
-	rows     int  // tokens of the call
-	all      bool // every row of the last block is wanted
-	ldQKV    int  // row length of qkv
-	cos, sin []float32
+	rows     int       // tokens of the call
+	all      bool      // every row of the last block is wanted
+	ldQKV    int       // row length of qkv
+	ldWide   int       // row length of scratch.wide
+	cos, sin []float32 // nil with learned positions
 }
 
 // see shows a block to the tap; X is [rows][stride].
@@ -64,7 +64,7 @@ func (p *pass) wide(ctx context.Context, fn func(int, []float32) error) error {
 // project computes q, k and v of layer l for rows r0 ≤ r < r1 and stores k and v in the cache.
 func (p *pass) project(w *scratch, l, r0, r1 int) {
 	c, n := &p.cfg, r1-r0
-	rmsNorm(w.x, p.h[r0*c.Hidden:], p.Model.layers[l].norm1, c.NormEps, n, c.Hidden)
+	p.Model.layers[l].norm1.apply(w.x, p.h[r0*c.Hidden:], c.NormEps, n)
 	p.see(w, AttnIn, l, 0, r0, n, c.Hidden, w.x, c.Hidden)
 	p.Model.layers[l].qkv.mul(p.qkv[r0*p.ldQKV:], p.ldQKV, w.x, c.Hidden, n)
 	for j := range c.KVHeads {
@@ -72,11 +72,20 @@ func (p *pass) project(w *scratch, l, r0, r1 int) {
 	}
 }
 
-// turn applies RoPE to KV head j and its query heads and stores k and v.
+// turn applies head norms and RoPE, as far as the model has them, to KV head j and its query heads and stores k and v.
 func (p *pass) turn(w *scratch, l, j, r0, r1 int) {
 	c := &p.cfg
 	d, half, group := c.HeadDim, c.HeadDim/2, c.Heads/c.KVHeads
-	for r := r0; r < r1; r++ {
+	if c.HeadNorm {
+		ly := &p.Model.layers[l]
+		for r := r0; r < r1; r++ {
+			q := p.qkv[r*p.ldQKV+j*group*d:] // the heads of a group stand side by side
+			ly.qNorm.apply(q, q, c.NormEps, group)
+			k := p.qkv[r*p.ldQKV+(c.Heads+j)*d:]
+			ly.kNorm.apply(k, k, c.NormEps, 1)
+		}
+	}
+	for r := r0; r < r1 && p.cos != nil; r++ {
 		row := p.qkv[r*p.ldQKV:]
 		cos, sin := p.cos[(p.n+r)*half:][:half], p.sin[(p.n+r)*half:][:half]
 		for h := j * group; h < (j+1)*group; h++ {
@@ -112,18 +121,24 @@ func (p *pass) attend(w *scratch, l, r0, r1 int) {
 // mlp adds the feed-forward block of layer l to rows r0 ≤ r < r1 of the residual.
 func (p *pass) mlp(w *scratch, l, r0, r1 int) {
 	c, n := &p.cfg, r1-r0
-	rmsNorm(w.x, p.h[r0*c.Hidden:], p.Model.layers[l].norm2, c.NormEps, n, c.Hidden)
+	p.Model.layers[l].norm2.apply(w.x, p.h[r0*c.Hidden:], c.NormEps, n)
 	p.see(w, MLPIn, l, 0, r0, n, c.Hidden, w.x, c.Hidden)
-	p.Model.layers[l].gateUp.mul(w.wide, 2*c.FFN, w.x, c.Hidden, n)
-	p.swiGLU(w, l, r0, n)
+	p.Model.layers[l].gateUp.mul(w.wide, p.ldWide, w.x, c.Hidden, n)
+	p.activate(w, l, r0, n)
 	// The product has been consumed when the residual is added, so x can take the result.
 	p.Model.layers[l].down.mul(w.x, c.Hidden, w.out, c.FFN, n)
 	p.add(w, siteCount, l, r0, n, w.x)
 }
 
-// swiGLU sets w.out to g·σ(g)·u for the rows of w.wide.
-func (p *pass) swiGLU(w *scratch, l, r0, n int) {
+// activate sets w.out to g·σ(g)·u, or to max(u, 0) where there is no gate, for the rows of w.wide.
+func (p *pass) activate(w *scratch, l, r0, n int) {
 	f := p.cfg.FFN
+	if !p.cfg.Gated() {
+		p.see(w, Up, l, 0, r0, n, f, w.wide, f)
+		relu(w.out[:n*f], w.wide)
+		p.see(w, Product, l, 0, r0, n, f, w.out, f)
+		return
+	}
 	p.see(w, Gate, l, 0, r0, n, f, w.wide, 2*f)
 	p.see(w, Up, l, 0, r0, n, f, w.wide[f:], 2*f)
 	for r := range n {
@@ -157,7 +172,7 @@ func (p *pass) finish(w *scratch, r0, r1 int, fn func(int, []float32) error, fai
 		r0 = max(r0, p.rows-1)
 	}
 	n := r1 - r0
-	rmsNorm(w.x, p.h[r0*c.Hidden:], p.norm, c.NormEps, n, c.Hidden)
+	p.norm.apply(w.x, p.h[r0*c.Hidden:], c.NormEps, n)
 	p.see(w, HeadIn, c.Layers, 0, r0, n, c.Hidden, w.x, c.Hidden)
 	if fn == nil {
 		if r1 == p.rows {
@@ -199,24 +214,4 @@ func (f *failure) stop() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.err != nil
-}
-
-// rmsNorm sets row r of y to x_r/√(mean(x_r²) + ε)·γ; rows are contiguous. The mean is taken in float64.
-func rmsNorm(y, x, gamma []float32, eps float64, rows, n int) {
-	for r := range rows {
-		a, b := x[r*n:][:n], y[r*n:][:n]
-		var s0, s1 float64
-		i := 0
-		for ; i+2 <= n; i += 2 {
-			s0 += float64(a[i]) * float64(a[i])
-			s1 += float64(a[i+1]) * float64(a[i+1])
-		}
-		for ; i < n; i++ {
-			s0 += float64(a[i]) * float64(a[i])
-		}
-		f := float32(1 / math.Sqrt((s0+s1)/float64(n)+eps))
-		for i, v := range a {
-			b[i] = v * f * gamma[i]
-		}
-	}
 }

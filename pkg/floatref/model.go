@@ -21,14 +21,14 @@ type Options struct {
 	Threads int // workers; 0: one for each CPU that Go may use
 	Tap     Tap // sees, and may change, the tensors of the pass; nil: none
 
-	// SiLU replaces g·σ(g) in the MLP; nil: the true function.
+	// SiLU replaces g·σ(g) in a gated MLP; nil: the true function. An MLP with ReLU has no use for it.
 	SiLU func(g float32) float32
 }
 
 // maxThreads bounds a number that comes from a command line.
 const maxThreads = 1024
 
-// Model is a LLaMA-architecture model in float32. It is immutable: sessions and calls of Logits may run
+// Model is a model of the LLaMA or OPT family in float32. It is immutable: sessions and calls of Logits may run
 // side by side (each uses all workers).
 type Model struct {
 	cfg     model.Config
@@ -36,18 +36,20 @@ type Model struct {
 	tap     Tap
 	silu    func(float32) float32
 	embed   []float32 // [vocab][hidden]
+	places  []float32 // learned positions, [context][hidden]; nil with RoPE
 	layers  []layer
-	norm    []float32
+	norm    norm
 	head    *matrix
-	rope    *rope
+	rope    *rope // nil with learned positions
 
 	mu   sync.Mutex
 	idle *Session // kept between calls of Logits, for its memory
 }
 
 type layer struct {
-	norm1, norm2         []float32
-	qkv, o, gateUp, down *matrix // q, k, v and gate, up side by side
+	norm1, norm2         norm
+	qNorm, kNorm         norm    // over each head, before RoPE; without gamma: none
+	qkv, o, gateUp, down *matrix // q, k, v and gate, up side by side; gateUp is up alone where there is no gate
 }
 
 // New is NewFrom of an opened model; threads = 0 means one worker a CPU. m may be closed afterwards.
@@ -58,7 +60,7 @@ func New(m *model.Model, threads int) (*Model, error) {
 // NewFrom reads all weights of a model of configuration cfg from src and packs them: about 4 bytes a parameter,
 // and 4·vocab·hidden more for the embedding.
 //
-// It returns an error if the configuration is not one of the architecture or if a tensor is missing or of
+// It returns an error if the configuration is not one of the two families or if a tensor is missing or of
 // another size than the configuration says.
 func NewFrom(cfg model.Config, src Source, opt Options) (*Model, error) {
 	if err := cfg.Validate(); err != nil {
@@ -67,15 +69,20 @@ func NewFrom(cfg model.Config, src Source, opt Options) (*Model, error) {
 	if opt.Threads < 0 || opt.Threads > maxThreads {
 		return nil, fmt.Errorf("floatref: new model: expected 0 to %d threads, found %d", maxThreads, opt.Threads)
 	}
-	m := &Model{cfg: cfg, threads: opt.Threads, tap: opt.Tap, silu: opt.SiLU, layers: make([]layer, cfg.Layers), rope: newRope(cfg.RopeFrequencies())}
+	m := &Model{cfg: cfg, threads: opt.Threads, tap: opt.Tap, silu: opt.SiLU, layers: make([]layer, cfg.Layers)}
 	if m.threads == 0 {
 		m.threads = runtime.GOMAXPROCS(0)
 	}
 	var err error
-	if m.embed, err = read(src, nil, "model.embed_tokens.weight", cfg.Vocab, cfg.Hidden); err != nil {
+	if m.embed, err = read(src, nil, model.Embedding, cfg.Vocab, cfg.Hidden); err != nil {
 		return nil, err
 	}
-	if m.norm, err = read(src, nil, "model.norm.weight", cfg.Hidden); err != nil {
+	if cfg.Rotary() {
+		m.rope = newRope(cfg.RopeFrequencies())
+	} else if m.places, err = read(src, nil, model.Positions, cfg.MaxContext, cfg.Hidden); err != nil {
+		return nil, err
+	}
+	if m.norm, err = readNorm(src, "model.norm", cfg.Hidden, cfg.LayerNorm()); err != nil {
 		return nil, err
 	}
 	errs := make([]error, cfg.Layers+1)
@@ -99,40 +106,54 @@ func (m *Model) loadHead(src Source) error {
 	w := m.embed
 	if !m.cfg.TiedHead {
 		var err error
-		if w, err = read(src, nil, "lm_head.weight", m.cfg.Vocab, m.cfg.Hidden); err != nil {
+		if w, err = read(src, nil, model.Head, m.cfg.Vocab, m.cfg.Hidden); err != nil {
 			return err
 		}
 	}
-	m.head = newMatrix(w, m.cfg.Vocab, m.cfg.Hidden)
+	m.head = newMatrix(w, nil, m.cfg.Vocab, m.cfg.Hidden)
 	return nil
 }
 
 func (m *Model) loadLayer(src Source, i int, scratch *[]float32) error {
 	c, l := &m.cfg, &m.layers[i]
 	prefix := fmt.Sprintf("model.layers.%d.", i)
-	var err error
-	if l.norm1, err = read(src, nil, prefix+"input_layernorm.weight", c.Hidden); err != nil {
-		return err
+	type normPart struct {
+		dst  *norm
+		name string
+		n    int
 	}
-	if l.norm2, err = read(src, nil, prefix+"post_attention_layernorm.weight", c.Hidden); err != nil {
-		return err
+	norms := []normPart{{&l.norm1, "input_layernorm", c.Hidden}, {&l.norm2, "post_attention_layernorm", c.Hidden}}
+	if c.HeadNorm {
+		norms = append(norms, normPart{&l.qNorm, "self_attn.q_norm", c.HeadDim}, normPart{&l.kNorm, "self_attn.k_norm", c.HeadDim})
+	}
+	for _, n := range norms {
+		var err error
+		if *n.dst, err = readNorm(src, prefix+n.name, n.n, c.LayerNorm()); err != nil {
+			return err
+		}
 	}
 	type part struct {
 		name string
 		out  int
 	}
 	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
+	gateUp := []part{{"mlp.gate_proj", c.FFN}, {"mlp.up_proj", c.FFN}}
+	if !c.Gated() {
+		gateUp = gateUp[1:]
+	}
 	for _, g := range []struct {
 		dst   **matrix
 		in    int
+		bias  bool
 		parts []part
 	}{
-		{&l.qkv, c.Hidden, []part{{"self_attn.q_proj", q}, {"self_attn.k_proj", kv}, {"self_attn.v_proj", kv}}},
-		{&l.o, q, []part{{"self_attn.o_proj", c.Hidden}}},
-		{&l.gateUp, c.Hidden, []part{{"mlp.gate_proj", c.FFN}, {"mlp.up_proj", c.FFN}}},
-		{&l.down, c.FFN, []part{{"mlp.down_proj", c.Hidden}}},
+		{&l.qkv, c.Hidden, c.QKVBias, []part{{"self_attn.q_proj", q}, {"self_attn.k_proj", kv}, {"self_attn.v_proj", kv}}},
+		{&l.o, q, c.OutBias, []part{{"self_attn.o_proj", c.Hidden}}},
+		{&l.gateUp, c.Hidden, c.MLPBias, gateUp},
+		{&l.down, c.FFN, c.MLPBias, []part{{"mlp.down_proj", c.Hidden}}},
 	} {
 		w, n := (*scratch)[:0], 0
+		var bias []float32
 		for _, p := range g.parts {
 			t, err := read(src, w[len(w):], prefix+p.name+".weight", p.out, g.in)
 			if err != nil {
@@ -140,11 +161,27 @@ func (m *Model) loadLayer(src Source, i int, scratch *[]float32) error {
 			}
 			w = append(w, t...) // in place where the capacity sufficed
 			n += p.out
+			if !g.bias {
+				continue
+			}
+			b, err := read(src, nil, prefix+p.name+".bias", p.out)
+			if err != nil {
+				return err
+			}
+			bias = append(bias, b...)
 		}
-		*g.dst = newMatrix(w, n, g.in)
+		*g.dst = newMatrix(w, bias, n, g.in)
 		*scratch = w
 	}
 	return nil
+}
+
+// readNorm fetches the weight of a norm, and with layer its bias.
+func readNorm(src Source, name string, n int, layer bool) (l norm, err error) {
+	if l.gamma, err = read(src, nil, name+".weight", n); err == nil && layer {
+		l.beta, err = read(src, nil, name+".bias", n)
+	}
+	return l, err
 }
 
 // read fetches a tensor and checks its number of values.

@@ -16,7 +16,7 @@ func (p *pass) narrow(ctx context.Context, fn func(int, []float32) error) error 
 		}
 		ly := &p.Model.layers[l]
 		p.see(w, Residual, l, 0, 0, rows, hidden, p.h, hidden)
-		rmsNorm(w.x, p.h, ly.norm1, c.NormEps, rows, hidden)
+		ly.norm1.apply(w.x, p.h, c.NormEps, rows)
 		p.see(w, AttnIn, l, 0, 0, rows, hidden, w.x, hidden)
 		mul(ly.qkv, p.qkv, p.ldQKV, w.x, hidden, rows)
 		ld := c.Heads * c.HeadDim
@@ -34,15 +34,15 @@ func (p *pass) narrow(ctx context.Context, fn func(int, []float32) error) error 
 		p.see(w, AttnOut, l, 0, 0, rows, ld, merged, ld)
 		mul(ly.o, w.out, hidden, merged, ld, rows)
 		p.add(w, ResidualMid, l, 0, rows, w.out)
-		rmsNorm(w.x, p.h, ly.norm2, c.NormEps, rows, hidden)
+		ly.norm2.apply(w.x, p.h, c.NormEps, rows)
 		p.see(w, MLPIn, l, 0, 0, rows, hidden, w.x, hidden)
-		mul(ly.gateUp, w.wide, 2*c.FFN, w.x, hidden, rows)
-		p.swiGLU(w, l, 0, rows)
+		mul(ly.gateUp, w.wide, p.ldWide, w.x, hidden, rows)
+		p.activate(w, l, 0, rows)
 		mul(ly.down, w.x, hidden, w.out, c.FFN, rows)
 		p.add(w, siteCount, l, 0, rows, w.x)
 	}
 	p.see(w, Residual, c.Layers, 0, 0, rows, hidden, p.h, hidden)
-	rmsNorm(w.x, p.h, p.norm, c.NormEps, rows, hidden)
+	p.norm.apply(w.x, p.h, c.NormEps, rows)
 	p.see(w, HeadIn, c.Layers, 0, 0, rows, hidden, w.x, hidden)
 	if fn == nil {
 		mul(p.head, p.logits, c.Vocab, w.x[(rows-1)*hidden:], hidden, 1)

@@ -35,7 +35,7 @@ type kvBlock struct {
 
 // scratch is the memory of one worker.
 type scratch struct {
-	x, wide, out         []float32 // rows: normalised or merged heads; qkv/gate, up; product
+	x, wide, out         []float32 // rows: normalised or merged heads; gate, up; product
 	scores, q, acc, part []float32
 	inv                  []float32 // 1/Σ of each row of scores
 	logits               []float32
@@ -90,12 +90,11 @@ func (s *Session) run(ctx context.Context, tokens []int32, fn func(pos int, logi
 		}
 	}
 	p := &pass{Session: s, Model: s.m, rows: len(tokens), all: fn != nil || s.m.tap != nil}
-	p.cos, p.sin = s.m.rope.tables(s.n + len(tokens))
-	p.reserve()
-	hidden := s.m.cfg.Hidden
-	for i, t := range tokens {
-		copy(s.h[i*hidden:], s.m.embed[int(t)*hidden:][:hidden])
+	if s.m.rope != nil {
+		p.cos, p.sin = s.m.rope.tables(s.n + len(tokens))
 	}
+	p.reserve()
+	p.embedRows(tokens)
 	var err error
 	if len(tokens) <= narrowMax {
 		err = p.narrow(ctx, fn)
@@ -107,6 +106,22 @@ func (s *Session) run(ctx context.Context, tokens []int32, fn func(pos int, logi
 	}
 	s.n += len(tokens)
 	return nil
+}
+
+// embedRows sets the residual rows to those of the embedding, plus those of the positions where they are learned.
+// The limit of the session is within the table of positions.
+func (p *pass) embedRows(tokens []int32) {
+	hidden := p.cfg.Hidden
+	for i, t := range tokens {
+		h := p.h[i*hidden:][:hidden]
+		copy(h, p.embed[int(t)*hidden:])
+		if p.places == nil {
+			continue
+		}
+		for j, v := range p.places[(p.n+i)*hidden:][:hidden] {
+			h[j] += v
+		}
+	}
 }
 
 // store puts rows r0 ≤ r < r1 of the current call, all of one block of the cache, into KV head j of layer l.
@@ -146,6 +161,10 @@ func grow(x []float32, n int) []float32 {
 func (p *pass) reserve() {
 	c := &p.cfg
 	p.ldQKV = (c.Heads + 2*c.KVHeads) * c.HeadDim
+	p.ldWide = c.FFN
+	if c.Gated() {
+		p.ldWide = 2 * c.FFN
+	}
 	p.h = grow(p.h, p.rows*c.Hidden)
 	p.qkv = grow(p.qkv, p.rows*p.ldQKV)
 	p.logits = grow(p.logits, c.Vocab)
@@ -162,7 +181,7 @@ func (p *pass) worker(i int) *scratch {
 	c, w := &p.cfg, &p.workers[i]
 	heads := attnRows * (c.Heads / c.KVHeads)
 	w.x = grow(w.x, rowBlock*max(c.Hidden, c.Heads*c.HeadDim))
-	w.wide = grow(w.wide, rowBlock*2*c.FFN)
+	w.wide = grow(w.wide, rowBlock*p.ldWide)
 	w.out = grow(w.out, rowBlock*max(c.FFN, c.Hidden))
 	w.q = grow(w.q, heads*c.HeadDim)
 	w.acc = grow(w.acc, heads*c.HeadDim)

@@ -55,7 +55,7 @@ func TestBadGGUF(t *testing.T) {
 		"missing tensor":       {drop("blk.1.ffn_up.weight"), `tensor "blk.1.ffn_up.weight" is missing (expected [10 8])`},
 		"no embedding":         {drop("token_embd.weight"), "token_embd.weight"},
 		"other shape":          {add(modeltest.F32("blk.0.attn_v.weight", make([]float32, 96), 8, 12)), `tensor "blk.0.attn_v.weight": expected shape [12 8] from the configuration, found [8 12]`},
-		"bias":                 {add(modeltest.F32("blk.0.attn_q.bias", make([]float32, 24), 24)), `tensor "blk.0.attn_q.bias": biases are not supported`},
+		"bias":                 {add(modeltest.F32("blk.0.attn_q.bias", make([]float32, 24), 24)), `tensor "blk.0.attn_q.bias": the configuration announces none`},
 		"RoPE factors too few": {add(modeltest.F32("rope_freqs.weight", make([]float32, 2), 2)), "RoPE factors: expected 3 (half the head size), found 2"},
 		"RoPE factor zero":     {add(modeltest.F32("rope_freqs.weight", make([]float32, 3), 3)), "RoPE factor 0: expected a positive number, found 0"},
 		"end token outside":    {set("tokenizer.ggml.eos_token_id", 99), "special token: id 99 is outside the vocabulary of 7"},

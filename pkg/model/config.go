@@ -55,6 +55,9 @@ const (
 	maxContext = 1 << 30
 )
 
+// optEps is the ε of every LayerNorm of OPT.
+const optEps = 1e-5
+
 // The two families.
 const (
 	LLaMA = "llama"
@@ -73,8 +76,8 @@ func (c *Config) Gated() bool { return c.Architecture != OPT }
 // Validate reports the first field with a value that no forward pass can use, by
 // name and value.
 func (c *Config) Validate() error {
-	if c.Architecture != "llama" {
-		return fmt.Errorf("architecture %q is unknown, this build runs \"llama\"", c.Architecture)
+	if c.Architecture != LLaMA && c.Architecture != OPT {
+		return fmt.Errorf("architecture %q is unknown, this build runs %q and %q", c.Architecture, LLaMA, OPT)
 	}
 	for _, f := range []struct {
 		name      string
@@ -96,7 +99,7 @@ func (c *Config) Validate() error {
 	if c.Heads%c.KVHeads != 0 {
 		return fmt.Errorf("attention heads: %d is no multiple of the %d key/value heads", c.Heads, c.KVHeads)
 	}
-	if c.HeadDim%2 != 0 {
+	if c.Rotary() && c.HeadDim%2 != 0 {
 		return fmt.Errorf("head size: rotary pairs need an even number, found %d", c.HeadDim)
 	}
 	if c.Heads*c.HeadDim > maxWidth {
@@ -105,7 +108,7 @@ func (c *Config) Validate() error {
 	if !(c.NormEps > 0 && c.NormEps < 1) {
 		return fmt.Errorf("norm epsilon: expected a number between 0 and 1, found %v", c.NormEps)
 	}
-	if !(c.RopeTheta >= 1 && c.RopeTheta < math.MaxFloat32) {
+	if c.Rotary() && !(c.RopeTheta >= 1 && c.RopeTheta < math.MaxFloat32) {
 		return fmt.Errorf("RoPE base: expected at least 1, found %v", c.RopeTheta)
 	}
 	for _, id := range append([]int{c.BOS, c.EOS}, c.EOSAll...) {
@@ -113,7 +116,25 @@ func (c *Config) Validate() error {
 			return fmt.Errorf("special token: id %d is outside the vocabulary of %d", id, c.Vocab)
 		}
 	}
+	if c.Architecture == OPT {
+		return c.validateOPT()
+	}
 	return c.RopeScaling.validate(c.HeadDim)
+}
+
+// validateOPT holds what only OPT asks for.
+func (c *Config) validateOPT() error {
+	switch {
+	case c.KVHeads != c.Heads:
+		return fmt.Errorf("key/value heads: OPT has as many as attention heads, expected %d, found %d", c.Heads, c.KVHeads)
+	case c.Heads*c.HeadDim != c.Hidden:
+		return fmt.Errorf("attention heads × head size: OPT needs the hidden size %d, found %d × %d", c.Hidden, c.Heads, c.HeadDim)
+	case c.HeadNorm:
+		return fmt.Errorf("head norms: OPT has none, found true")
+	case c.RopeScaling.Type != "":
+		return fmt.Errorf("RoPE scaling: OPT has learned positions, found %q", c.RopeScaling.Type)
+	}
+	return nil
 }
 
 // IsEOS reports whether token ends a text.

@@ -51,7 +51,7 @@ func (m *Model) openDir(dir string) (tokErr, err error) {
 	if err := m.Config.Validate(); err != nil {
 		return nil, fmt.Errorf("config.json: %w", err)
 	}
-	return tokErr, m.find(false, shapeOf)
+	return tokErr, m.find(m.Config.hfName(shapeOf), false, shapeOf)
 }
 
 // setSource reads from safetensors files.

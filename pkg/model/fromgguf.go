@@ -21,7 +21,7 @@ func (m *Model) openGGUF(path string) (tokErr, err error) {
 	if err := m.Config.Validate(); err != nil {
 		return nil, err
 	}
-	err = m.find(true, func(name string) ([]int, bool) {
+	err = m.find(func(s spec) string { return s.gguf }, true, func(name string) ([]int, bool) {
 		t, ok := f.Tensor(name)
 		if !ok {
 			return nil, false

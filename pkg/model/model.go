@@ -34,6 +34,7 @@ type tensor struct {
 	name  string // in the source
 	shape []int
 	heads int // > 0: rows are stored in interleaved rotary order for so many heads
+	skip  int // rows of the stored tensor that come before the first of ours
 }
 
 // source is a kind of model file.
@@ -108,6 +109,14 @@ func (m *Model) Float32(name string, dst []float32) ([]float32, error) {
 	}
 	if m.src == nil {
 		return nil, fmt.Errorf("model: %s: tensor %q read after Close", m.Path, name)
+	}
+	if t.skip > 0 {
+		v, err := m.src.float32(t.name, dst)
+		if err != nil {
+			return nil, err
+		}
+		from := t.skip * t.shape[1]
+		return v[:copy(v, v[from:])], nil
 	}
 	if t.heads == 0 {
 		return m.src.float32(t.name, dst)

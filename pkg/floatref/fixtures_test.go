@@ -10,11 +10,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/illm-go/illm/pkg/corpus"
 	"github.com/illm-go/illm/pkg/hub"
 	"github.com/illm-go/illm/pkg/model"
+	"github.com/illm-go/illm/pkg/model/safetensors"
 )
 
 // The oracle of this file is Hugging Face transformers in float32; testdata/fixtures.py wrote the numbers.
@@ -102,6 +104,63 @@ func compare(t *testing.T, m *Model, file string, tol float64) {
 			if d := maxDiff(last, logits[len(p.IDs)-1]); d != 0 {
 				t.Errorf("Session.Append differs by %g from Logits", d)
 			}
+		})
+	}
+}
+
+// randomModels are the configurations of the random-weight models in testdata, written by hand.
+var randomModels = map[string]model.Config{
+	"llama_bias": {Architecture: "llama", Layers: 2, Hidden: 64, Heads: 4, KVHeads: 4, HeadDim: 16, FFN: 96, Vocab: 256, MaxContext: 512,
+		NormEps: 1e-5, RopeTheta: 10000, TiedHead: true, QKVBias: true, OutBias: true, MLPBias: true, BOS: -1, EOS: -1},
+	"mistral": {Architecture: "llama", Layers: 2, Hidden: 64, Heads: 4, KVHeads: 2, HeadDim: 16, FFN: 80, Vocab: 256, MaxContext: 512,
+		NormEps: 1e-5, RopeTheta: 10000, BOS: -1, EOS: -1},
+	"qwen2": {Architecture: "llama", Layers: 2, Hidden: 64, Heads: 4, KVHeads: 2, HeadDim: 16, FFN: 96, Vocab: 256, MaxContext: 512,
+		NormEps: 1e-6, RopeTheta: 1e6, TiedHead: true, QKVBias: true, BOS: -1, EOS: -1},
+	"qwen3": {Architecture: "llama", Layers: 2, Hidden: 64, Heads: 6, KVHeads: 2, HeadDim: 16, FFN: 80, Vocab: 256, MaxContext: 512,
+		NormEps: 1e-6, RopeTheta: 1e6, TiedHead: true, HeadNorm: true, BOS: -1, EOS: -1},
+	"opt": {Architecture: "opt", Layers: 2, Hidden: 64, Heads: 4, KVHeads: 4, HeadDim: 16, FFN: 96, Vocab: 256, MaxContext: 200,
+		NormEps: 1e-5, TiedHead: true, QKVBias: true, OutBias: true, MLPBias: true, BOS: -1, EOS: -1},
+}
+
+// folder reads a Hugging Face folder without package model: the names of OPT translated, nothing checked.
+type folder struct {
+	*safetensors.Set
+	opt bool
+}
+
+var optNames = strings.NewReplacer("model.norm", "model.decoder.final_layer_norm", "model.", "model.decoder.", "input_layernorm", "self_attn_layer_norm",
+	"post_attention_layernorm", "final_layer_norm", "mlp.up_proj", "fc1", "mlp.down_proj", "fc2", "o_proj", "out_proj")
+
+func (f folder) Float32(name string, dst []float32) ([]float32, error) {
+	if !f.opt {
+		return f.Set.Float32(name, dst)
+	}
+	w, err := f.Set.Float32(optNames.Replace(name), dst)
+	if err == nil && name == model.Positions {
+		w = w[2*64:] // position p is row p + 2
+	}
+	return w, err
+}
+
+func openFolder(t *testing.T, name string) folder {
+	t.Helper()
+	set, err := safetensors.OpenDir(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { set.Close() })
+	return folder{set, name == "opt"}
+}
+
+// The loader of package model is not needed to run the models of the other families.
+func TestRandomModels(t *testing.T) {
+	for name, cfg := range randomModels {
+		t.Run(name, func(t *testing.T) {
+			m, err := NewFrom(cfg, openFolder(t, name), Options{Threads: 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			compare(t, m, name+".json", 2e-5)
 		})
 	}
 }

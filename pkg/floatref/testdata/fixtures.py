@@ -5,13 +5,16 @@
 
 Needs: torch, transformers, accelerate, gguf, safetensors, numpy (versions used are written into the fixtures).
 Writes beside itself:
-    tiny_untied/, tiny_tied/   random-weight LLaMA models (config.json + model.safetensors)
-    tiny_untied.json, tiny_tied.json, smollm2.json
+    tiny_untied/, tiny_tied/, llama_bias/, mistral/, qwen2/, qwen3/, opt/
+                               random-weight models (config.json + model.safetensors)
+    NAME.json of each of them, smollm2.json
                                token ids, sampled logits, negative log-likelihoods of the next token
     smollm2_wikitext2.json     mean NLL of the first windows of WikiText-2 (with --data: its folder wikitext2)
 
-The two tiny models differ on purpose: stored type (F16, BF16), ratio of heads to KV heads (2, 4), head size
-against hidden size, RoPE (plain, llama3 scaling), own head or shared embedding.
+The random models differ on purpose: stored type (F16, BF16), ratio of heads to KV heads (1 to 4), head size
+against hidden size, RoPE (plain, other base, llama3 scaling), own head or shared embedding; llama_bias has every
+bias that the LLaMA code knows. Norm weights, biases and the learned positions (their two rows of offset too) are
+random and far from what leaving them out would mean.
 Weights are rounded to the stored type before the forward pass, so the fixtures are those of the files.
 """
 import argparse
@@ -25,7 +28,7 @@ import numpy as np
 import torch
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, OPTConfig, Qwen2Config, Qwen3Config
 
 HERE = pathlib.Path(__file__).resolve().parent
 SENTENCE = ("A whole number needs no decimal point, yet with a shift and a multiplication it says all that "
@@ -71,15 +74,15 @@ def write(name, model, source, prompts):
     print(name, len(prompts), "prompts")
 
 
-def tiny(name, dtype, **kw):
-    config = LlamaConfig(vocab_size=256, hidden_size=64, num_hidden_layers=2, rms_norm_eps=1e-5,
-                         max_position_embeddings=512, bos_token_id=None, eos_token_id=None, pad_token_id=None,
-                         initializer_range=0.15, **kw)
+def tiny(name, dtype, config):
+    config.bos_token_id = config.eos_token_id = config.pad_token_id = None
     torch.manual_seed(7)
-    model = LlamaForCausalLM(config).float()
+    model = AutoModelForCausalLM.from_config(config).float()
     with torch.no_grad():
         for key, p in model.named_parameters():
-            if "norm" in key:
+            if key.endswith("bias"):
+                p.copy_(0.3 * torch.randn_like(p))
+            elif "norm" in key:
                 p.copy_(1 + 0.3 * torch.randn_like(p))
             p.copy_(p.to(dtype).float())
     folder = HERE / name
@@ -146,12 +149,28 @@ def main():
     ap.add_argument("--data", help="folder that holds wikitext2/test.txt.gz")
     ap.add_argument("--opticks", help="Isaac.Newton-Opticks.txt of the Go distribution")
     args = ap.parse_args()
-    tiny("tiny_untied", torch.float16, num_attention_heads=4, num_key_value_heads=2, head_dim=16,
-         intermediate_size=96, tie_word_embeddings=False)
-    tiny("tiny_tied", torch.bfloat16, num_attention_heads=8, num_key_value_heads=2, head_dim=12,
-         intermediate_size=80, tie_word_embeddings=True,
-         rope_parameters={"rope_type": "llama3", "rope_theta": 50000.0, "factor": 8.0, "low_freq_factor": 1.0,
-                          "high_freq_factor": 4.0, "original_max_position_embeddings": 64})
+    common = dict(vocab_size=256, hidden_size=64, num_hidden_layers=2)
+    rms = dict(common, rms_norm_eps=1e-5, max_position_embeddings=512, initializer_range=0.15)
+    tiny("tiny_untied", torch.float16, LlamaConfig(
+        num_attention_heads=4, num_key_value_heads=2, head_dim=16, intermediate_size=96, tie_word_embeddings=False, **rms))
+    tiny("tiny_tied", torch.bfloat16, LlamaConfig(
+        num_attention_heads=8, num_key_value_heads=2, head_dim=12, intermediate_size=80, tie_word_embeddings=True,
+        rope_parameters={"rope_type": "llama3", "rope_theta": 50000.0, "factor": 8.0, "low_freq_factor": 1.0,
+                         "high_freq_factor": 4.0, "original_max_position_embeddings": 64}, **rms))
+    tiny("llama_bias", torch.float16, LlamaConfig(
+        num_attention_heads=4, num_key_value_heads=4, head_dim=16, intermediate_size=96, tie_word_embeddings=True,
+        attention_bias=True, mlp_bias=True, **rms))
+    tiny("mistral", torch.bfloat16, MistralConfig(
+        num_attention_heads=4, num_key_value_heads=2, head_dim=16, intermediate_size=80, tie_word_embeddings=False,
+        sliding_window=None, **rms))
+    rms["rms_norm_eps"] = 1e-6
+    rms["rope_parameters"] = {"rope_type": "default", "rope_theta": 1000000.0}
+    tiny("qwen2", torch.bfloat16, Qwen2Config(
+        num_attention_heads=4, num_key_value_heads=2, intermediate_size=96, tie_word_embeddings=True, **rms))
+    tiny("qwen3", torch.float16, Qwen3Config(
+        num_attention_heads=6, num_key_value_heads=2, head_dim=16, intermediate_size=80, tie_word_embeddings=True, **rms))
+    tiny("opt", torch.float16, OPTConfig(
+        num_attention_heads=4, ffn_dim=96, word_embed_proj_dim=64, max_position_embeddings=200, init_std=0.15, **common))
     if args.gguf:
         smollm2(args.gguf, args.data, args.opticks)
 

@@ -22,7 +22,7 @@ var layers = [][]string{
 	4: {"baseline", "artifact", "floatref", "chart", "eval"},
 	5: {"engine", "baseline/fakequant"},
 	6: {"ptq"},
-	7: {"catalog"},
+	7: {"catalog", "pretrain"},
 	8: {"bench", "ablation"},
 	9: {"nb"},
 }
@@ -40,6 +40,8 @@ var (
 // fences names libraries that one package alone may import.
 var fences = map[string]string{
 	"github.com/go-echarts/go-echarts":  "chart",
+	"github.com/gomlx/gomlx":            "pretrain",
+	"github.com/therootcompany/xz":      "corpus",
 	"github.com/janpfeifer/gonb/gonbui": "nb",
 }
 

@@ -29,11 +29,12 @@ type Options struct {
 	Client *hub.Client // cache and network; nil: the zero Client
 }
 
-// WikiText2, C4, Calibration and Opticks are the texts with a name.
+// WikiText2, C4, Calibration, Enwiki and Opticks are the texts with a name.
 const (
 	WikiText2   = "wikitext2"
 	C4          = "c4"
 	Calibration = "calibration"
+	Enwiki      = "enwiki"
 	Opticks     = "opticks"
 )
 
@@ -44,6 +45,7 @@ type protocol struct {
 
 	local string // below ILLM_DATA; "": none
 	read  func(path string) ([]byte, error)
+	slow  bool // read takes seconds: the cache is asked first
 
 	repository, file string // on the hub; "": none
 	convert          func(path string) ([]byte, error)
@@ -72,11 +74,15 @@ var protocols = map[string]protocol{
 		local: "wikitext2/train_raw_prefix.txt.gz", read: readRawRows,
 		repository: "Salesforce/wikitext", file: "wikitext-2-raw-v1/train-00000-of-00001.parquet", convert: readParquetRows(calibrationRows),
 	},
+	Enwiki: {
+		size: 1_730_993, sha256: "be15efb07937ad9e968d7304490c59f4a30bee1c3d18561040f07e7aec85d7de",
+		local: ArticlesFile, read: readHeldOut, slow: true,
+	},
 	Opticks: {size: 567_198, sha256: "d4a9ac22462b35e7821a4f2706c211093da678620a8f9997989ee7cf8d507bbd"},
 }
 
 // Names lists the texts with a name.
-func Names() []string { return []string{WikiText2, C4, Calibration, Opticks} }
+func Names() []string { return []string{WikiText2, C4, Calibration, Enwiki, Opticks} }
 
 // Load returns the text called name, or that of the file at the path name. An
 // error that wraps hub.ErrUnavailable means: not on this machine, and the network
@@ -100,28 +106,49 @@ func LoadFrom(ctx context.Context, name string, opt Options) (*Text, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("corpus: load %s: %w", name, err)
 	}
+	cached, err := cachePath(opt.Client, name)
+	if err != nil {
+		return nil, err
+	}
+	fromCache := func() *Text {
+		b, err := os.ReadFile(cached)
+		if err != nil {
+			return nil
+		}
+		t, err := p.text(name, b, cached, "")
+		if err != nil { // an older protocol or a damaged disk: it is made anew
+			return nil
+		}
+		return t
+	}
+	if p.slow {
+		if t := fromCache(); t != nil {
+			return t, nil
+		}
+	}
 	if opt.Data != "" && p.local != "" {
 		path := filepath.Join(opt.Data, filepath.FromSlash(p.local))
 		b, err := p.read(path)
 		if err == nil {
-			return p.text(name, b, path, "replace the file, or unset ILLM_DATA to have it downloaded")
+			t, err := p.text(name, b, path, "replace the file, or unset ILLM_DATA to have it downloaded")
+			if err == nil && p.slow {
+				keep(cached, b)
+			}
+			return t, err
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("corpus: load %s: %w", name, err)
 		}
 	}
-	cached, err := cachePath(opt.Client, name)
-	if err != nil {
-		return nil, err
-	}
-	if b, err := os.ReadFile(cached); err == nil {
-		if t, err := p.text(name, b, cached, ""); err == nil {
-			return t, nil
-		}
-		// Another hash: an older protocol or a damaged disk. It is made anew.
+	if t := fromCache(); t != nil {
+		return t, nil
 	}
 	if name == Opticks {
 		return loadOpticks(ctx, p, cached)
+	}
+	if p.repository == "" {
+		return nil, fmt.Errorf("corpus: load %s: expected %s below ILLM_DATA, found none: set ILLM_DATA, or use the text %q, which is on every machine: %w",
+			name, p.local, Opticks, hub.ErrUnavailable)
 	}
 	return p.download(ctx, opt.Client, name, cached)
 }

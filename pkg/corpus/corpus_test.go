@@ -117,7 +117,7 @@ func TestFileErrors(t *testing.T) {
 		mustSay(t, err, "corpus: load "+path, c.want)
 	}
 	_, err := Load(context.Background(), "wikitext")
-	mustSay(t, err, `corpus: load "wikitext": expected one of wikitext2, c4, calibration, opticks, or a file`)
+	mustSay(t, err, `corpus: load "wikitext": expected one of wikitext2, c4, calibration, enwiki, opticks, or a file`)
 	_, err = Load(context.Background(), dir)
 	mustSay(t, err, "corpus: load "+dir)
 }

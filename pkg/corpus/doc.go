@@ -3,8 +3,9 @@
 //	wikitext2    WikiText-2 raw, test split: rows joined by two newlines
 //	c4           C4 validation, the first 1100 documents joined by one space
 //	calibration  WikiText-2 raw, train split, the first 3279 rows, as wikitext2
+//	enwiki       the validation split of the training text (see [Article]): 99 articles
 //	opticks      Newton's Opticks, the file that the Go distribution tests with
-//	FILE         plain text (.gz too), or .jsonl, .jsonl.gz: the field "text" of
+//	FILE         plain text (.gz, .xz too), or .jsonl, .jsonl.gz, .jsonl.xz: the field "text" of
 //	             each line, documents joined by two newlines
 //
 // A perplexity depends on every byte of its text (a newline too few moves it by
@@ -22,7 +23,7 @@
 // # Where a text is looked up
 //
 //  1. the folder ILLM_DATA: wikitext2/test.txt.gz, wikitext2/train_raw_prefix.txt.gz,
-//     c4/validation.jsonl.gz
+//     c4/validation.jsonl.gz, train/enwiki2015.jsonl.xz (the only place for that one)
 //  2. the cache: corpora/NAME.txt below hub.CacheDir()
 //  3. the Hugging Face hub: the parquet files of Salesforce/wikitext, the first
 //     validation shard of allenai/c4; the text is then kept in the cache

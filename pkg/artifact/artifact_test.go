@@ -17,7 +17,10 @@ import (
 )
 
 // write makes a small artefact: one 8-bit linear, one 4-bit one, a norm, α, phases.
-func write(t testing.TB) (path, id string) {
+func write(t testing.TB) (path, id string) { return writeFamily(t, llama) }
+
+// writeFamily is write for either family: "opt" has a LayerNorm and a table of positions, "llama" phases and a head norm.
+func writeFamily(t testing.TB, family string) (path, id string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "m.illm")
 	w, err := Create(path)
@@ -28,7 +31,7 @@ func write(t testing.TB) (path, id string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &Header{Architecture: "llama", Name: "test", Layers: 1, Hidden: 12, Heads: 2, KVHeads: 1, HeadDim: 6, FFN: 8, Vocab: 5, MaxContext: 32,
+	h := &Header{Architecture: family, Name: "test", Layers: 1, Hidden: 12, Heads: 2, KVHeads: 1, HeadDim: 6, FFN: 8, Vocab: 5, MaxContext: 32,
 		BOS: -1, EOS: 2, Spec: spec, KR: 13, Method: "rtn", Semantics: 1}
 	fill := func(n int64) []byte {
 		b := make([]byte, n)
@@ -46,9 +49,14 @@ func write(t testing.TB) (path, id string) {
 		}
 		h.Linears = append(h.Linears, l)
 	}
-	h.Norms = []Norm{{Name: "n", N: 12, KGamma: 20, E: 99, Layer: true, Gamma: w.Int32s(slices.Repeat([]int32{7}, 12)), Beta: w.Int64s(slices.Repeat([]int64{-1 << 40}, 12))}}
+	h.Norms = []Norm{{Name: "n", N: 12, KGamma: 20, E: 99, Layer: family == opt, Gamma: w.Int32s(slices.Repeat([]int32{7}, 12)), Beta: w.Int64s(slices.Repeat([]int64{-1 << 40}, 12))}}
 	h.GLUs = []GLU{{Name: "g", N: 8, KAlpha: 3, Alpha: w.Int32s(slices.Repeat([]int32{8}, 8))}}
-	h.Phi = w.Uint64s([]uint64{1 << 63, 5, 1})
+	if family == opt {
+		h.Positions16 = &Table16{Rows: 32, Cols: 12, Codes: w.Int16s(slices.Repeat([]int16{-3}, 32*12)), M: w.Bytes(fill(64)), K: w.Bytes(fill(32))}
+	} else {
+		h.HeadNorms = []HeadNorm{{Name: "q", N: 6, KGamma: 21, EpsM: 40000, EpsK: 33, Gamma: w.Int32s(slices.Repeat([]int32{-9}, 6))}}
+		h.Phi = w.Uint64s([]uint64{1 << 63, 5, 1})
+	}
 	h.Tokenizer = w.Bytes([]byte("tokens"))
 	if id, err = w.Finish(h); err != nil {
 		t.Fatal(err)
@@ -84,8 +92,14 @@ func TestRoundTrip(t *testing.T) {
 		t.Errorf("linear b: ΣW %v, bias %v, k_b %d", b.SumW, b.Bias, b.KB)
 	}
 	n, err := f.Norm("n", 12)
-	if err != nil || n.Beta[11] != -1<<40 || n.E != 99 || !n.Layer || n.KR != 13 {
+	if err != nil || n.Beta[11] != -1<<40 || n.E != 99 || n.Layer || n.KR != 13 {
 		t.Errorf("norm: %+v, %v", n, err)
+	}
+	if n, err := f.HeadNorm("q"); err != nil || len(n.Gamma) != 6 || n.Gamma[5] != -9 || n.KGamma != 21 || n.Eps.M != 40000 || n.Eps.K != 33 {
+		t.Errorf("head norm: %+v, %v", n, err)
+	}
+	if n, err := f.HeadNorm("k"); n != nil || err != nil {
+		t.Errorf("missing head norm: %+v, %v; want none", n, err)
 	}
 	if g, err := f.GLU("g", 8); err != nil || g.Alpha[7] != 8 || g.KAlpha != 3 {
 		t.Errorf("glu: %+v, %v", g, err)
@@ -99,6 +113,62 @@ func TestRoundTrip(t *testing.T) {
 	for _, bad := range []struct{ err error }{{second(f.Linear("c", 1, 1))}, {second(f.Linear("a", 12, 70))}, {second(f.Norm("n", 3))}, {second(f.Norm("x", 3))}, {second(f.GLU("g", 9))}} {
 		if bad.err == nil || !strings.Contains(bad.err.Error(), path) {
 			t.Errorf("wrong name or shape: error %v, want one that names the file", bad.err)
+		}
+	}
+}
+
+// The other family: LayerNorm, positions, no phases.
+func TestRoundTripOPT(t *testing.T) {
+	path, _ := writeFamily(t, opt)
+	f, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Verify(); err != nil {
+		t.Error(err)
+	}
+	if n, err := f.Norm("n", 12); err != nil || !n.Layer || n.Beta[3] != -1<<40 {
+		t.Errorf("norm: %+v, %v", n, err)
+	}
+	p := f.Positions16()
+	if p == nil || p.Rows != 32 || p.Cols != 12 || p.Codes[383] != -3 || len(p.M) != 32 || len(p.K) != 32 || f.Embed16() != nil {
+		t.Errorf("positions %+v, embedding %v", p, f.Embed16())
+	}
+	if phi := f.Phi(); len(phi) != 0 {
+		t.Errorf("phases %v, want none", phi)
+	}
+}
+
+// Integers of the payload that could overflow an operator are refused with their channel.
+func TestHostilePayload(t *testing.T) {
+	path, _ := write(t)
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		at   func(h *Header) int64
+		set  []byte
+		read func(f *File) error
+	}{
+		{"bias of channel 1", func(h *Header) int64 { return h.Linears[1].Bias.Offset + 4 }, []byte{0, 0, 0x80, 0},
+			func(f *File) error { return second(f.Linear("b", 3, 9)) }},
+		{"beta of channel 2", func(h *Header) int64 { return h.Norms[0].Beta.Offset + 16 }, []byte{0, 0, 0, 0, 0, 0, 0, 8},
+			func(f *File) error { return second(f.Norm("n", 12)) }},
+		{"gamma of channel 0", func(h *Header) int64 { return h.Norms[0].Gamma.Offset }, []byte{1, 0, 0x80, 0},
+			func(f *File) error { return second(f.Norm("n", 12)) }},
+		{"gamma of channel 5", func(h *Header) int64 { return h.HeadNorms[0].Gamma.Offset + 20 }, []byte{0, 0, 0, 0x80},
+			func(f *File) error { return second(f.HeadNorm("q")) }},
+	} {
+		f, err := parse(bytes.Clone(good))
+		if err != nil {
+			t.Fatal(err)
+		}
+		copy(f.data[c.at(&f.Header):], c.set)
+		if err := c.read(f); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), c.name) {
+			t.Errorf("%s: error %v, want one that names it", c.name, err)
 		}
 	}
 }
@@ -203,7 +273,37 @@ func TestHostileHeader(t *testing.T) {
 		"g alpha":      func(h *Header) { h.GLUs[0].N = math.MaxInt / 8 },
 		"phi":          func(h *Header) { h.Phi.Bytes = 8 },
 		"tokenizer":    func(h *Header) { h.Tokenizer.Bytes = 1 << 60 },
+		"rotary":       func(h *Header) { h.HeadDim = 5 },
+		"k_w":          func(h *Header) { h.Linears[0].KW = math.MinInt32 },
+		"k_b":          func(h *Header) { h.Linears[1].KB = math.MaxInt32 },
+		"layer is":     func(h *Header) { h.Norms[0].Layer = true },
+		"n\": k_gamma": func(h *Header) { h.Norms[0].KGamma = math.MaxInt32 },
+		"q\": k_gamma": func(h *Header) { h.HeadNorms[0].KGamma = math.MinInt32 },
+		"q\": eps":     func(h *Header) { h.HeadNorms[0].EpsM = 0 },
+		"q\": expect":  func(h *Header) { h.HeadNorms[0].N = 12 },
+		"positions16":  func(h *Header) { h.Positions16 = &Table16{Rows: 31, Cols: 12} },
 		"embed16":      func(h *Header) { h.Embed16 = &Table16{Rows: math.MaxInt, Cols: math.MaxInt} },
+	} {
+		if _, err := parse(reheader(t, good, change)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want one that names it", want, err)
+		}
+	}
+}
+
+func TestHostileHeaderOPT(t *testing.T) {
+	path, _ := writeFamily(t, opt)
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(h *Header){
+		"below 2^45":        func(h *Header) { h.Norms[0].E = 1 << 45 },
+		"layer is":          func(h *Header) { h.Norms[0].Layer = false },
+		"phi":               func(h *Header) { h.Phi = h.Linears[0].M },
+		"positions16":       func(h *Header) { h.Positions16.Cols = math.MaxInt },
+		"positions16 m":     func(h *Header) { h.Positions16.M.Bytes-- },
+		"positions16 codes": func(h *Header) { h.Positions16.Codes.Offset = 1 << 40 },
+		"n beta":            func(h *Header) { h.Norms[0].Beta.Bytes = 8 },
 	} {
 		if _, err := parse(reheader(t, good, change)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one that names it", want, err)
@@ -267,6 +367,10 @@ func FuzzParse(f *testing.F) {
 	f.Add(good)
 	f.Add(good[:100])
 	f.Add([]byte{})
+	other, _ := writeFamily(f, opt)
+	if b, err := os.ReadFile(other); err == nil {
+		f.Add(b)
+	}
 	f.Add(reheader(f, good, func(h *Header) { h.Linears[1].Panel.Offset = 64 }))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		a, err := parse(data)
@@ -278,6 +382,14 @@ func FuzzParse(f *testing.F) {
 				t.Error(err)
 			}
 		}
+		for _, n := range a.Header.Norms {
+			_, _ = a.Norm(n.Name, n.N) // any answer but a panic
+		}
+		for _, n := range a.Header.HeadNorms {
+			_, _ = a.HeadNorm(n.Name)
+		}
+		a.Embed16()
+		a.Positions16()
 		a.Phi()
 		a.Tokenizer()
 	})

@@ -26,11 +26,25 @@
 //	linear   packed panel (package gemm or gemm4) · z_w uint8 [N] · M int32 [N]
 //	         · ΣW' int32 [N] for 8-bit weights · B int32 [N] where biased
 //	norm     Γ int32 [n] · β int64 [n] for LayerNorm
+//	head norm  Γ int32 [d], over each head of q or k
 //	GLU      α int32 [F] where an act-smooth factor is used
-//	RoPE     φ uint64 [d/2]: turns per position in units of 2^-64
+//	RoPE     φ uint64 [d/2]: turns per position in units of 2^-64; absent for "opt"
 //	table    the embedding is a linear, which a tied head shares; emb16 adds a
-//	         table of int16 codes [V, n], m uint16 [V] and k int8 [V]
+//	         table of int16 codes [V, n], m uint16 [V] and k int8 [V]. Learned
+//	         positions are a linear [context, n] beside it, with emb16 such a
+//	         table instead
 //	text     the tokenizer, as package tokenizer marshals it
+//
+// # Versions
+//
+// Version 1 began with "llama" alone. Architecture "opt", biases, head norms and
+// tables of positions came as optional header fields: a file that needs none of
+// them has the same bytes as before and is read as before, so the number stays. A
+// build from before refuses the others by the name of the architecture or of the
+// unknown field.
+//
+// Integers of the payload that could overflow an operator (bias, Γ, β) are checked
+// when the engine asks for them.
 //
 // The artefact's identity (ID) is the sha256 of prologue and header, which hold
 // the payload's hash: equal identities mean equal bytes.

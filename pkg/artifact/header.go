@@ -21,6 +21,21 @@ const (
 	MinVersion = 1
 
 	maxHeaderBytes = 64 << 20
+
+	maxExponent = 512     // of a scale 2^-k: beyond what float32 weights can ask for
+	maxLayerE   = 1 << 45 // of a LayerNorm, whose row may be shifted left by 8
+)
+
+// The families of the forward pass.
+const (
+	llama = "llama" // RMSNorm, rotary positions, SwiGLU; biases and head norms where they are listed
+	opt   = "opt"   // LayerNorm, learned positions, ReLU
+)
+
+// Names of the lookup tables.
+const (
+	Embedding = "model.embed_tokens"
+	Positions = "model.embed_positions" // [max_context, hidden], position 0 first
 )
 
 // ErrCorrupt marks a file whose bytes contradict its own checksums or lengths.
@@ -58,6 +73,17 @@ type Norm struct {
 	Beta   Section `json:"beta,omitzero"`
 }
 
+// HeadNorm describes the normalisation of every head of q or k: Γ/2^KGamma over
+// head_dim and ε·head_dim = EpsM/2^EpsK. 1/√d is part of the query's Γ.
+type HeadNorm struct {
+	Name   string  `json:"name"`
+	N      int     `json:"n"`
+	KGamma int32   `json:"k_gamma"`
+	EpsM   uint32  `json:"eps_m"`
+	EpsK   int32   `json:"eps_k"`
+	Gamma  Section `json:"gamma"`
+}
+
 // GLU describes the act-smooth factors of one MLP: α/2^KAlpha per channel.
 type GLU struct {
 	Name   string  `json:"name"`
@@ -66,7 +92,7 @@ type GLU struct {
 	Alpha  Section `json:"alpha"`
 }
 
-// Table16 describes the second embedding table of emb16: int16 codes, one dyadic scale a row.
+// Table16 describes a lookup table of emb16: int16 codes, one dyadic scale a row.
 type Table16 struct {
 	Rows  int     `json:"rows"`
 	Cols  int     `json:"cols"`
@@ -99,12 +125,14 @@ type Header struct {
 	Source      string `json:"source_sha256"`
 	Calibration string `json:"calibration_sha256"`
 
-	Linears   []Linear `json:"linears"`
-	Norms     []Norm   `json:"norms"`
-	GLUs      []GLU    `json:"glus,omitempty"`
-	Embed16   *Table16 `json:"embed16,omitempty"`
-	Phi       Section  `json:"phi"`
-	Tokenizer Section  `json:"tokenizer,omitzero"`
+	Linears     []Linear   `json:"linears"`
+	Norms       []Norm     `json:"norms"`
+	HeadNorms   []HeadNorm `json:"head_norms,omitempty"`
+	GLUs        []GLU      `json:"glus,omitempty"`
+	Embed16     *Table16   `json:"embed16,omitempty"`
+	Positions16 *Table16   `json:"positions16,omitempty"`
+	Phi         Section    `json:"phi"`
+	Tokenizer   Section    `json:"tokenizer,omitzero"`
 }
 
 // panelBytes is the length of the packed panel of a matrix.
@@ -134,8 +162,11 @@ func (h *Header) check(payloadEnd int64) error {
 			return fmt.Errorf("header field %s: expected %d to %d, found %d", l.name, l.min, l.max, l.v)
 		}
 	}
-	if h.Architecture != "llama" {
-		return fmt.Errorf("header field architecture: expected llama, found %q", h.Architecture)
+	if h.Architecture != llama && h.Architecture != opt {
+		return fmt.Errorf("header field architecture: expected %s or %s, found %q", llama, opt, h.Architecture)
+	}
+	if h.Architecture == llama && h.HeadDim%2 != 0 {
+		return fmt.Errorf("header field head_dim: rotary pairs need an even number, found %d", h.HeadDim)
 	}
 	if h.Heads%h.KVHeads != 0 {
 		return fmt.Errorf("header: %d heads are not a multiple of %d kv_heads", h.Heads, h.KVHeads)
@@ -148,6 +179,9 @@ func (h *Header) check(payloadEnd int64) error {
 		if l.Out < 1 || l.Out > 1<<22 || l.In < 1 || l.In > 33025 || l.Bits < 2 || l.Bits > 8 {
 			return fmt.Errorf("linear %q: shape [%d, %d] at %d bits is out of range (in ≤ 33025, bits 2–8)", l.Name, l.Out, l.In, l.Bits)
 		}
+		if l.KW < -maxExponent || l.KW > maxExponent || l.KB < -maxExponent || l.KB > maxExponent {
+			return fmt.Errorf("linear %q: k_w %d, k_b %d: expected exponents of ±%d", l.Name, l.KW, l.KB, maxExponent)
+		}
 		c.want(l.Name+" panel", l.Panel, panelBytes(l.Out, l.In, l.Bits))
 		c.want(l.Name+" zero", l.Zero, int64(l.Out))
 		c.want(l.Name+" m", l.M, 4*int64(l.Out))
@@ -158,32 +192,76 @@ func (h *Header) check(payloadEnd int64) error {
 			c.want(l.Name+" bias", l.Bias, 4*int64(l.Out))
 		}
 	}
+	if err := h.checkNorms(&c); err != nil {
+		return err
+	}
+	for _, g := range h.GLUs {
+		c.want(g.Name+" alpha", g.Alpha, 4*int64(g.N))
+	}
+	if err := h.Embed16.check("embed16", h.Vocab, h.Hidden, &c); err != nil {
+		return err
+	}
+	if err := h.Positions16.check("positions16", h.MaxContext, h.Hidden, &c); err != nil {
+		return err
+	}
+	if h.Architecture == opt {
+		c.want("phi", h.Phi, 0)
+	} else {
+		c.want("phi", h.Phi, 8*int64(h.HeadDim/2))
+	}
+	c.want("tokenizer", h.Tokenizer, h.Tokenizer.Bytes)
+	return c.err
+}
+
+// checkNorms refuses constants with which the integer norms would overflow.
+func (h *Header) checkNorms(c *sectionChecker) error {
 	for _, n := range h.Norms {
 		if n.N < 1 || n.N > 16384 {
 			return fmt.Errorf("norm %q: expected 1 to 16384 channels, found %d", n.Name, n.N)
 		}
-		if n.E < 0 {
+		if n.Layer != (h.Architecture == opt) {
+			return fmt.Errorf("norm %q: field layer is %v, but architecture is %q", n.Name, n.Layer, h.Architecture)
+		}
+		switch {
+		case n.KGamma < -maxExponent || n.KGamma > maxExponent:
+			return fmt.Errorf("norm %q: k_gamma %d: expected an exponent of ±%d", n.Name, n.KGamma, maxExponent)
+		case n.E < 0:
 			return fmt.Errorf("norm %q: negative e %d", n.Name, n.E)
+		case n.Layer && n.E >= maxLayerE:
+			return fmt.Errorf("norm %q: e %d: expected below 2^45", n.Name, n.E)
 		}
 		c.want(n.Name+" gamma", n.Gamma, 4*int64(n.N))
 		if n.Beta != (Section{}) {
 			c.want(n.Name+" beta", n.Beta, 8*int64(n.N))
 		}
 	}
-	for _, g := range h.GLUs {
-		c.want(g.Name+" alpha", g.Alpha, 4*int64(g.N))
-	}
-	if e := h.Embed16; e != nil {
-		if e.Rows != h.Vocab || e.Cols != h.Hidden {
-			return fmt.Errorf("embed16: expected shape [%d, %d], found [%d, %d]", h.Vocab, h.Hidden, e.Rows, e.Cols)
+	for _, n := range h.HeadNorms {
+		if n.N != h.HeadDim {
+			return fmt.Errorf("head norm %q: expected %d channels, the head_dim, found %d", n.Name, h.HeadDim, n.N)
 		}
-		c.want("embed16 codes", e.Codes, 2*int64(e.Rows)*int64(e.Cols))
-		c.want("embed16 m", e.M, 2*int64(e.Rows))
-		c.want("embed16 k", e.K, int64(e.Rows))
+		if n.EpsM < 1 || n.EpsM > 1<<16-1 || n.EpsK < -maxExponent || n.EpsK > maxExponent {
+			return fmt.Errorf("head norm %q: eps %d/2^%d: expected a mantissa of 16 bits and an exponent of ±%d", n.Name, n.EpsM, n.EpsK, maxExponent)
+		}
+		if n.KGamma < -maxExponent || n.KGamma > maxExponent {
+			return fmt.Errorf("head norm %q: k_gamma %d: expected an exponent of ±%d", n.Name, n.KGamma, maxExponent)
+		}
+		c.want(n.Name+" gamma", n.Gamma, 4*int64(n.N))
 	}
-	c.want("phi", h.Phi, 8*int64(h.HeadDim/2))
-	c.want("tokenizer", h.Tokenizer, h.Tokenizer.Bytes)
-	return c.err
+	return nil
+}
+
+// check compares the shape of a lookup table; nil passes.
+func (t *Table16) check(name string, rows, cols int, c *sectionChecker) error {
+	if t == nil {
+		return nil
+	}
+	if t.Rows != rows || t.Cols != cols {
+		return fmt.Errorf("%s: expected shape [%d, %d], found [%d, %d]", name, rows, cols, t.Rows, t.Cols)
+	}
+	c.want(name+" codes", t.Codes, 2*int64(rows)*int64(cols))
+	c.want(name+" m", t.M, 2*int64(rows))
+	c.want(name+" k", t.K, int64(rows))
+	return nil
 }
 
 // sectionChecker compares section lengths and positions; the first fault stays.

@@ -11,8 +11,16 @@ import (
 	"unsafe"
 
 	"github.com/illm-go/illm/pkg/di"
+	"github.com/illm-go/illm/pkg/dyadic"
 	"github.com/illm-go/illm/pkg/mmap"
 	"github.com/illm-go/illm/pkg/quant"
+)
+
+// Limits of the payload's integers, below which no operator of package di overflows.
+const (
+	maxBias  = 1 << 23
+	maxGamma = 1 << 23
+	maxBeta  = 1 << 59
 )
 
 // File is an open artefact. Its slices are views of the mapped file and die
@@ -27,6 +35,7 @@ type File struct {
 	pro     prologue
 	linears map[string]*Linear
 	norms   map[string]*Norm
+	heads   map[string]*HeadNorm
 	glus    map[string]*GLU
 }
 
@@ -75,6 +84,10 @@ func parse(data []byte) (*File, error) {
 
 func (f *File) index() {
 	f.linears, f.norms, f.glus = map[string]*Linear{}, map[string]*Norm{}, map[string]*GLU{}
+	f.heads = map[string]*HeadNorm{}
+	for i := range f.Header.HeadNorms {
+		f.heads[f.Header.HeadNorms[i].Name] = &f.Header.HeadNorms[i]
+	}
 	for i := range f.Header.Linears {
 		f.linears[f.Header.Linears[i].Name] = &f.Header.Linears[i]
 	}
@@ -126,6 +139,11 @@ func (f *File) Linear(name string, out, in int) (*quant.Linear, error) {
 	}
 	if e.Bias.Bytes > 0 {
 		l.Bias = view[int32](f.bytes(e.Bias))
+		for j, b := range l.Bias {
+			if b <= -maxBias || b >= maxBias {
+				return nil, fmt.Errorf("artifact: %s: linear %q: bias of channel %d is %d: expected below 2^23 in magnitude: %w", f.Path, name, j, b, ErrCorrupt)
+			}
+		}
 	}
 	return l, nil
 }
@@ -140,10 +158,37 @@ func (f *File) Norm(name string, n int) (*di.Norm, error) {
 		return nil, fmt.Errorf("artifact: %s: norm %q: expected %d channels, found %d", f.Path, name, n, e.N)
 	}
 	d := &di.Norm{Gamma: view[int32](f.bytes(e.Gamma)), KGamma: e.KGamma, E: e.E, Layer: e.Layer, KR: f.Header.KR}
+	if err := f.checkGamma(name, d.Gamma); err != nil {
+		return nil, err
+	}
 	if e.Beta.Bytes > 0 {
 		d.Beta = view[int64](f.bytes(e.Beta))
+		for c, b := range d.Beta {
+			if b <= -maxBeta || b >= maxBeta {
+				return nil, fmt.Errorf("artifact: %s: norm %q: beta of channel %d is %d: expected below 2^59 in magnitude: %w", f.Path, name, c, b, ErrCorrupt)
+			}
+		}
 	}
 	return d, nil
+}
+
+func (f *File) checkGamma(name string, gamma []int32) error {
+	for c, g := range gamma {
+		if g < -maxGamma || g > maxGamma {
+			return fmt.Errorf("artifact: %s: norm %q: gamma of channel %d is %d: expected at most 2^23 in magnitude: %w", f.Path, name, c, g, ErrCorrupt)
+		}
+	}
+	return nil
+}
+
+// HeadNorm returns the head norm of that name, nil where the model has none.
+func (f *File) HeadNorm(name string) (*di.HeadNorm, error) {
+	e := f.heads[name]
+	if e == nil {
+		return nil, nil
+	}
+	d := &di.HeadNorm{Gamma: view[int32](f.bytes(e.Gamma)), KGamma: e.KGamma, Eps: dyadic.Scale{M: e.EpsM, K: e.EpsK}}
+	return d, f.checkGamma(name, d.Gamma)
 }
 
 // GLU returns the act-smooth factors of that name; without any, α = 1.
@@ -159,15 +204,19 @@ func (f *File) GLU(name string, n int) (*di.GLU, error) {
 }
 
 // Embed16 returns the second embedding table, nil where the artefact has none.
-func (f *File) Embed16() *di.Table16 {
-	e := f.Header.Embed16
+func (f *File) Embed16() *di.Table16 { return f.table16(f.Header.Embed16) }
+
+// Positions16 returns the table of learned positions of emb16, nil where the artefact has none.
+func (f *File) Positions16() *di.Table16 { return f.table16(f.Header.Positions16) }
+
+func (f *File) table16(e *Table16) *di.Table16 {
 	if e == nil {
 		return nil
 	}
 	return &di.Table16{Rows: e.Rows, Cols: e.Cols, Codes: view[int16](f.bytes(e.Codes)), M: view[uint16](f.bytes(e.M)), K: view[int8](f.bytes(e.K))}
 }
 
-// Phi returns the RoPE phases per position, in turns of 2^-64.
+// Phi returns the RoPE phases per position, in turns of 2^-64; none for learned positions.
 func (f *File) Phi() []uint64 { return view[uint64](f.bytes(f.Header.Phi)) }
 
 // Tokenizer returns the marshalled tokenizer, empty where the model has none.

@@ -18,6 +18,7 @@
 //	h ─ Norm ─ X ─ gemm q,k,v ─ Accumulate ─ T ─┬─ RoPE.Rotate ─ Requant ─ Q, K'
 //	                                            └───────────────── Requant ─ V'
 //	Q,K' ─ gemm ─ Scores ─ S ─ Softmax ─ e ─ Weights ─ N ─ gemm with V' ─ Merge ─ U ─ Requant ─ X
+//	OPT: no RoPE; biases in Accumulate; h ─ Norm ─ X ─ gemm up ─ Accumulate ─ ReLU ─ X ─ gemm down
 //	X ─ gemm o ─ Accumulate ─ T ─ AddResidual ─ h
 //	h ─ Norm ─ X ─ gemm gate,up ─ Accumulate ─ Requant ─ SwiGLU ─ X ─ gemm down ─ Accumulate ─ AddResidual ─ h
 //	h ─ Norm ─ X ─ gemm head ─ Accumulate ─ T: logits ─ Argmax, Sampler, LogitHash
@@ -33,8 +34,9 @@
 //	values.go      Weights, Merge   probabilities folded with the values' scales, heads merged
 //	norm.go        NormRow          DI-RMSNorm, DI-LayerNorm; HeadNorm for q and k
 //	swiglu.go      SwiGLU           DI-SwiGLU with a two-branch sigmoid
+//	relu.go        ReLU             max(T, 0) before its requantisation
 //	residual.go    AddResidual      DI-Add
-//	embed.go       Embed            embedding rows on the residual grid
+//	embed.go       Embed            embedding and position rows on the residual grid
 //	sampler.go     Sampler          greedy, temperature, top-k, top-p from integer logits
 //	hash.go        LogitHash        one number for "same bits"
 //	operators.go   Operators        the interface that an ablation replaces, and its integer form

@@ -40,7 +40,24 @@ func embedBytes(h []int32, table *quant.Linear, id, n int) {
 	}
 }
 
-// Table16 is the second embedding table of emb16: int16 codes, symmetric, row-major, one dyadic scale a row.
+// AddEmbed adds row id of a table of learned positions to h, as Embed does a token's row: each is rounded to the grid once,
+// and the sum saturates to ±(2^31−1).
+func AddEmbed(h []int32, table *quant.Linear, id int, kr int32) (saturated int) {
+	if uint(id) >= uint(table.Out) || len(h) != table.In {
+		panic(errEmbed)
+	}
+	m, n := int64(table.M[id]), int(table.KW-kr)
+	z := int(table.Zero[id])
+	for c := range h {
+		var sat bool
+		if h[c], sat = addSat(h[c], int64(table.Code(id, c)-z)*m, n); sat {
+			saturated++
+		}
+	}
+	return saturated
+}
+
+// Table16 is a lookup table of emb16: int16 codes, symmetric, row-major, one dyadic scale a row.
 type Table16 struct {
 	Rows, Cols int
 	Codes      []int16
@@ -50,13 +67,19 @@ type Table16 struct {
 
 // Embed16 is Embed for a Table16: h_c = E·m·2^(kr−k).
 func Embed16(h []int32, table *Table16, id int, kr int32) (saturated int) {
+	clear(h)
+	return AddEmbed16(h, table, id, kr)
+}
+
+// AddEmbed16 is AddEmbed for a Table16.
+func AddEmbed16(h []int32, table *Table16, id int, kr int32) (saturated int) {
 	if uint(id) >= uint(table.Rows) || len(h) != table.Cols {
 		panic(errEmbed)
 	}
 	m, n := int64(table.M[id]), int(table.K[id])-int(kr)
 	for c, e := range table.Codes[id*table.Cols:][:len(h)] {
 		var sat bool
-		if h[c], sat = addSat(0, int64(e)*m, n); sat {
+		if h[c], sat = addSat(h[c], int64(e)*m, n); sat {
 			saturated++
 		}
 	}

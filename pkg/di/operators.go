@@ -25,6 +25,9 @@ type Worker interface {
 	Softmax(e []int32, s []int64, lo, hi int64, m uint32, k int32)
 	// SwiGLU sets dst to the codes, 2…8 bits, of gate·σ(gate)·up.
 	SwiGLU(dst []uint8, gate, up Row, p *GLU, bits int) quant.RowParams
+	// ReLU sets dst[:len(t)] to the codes, 2…8 bits, of max(t, 0) for a row in steps of m/2^k whose range is
+	// lo = min(0, min t), hi = max(0, max t). It may change t.
+	ReLU(dst []uint8, t []int64, lo, hi int64, m uint32, k int32, bits int) quant.RowParams
 }
 
 // Row is one quantised row: Codes16 for widths above 8 bits, else Codes; true columns only.

@@ -10,7 +10,7 @@ import (
 // AddResidual adds a linear's row T to the residual stream (DI-Add): h += T·m/2^k on the grid 2^−kr, saturating to
 // ±(2^31−1). It returns how many elements saturated, which a calibrated model never sees.
 //
-// In: T int64, |T| < 2^55, in steps of m/2^k, m < 2^16. Error: half a step of the grid an add; no drift, since the
+// In: T int64, |T| < 2^60, in steps of m/2^k, m < 2^16. Error: half a step of the grid an add; no drift, since the
 // scale never changes over the layers.
 //
 // Source: I-LLM, DI-Add. Departure: one 32-bit grid of three bits headroom instead of 16 bits a channel.

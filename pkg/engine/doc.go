@@ -15,6 +15,11 @@
 //	└─────────────────────────────────────────────────────────────────────────┘
 //	h ─DI-Norm─▶ X u8 ─head─▶ T int64 [V] with one scale m/2^k
 //
+// The family "opt" differs in three places: h starts as embedding + learned
+// position row and nothing rotates, DI-Norm is DI-LayerNorm with β, and the MLP is
+// up ─ReLU─▶ X u8 ─ down. Biases enter T in DI-MatMul wherever the artefact lists
+// them; q and k pass a DI-RMSNorm per head before RoPE where it lists head norms.
+//
 // Every arrow into a u8 is a dynamic requantisation: codes, zero point and dyadic
 // scale come from the row itself. The operators are package di's; Options may
 // replace the non-linear ones.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/illm-go/illm/pkg/artifact"
 	"github.com/illm-go/illm/pkg/di"
+	"github.com/illm-go/illm/pkg/model"
 	"github.com/illm-go/illm/pkg/model/tokenizer"
 	"github.com/illm-go/illm/pkg/quant"
 	"github.com/illm-go/illm/pkg/simd/gemm"
@@ -45,16 +46,23 @@ type Model struct {
 	head    *quant.Linear
 	embed16 *di.Table16
 	final   *di.Norm
+
+	// positions: phases of RoPE, or learned rows in one of two forms
 	phi     []uint64
+	place   *quant.Linear
+	place16 *di.Table16
 	ropeMu  sync.Mutex
 	table   *di.RoPE // of the largest session so far
 	tok     *tokenizer.Tokenizer
 }
 
+// block holds one decoder block. gate and glu are nil where the MLP is down(ReLU(up(x))), the head norms where q and k
+// have none.
 type block struct {
 	attnNorm, mlpNorm          *di.Norm
 	q, k, v, o, gate, up, down *quant.Linear
 	glu                        *di.GLU
+	qNorm, kNorm               *di.HeadNorm
 }
 
 // New loads the artefact's tables. The artefact must stay open while the model is used.
@@ -114,6 +122,13 @@ func (m *Model) load() (err error) {
 		}
 		return d
 	}
+	headNorm := func(name string) (d *di.HeadNorm) {
+		if err == nil {
+			d, err = m.art.HeadNorm(name)
+		}
+		return d
+	}
+	opt := m.art.Header.Architecture == model.OPT
 	m.blocks = make([]block, m.layers)
 	for i := range m.blocks {
 		p := fmt.Sprintf("model.layers.%d.", i)
@@ -122,8 +137,12 @@ func (m *Model) load() (err error) {
 		b.q = linear(p+"self_attn.q_proj", m.heads*m.d, m.hidden)
 		b.k, b.v = linear(p+"self_attn.k_proj", m.kv*m.d, m.hidden), linear(p+"self_attn.v_proj", m.kv*m.d, m.hidden)
 		b.o = linear(p+"self_attn.o_proj", m.hidden, m.heads*m.d)
-		b.gate, b.up = linear(p+"mlp.gate_proj", m.ffn, m.hidden), linear(p+"mlp.up_proj", m.ffn, m.hidden)
-		b.down = linear(p+"mlp.down_proj", m.hidden, m.ffn)
+		b.qNorm, b.kNorm = headNorm(p+"self_attn.q_norm"), headNorm(p+"self_attn.k_norm")
+		b.up, b.down = linear(p+"mlp.up_proj", m.ffn, m.hidden), linear(p+"mlp.down_proj", m.hidden, m.ffn)
+		if opt {
+			continue
+		}
+		b.gate = linear(p+"mlp.gate_proj", m.ffn, m.hidden)
 		if err == nil {
 			b.glu, err = m.art.GLU(p+"mlp", m.ffn)
 		}
@@ -140,6 +159,11 @@ func (m *Model) load() (err error) {
 	if m.embed16 != nil && tied { // the 8-bit table serves the head alone
 		m.embed = nil
 	}
+	if opt {
+		if m.place16 = m.art.Positions16(); m.place16 == nil {
+			m.place = linear(artifact.Positions, m.maxCtx, m.hidden)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -152,8 +176,11 @@ func (m *Model) load() (err error) {
 	return nil
 }
 
-// rope returns rotary tables for at least n positions, made once for all sessions.
+// rope returns rotary tables for at least n positions, made once for all sessions; nil where positions are learned.
 func (m *Model) rope(n int) *di.RoPE {
+	if len(m.phi) == 0 {
+		return nil
+	}
 	m.ropeMu.Lock()
 	defer m.ropeMu.Unlock()
 	if m.table == nil || m.table.Positions() < n {

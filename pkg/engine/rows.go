@@ -11,7 +11,7 @@ type worker struct {
 	ops    di.Worker
 	x      *quant.Acts // inputs of the linears behind a norm and of o
 	y      *quant.Acts // input of down
-	gate   *quant.Acts // one row each
+	gate   *quant.Acts // one row each; nil without a gate
 	up     *quant.Acts
 	acc    []int32 // [rows, widest set of products]
 	t      []int64 // one row of T
@@ -31,11 +31,15 @@ func newWorker(m *Model, rows, capacity int) *worker {
 	w := &worker{
 		ops: m.ops.NewWorker(max(m.hidden, m.ffn, capacity)),
 		x:   quant.NewActs(rows, max(m.hidden, m.heads*m.d), m.widths.Act), y: quant.NewActs(rows, m.ffn, m.widths.Act),
-		gate: quant.NewActs(1, m.ffn, m.widths.GLU), up: quant.NewActs(1, m.ffn, m.widths.GLU),
 		t: make([]int64, max(m.hidden, m.heads*m.d, m.ffn)), kvCode: make([]uint8, (m.d+7)&^7),
 	}
+	wide := gemm.Pad(m.ffn)
+	if m.blocks[0].gate != nil {
+		w.gate, w.up = quant.NewActs(1, m.ffn, m.widths.GLU), quant.NewActs(1, m.ffn, m.widths.GLU)
+		wide *= 2
+	}
 	qkv := gemm.Pad(m.heads*m.d) + 2*gemm.Pad(m.kv*m.d)
-	w.acc = make([]int32, rows*max(qkv, 2*gemm.Pad(m.ffn), gemm.Pad(m.hidden)))
+	w.acc = make([]int32, rows*max(qkv, wide, gemm.Pad(m.hidden)))
 	return w
 }
 
@@ -65,6 +69,7 @@ func (s *Session) residual(i int) []int32 {
 	return s.h[i*s.m.hidden : (i+1)*s.m.hidden]
 }
 
+// embedRows starts the residual rows of b: the token's row, and the position's where positions are learned.
 func (s *Session) embedRows(b span) {
 	for i := b.from; i < b.to; i++ {
 		var n int
@@ -72,6 +77,12 @@ func (s *Session) embedRows(b span) {
 			n = di.Embed16(s.residual(i), t, int(s.ids[i]), s.m.kr)
 		} else {
 			n = di.Embed(s.residual(i), s.m.embed, int(s.ids[i]), s.m.kr)
+		}
+		switch {
+		case s.m.place16 != nil:
+			n += di.AddEmbed16(s.residual(i), s.m.place16, s.pos+i, s.m.kr)
+		case s.m.place != nil:
+			n += di.AddEmbed(s.residual(i), s.m.place, s.pos+i, s.m.kr)
 		}
 		if n > 0 {
 			s.saturated.Add(int64(n))
@@ -102,11 +113,11 @@ func (s *Session) qkvRows(w *worker, b span, blk *block, cache []*kvCache) {
 		for h := range m.heads {
 			at := h*s.rows + b.from + i
 			code := s.q[at*s.dstride:][:m.d]
-			s.qp[at] = s.rotated(t, code, accQ[i*ldq+h*m.d:][:m.d], p, blk.q, h, pos, m.widths.Query)
+			s.qp[at] = s.placed(t, code, accQ[i*ldq+h*m.d:][:m.d], p, blk.q, blk.qNorm, h, pos, m.widths.Query)
 		}
 		for g := range m.kv {
 			code := w.kvCode[:m.d]
-			kp := s.rotated(t, code, accK[i*ldk+g*m.d:][:m.d], p, blk.k, g, pos, m.widths.KV)
+			kp := s.placed(t, code, accK[i*ldk+g*m.d:][:m.d], p, blk.k, blk.kNorm, g, pos, m.widths.KV)
 			cache[g].setKey(pos, code, kp)
 			lo, hi := di.Accumulate(t, accV[i*ldk+g*m.d:][:m.d], p, blk.v, g*m.d)
 			vp := di.Requant(code, t, lo, hi, p.M, p.K+blk.v.KW, m.widths.KV, m.spec.MantissaBits)
@@ -115,11 +126,17 @@ func (s *Session) qkvRows(w *worker, b span, blk *block, cache []*kvCache) {
 	}
 }
 
-// rotated turns one head's accumulators into rotated, requantised codes.
-func (s *Session) rotated(t []int64, code []uint8, acc []int32, p quant.RowParams, l *quant.Linear, head, pos, bits int) quant.RowParams {
+// placed turns one head's accumulators of q or k into requantised codes, normed and rotated where the model does so.
+func (s *Session) placed(t []int64, code []uint8, acc []int32, p quant.RowParams, l *quant.Linear, norm *di.HeadNorm, head, pos, bits int) quant.RowParams {
 	lo, hi := di.Accumulate(t, acc, p, l, head*s.m.d)
-	k, lo, hi := s.rope.Rotate(t, lo, hi, p.K+l.KW, pos)
-	return di.Requant(code, t, lo, hi, p.M, k, bits, s.m.spec.MantissaBits)
+	m, k := p.M, p.K+l.KW
+	if norm != nil {
+		m, k, lo, hi = norm.Apply(t, lo, hi, m, k)
+	}
+	if s.rope != nil {
+		k, lo, hi = s.rope.Rotate(t, lo, hi, k, pos)
+	}
+	return di.Requant(code, t, lo, hi, m, k, bits, s.m.spec.MantissaBits)
 }
 
 // outputRows merges the heads, requantises and adds the output projection to
@@ -163,6 +180,17 @@ func (s *Session) mlpRows(w *worker, b span, blk *block) {
 	m, rows := s.m, b.to-b.from
 	s.normRows(w, b, blk.mlpNorm, m.widths.Act)
 	ld := gemm.Pad(m.ffn)
+	if blk.gate == nil {
+		acc, t := w.acc[:rows*ld], w.t[:m.ffn]
+		s.multiplyAll(w.x.Codes, w.x.Stride, rows, product{blk.up, acc, ld})
+		for i := range rows {
+			p := w.x.Params[i]
+			lo, hi := di.Accumulate(t, acc[i*ld:][:m.ffn], p, blk.up, 0)
+			w.y.Params[i] = w.ops.ReLU(w.y.Row(i)[:m.ffn], t, lo, hi, p.M, p.K+blk.up.KW, m.widths.Act)
+		}
+		s.addProduct(w, b, w.y, blk.down)
+		return
+	}
 	accG, accU := w.acc[:rows*ld], w.acc[rows*ld:2*rows*ld]
 	s.multiplyAll(w.x.Codes, w.x.Stride, rows, product{blk.gate, accG, ld}, product{blk.up, accU, ld})
 	for i := range rows {

@@ -8,11 +8,16 @@
 //	          lo = min(0, min W_j), hi = max(0, max W_j), s_j = (hi − lo)/(2^n − 1),
 //	          z_j = round(−lo/s_j), code = clamp(round(W/s_j) + z_j, 0, 2^n − 1)
 //	scales    M_j = round(s_j·2^k_w) < 2^24 with one k_w a matrix, the largest that fits
-//	q         its scales take the 1/√d of attention; codes are unchanged
+//	biases    B_j = round(b_j·2^k_b) below 2^23 with one k_b a vector, the largest that fits
+//	q         its scales and its bias take the 1/√d of attention; codes are unchanged.
+//	          Where q and k are normed per head, the norm of q takes it instead
 //	norms     Γ_c = round(γ_c·√n/f_c · 2^k_Γ), |Γ_c| ≤ 2^23; f is the smoothing
-//	          factor of the linears behind the norm; E = round(ε·n·4^k_r)
+//	          factor of the linears behind the norm; E = round(ε·n·4^k_r).
+//	          LayerNorm: β_c = round(β·2^(30+k_Γ)) below 2^59, the same k_Γ for both
+//	q/k norms Γ over head_dim, for all heads; (m_ε, k_ε) = fit(ε·d)
 //	GLU       α_c = round(2^k_α/f_c) < 2^20 where an act-smooth factor is used
 //	RoPE      φ_i = round(2^64·θ_i/2π), θ_i = base^(−2i/d)
+//	positions learned rows at the embedding's width, a 16-bit table with emb16
 //	residual  k_r = min(18, 28 − ⌈log2 max|h|⌉), from a calibration pass
 //
 // Rounding is half away from zero throughout. Weights are read as float32 and

@@ -5,30 +5,34 @@ import (
 	"fmt"
 
 	"github.com/illm-go/illm/pkg/artifact"
-	"github.com/illm-go/illm/pkg/model"
 )
 
-// writeEmbed16 writes the 16-bit embedding table of emb16.
-func writeEmbed16(w *artifact.Writer, h *artifact.Header, m *model.Model) error {
+// writeTables16 writes the lookup tables of emb16: the embedding's and, where positions are learned, theirs.
+func writeTables16(w *artifact.Writer, h *artifact.Header, m *Input) (err error) {
 	c := m.Config
-	const name = "model.embed_tokens.weight"
-	v, err := m.Float32(name, nil)
-	if err != nil {
+	if h.Embed16, err = writeTable16(w, m, artifact.Embedding+".weight", c.Vocab, c.Vocab); err != nil || c.Rotary() {
 		return err
 	}
-	if len(v) != c.Vocab*c.Hidden {
-		return fmt.Errorf("%s: expected %d values for shape [%d, %d], found %d", name, c.Vocab*c.Hidden, c.Vocab, c.Hidden, len(v))
+	h.Positions16, err = writeTable16(w, m, artifact.Positions+".weight", c.MaxContext, h.MaxContext)
+	return err
+}
+
+// writeTable16 writes the first rows of a tensor [have, hidden].
+func writeTable16(w *artifact.Writer, m *Input, name string, have, rows int) (*artifact.Table16, error) {
+	n := m.Config.Hidden
+	v, err := vector(m, name, have*n)
+	if err != nil {
+		return nil, err
 	}
-	codes := make([]int16, len(v))
-	ms, ks := make([]byte, 2*c.Vocab), make([]byte, c.Vocab)
-	for j := range c.Vocab {
-		mant, k, err := quantizeRow16(codes[j*c.Hidden:(j+1)*c.Hidden], v[j*c.Hidden:(j+1)*c.Hidden])
+	codes := make([]int16, rows*n)
+	ms, ks := make([]byte, 2*rows), make([]byte, rows)
+	for j := range rows {
+		mant, k, err := quantizeRow16(codes[j*n:(j+1)*n], v[j*n:(j+1)*n])
 		if err != nil {
-			return fmt.Errorf("%s: row %d: %w", name, j, err)
+			return nil, fmt.Errorf("%s: row %d: %w", name, j, err)
 		}
 		binary.LittleEndian.PutUint16(ms[2*j:], mant)
 		ks[j] = byte(k)
 	}
-	h.Embed16 = &artifact.Table16{Rows: c.Vocab, Cols: c.Hidden, Codes: w.Int16s(codes), M: w.Bytes(ms), K: w.Bytes(ks)}
-	return nil
+	return &artifact.Table16{Rows: rows, Cols: n, Codes: w.Int16s(codes), M: w.Bytes(ms), K: w.Bytes(ks)}, nil
 }

@@ -2,13 +2,14 @@ package ptq
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"sync"
 
 	"github.com/illm-go/illm/pkg/artifact"
+	"github.com/illm-go/illm/pkg/floatref"
 	"github.com/illm-go/illm/pkg/model"
+	"github.com/illm-go/illm/pkg/model/tokenizer"
 	"github.com/illm-go/illm/pkg/quant"
 )
 
@@ -27,23 +28,42 @@ type Options struct {
 	Progress func(done, total int, what string) // called after each tensor, one call at a time
 }
 
-// job is one tensor to quantise and where its description goes.
+// Input is a float model as QuantizeFrom takes it: weights that need not lie in a file as they are.
+type Input struct {
+	Config    model.Config
+	Weights   floatref.Source      // by canonical names
+	Tokenizer *tokenizer.Tokenizer // nil: the artefact has none
+	Hash      string               // identifies the weights, in hex
+}
+
+// job is one matrix to quantise and where its description goes.
 type job struct {
 	name    string // of the tensor, without ".weight"
 	out, in int
 	bits    int
 	extra   float64
+	bias    bool
 }
 
 // Quantize writes the artefact of m at path: weights rounded to nearest at the
-// widths of spec, norms, RoPE phases, residual grid from cal, tokenizer. It
-// returns the artefact's identity. The same model, widths and calibration give
-// the same bytes, whatever the machine and the number of threads.
+// widths of spec, biases, norms, positions (RoPE phases or learned rows), residual
+// grid from cal, tokenizer. It returns the artefact's identity. The same model,
+// widths and calibration give the same bytes, whatever the machine and the number
+// of threads.
 //
 // Errors: a weight that is no finite number (with tensor and channel), a tensor
 // of another shape than the configuration says, a full disk. Nothing is left at
 // path then.
 func Quantize(ctx context.Context, m *model.Model, spec quant.Spec, cal Calibration, path string, opt Options) (id string, err error) {
+	source, err := m.Hash()
+	if err != nil {
+		return "", fmt.Errorf("ptq: hash of the model: %w", err)
+	}
+	return QuantizeFrom(ctx, Input{Config: m.Config, Weights: m, Tokenizer: m.Tokenizer, Hash: source}, spec, cal, path, opt)
+}
+
+// QuantizeFrom is Quantize of weights from any source.
+func QuantizeFrom(ctx context.Context, m Input, spec quant.Spec, cal Calibration, path string, opt Options) (id string, err error) {
 	if err := spec.Validate(); err != nil {
 		return "", fmt.Errorf("ptq: %w", err)
 	}
@@ -54,31 +74,31 @@ func Quantize(ctx context.Context, m *model.Model, spec quant.Spec, cal Calibrat
 	if err != nil {
 		return "", fmt.Errorf("ptq: %w", err)
 	}
-	source, err := m.Hash()
-	if err != nil {
-		return "", fmt.Errorf("ptq: hash of the model: %w", err)
-	}
 	c := m.Config
-	h := &artifact.Header{Architecture: "llama", Name: opt.Name, Layers: c.Layers, Hidden: c.Hidden, Heads: c.Heads, KVHeads: c.KVHeads,
+	h := &artifact.Header{Architecture: c.Architecture, Name: opt.Name, Layers: c.Layers, Hidden: c.Hidden, Heads: c.Heads, KVHeads: c.KVHeads,
 		HeadDim: c.HeadDim, FFN: c.FFN, Vocab: c.Vocab, MaxContext: min(c.MaxContext, maxContext), TiedHead: c.TiedHead, BOS: c.BOS, EOS: c.EOS,
-		Spec: spec, KR: kr, Method: "rtn", Semantics: Semantics, Source: source, Calibration: cal.Hash}
+		Spec: spec, KR: kr, Method: "rtn", Semantics: Semantics, Source: m.Hash, Calibration: cal.Hash}
 	w, err := artifact.Create(path)
 	if err != nil {
 		return "", fmt.Errorf("ptq: %w", err)
 	}
 	defer w.Abort()
-	if err := writeLinears(ctx, w, h, m, opt); err != nil {
+	err = writeLinears(ctx, w, h, &m, opt)
+	if err == nil && spec.Recipe.Emb == 16 {
+		err = writeTables16(w, h, &m)
+	}
+	if err == nil {
+		err = writeNorms(w, h, &m)
+	}
+	if err == nil {
+		err = writeHeadNorms(w, h, &m)
+	}
+	if err != nil {
 		return "", fmt.Errorf("ptq: quantise: %w", err)
 	}
-	if spec.Recipe.Emb == 16 {
-		if err := writeEmbed16(w, h, m); err != nil {
-			return "", fmt.Errorf("ptq: quantise: %w", err)
-		}
+	if c.Rotary() {
+		h.Phi = w.Uint64s(phases(c.RopeFrequencies()))
 	}
-	if err := writeNorms(w, h, m); err != nil {
-		return "", fmt.Errorf("ptq: quantise: %w", err)
-	}
-	h.Phi = w.Uint64s(phases(c.RopeFrequencies()))
 	if m.Tokenizer != nil {
 		h.Tokenizer = w.Bytes(m.Tokenizer.Marshal())
 	}
@@ -88,31 +108,42 @@ func Quantize(ctx context.Context, m *model.Model, spec quant.Spec, cal Calibrat
 // jobs lists the matrices in the order of the file.
 func jobs(c model.Config, r quant.Recipe) []job {
 	var list []job
+	add := func(name string, out, in, bits int, extra float64, bias bool) {
+		list = append(list, job{name, out, in, bits, extra, bias})
+	}
 	if r.Emb != 16 {
-		list = append(list, job{"model.embed_tokens", c.Vocab, c.Hidden, r.Emb, 1})
+		add(artifact.Embedding, c.Vocab, c.Hidden, r.Emb, 1, false)
+		if !c.Rotary() {
+			add(artifact.Positions, min(c.MaxContext, maxContext), c.Hidden, r.Emb, 1, false)
+		}
 	} else if c.TiedHead { // the head keeps its own table
-		list = append(list, job{"model.embed_tokens", c.Vocab, c.Hidden, r.Head, 1})
+		add(artifact.Embedding, c.Vocab, c.Hidden, r.Head, 1, false)
+	}
+	query := inverseRoot(c.HeadDim)
+	if c.HeadNorm { // 1/√d is in the norm behind W_q
+		query = 1
 	}
 	for i := range c.Layers {
 		p := fmt.Sprintf("model.layers.%d.", i)
-		list = append(list,
-			job{p + "self_attn.q_proj", c.Heads * c.HeadDim, c.Hidden, r.Weight, inverseRoot(c.HeadDim)},
-			job{p + "self_attn.k_proj", c.KVHeads * c.HeadDim, c.Hidden, r.Weight, 1},
-			job{p + "self_attn.v_proj", c.KVHeads * c.HeadDim, c.Hidden, r.Weight, 1},
-			job{p + "self_attn.o_proj", c.Hidden, c.Heads * c.HeadDim, r.Weight, 1},
-			job{p + "mlp.gate_proj", c.FFN, c.Hidden, r.Weight, 1},
-			job{p + "mlp.up_proj", c.FFN, c.Hidden, r.Weight, 1},
-			job{p + "mlp.down_proj", c.Hidden, c.FFN, r.Weight, 1})
+		add(p+"self_attn.q_proj", c.Heads*c.HeadDim, c.Hidden, r.Weight, query, c.QKVBias)
+		add(p+"self_attn.k_proj", c.KVHeads*c.HeadDim, c.Hidden, r.Weight, 1, c.QKVBias)
+		add(p+"self_attn.v_proj", c.KVHeads*c.HeadDim, c.Hidden, r.Weight, 1, c.QKVBias)
+		add(p+"self_attn.o_proj", c.Hidden, c.Heads*c.HeadDim, r.Weight, 1, c.OutBias)
+		if c.Gated() {
+			add(p+"mlp.gate_proj", c.FFN, c.Hidden, r.Weight, 1, c.MLPBias)
+		}
+		add(p+"mlp.up_proj", c.FFN, c.Hidden, r.Weight, 1, c.MLPBias)
+		add(p+"mlp.down_proj", c.Hidden, c.FFN, r.Weight, 1, c.MLPBias)
 	}
 	if !c.TiedHead {
-		list = append(list, job{"lm_head", c.Vocab, c.Hidden, r.Head, 1})
+		add("lm_head", c.Vocab, c.Hidden, r.Head, 1, false)
 	}
 	return list
 }
 
 // writeLinears quantises the matrices on several workers and writes them in
 // order; only a few are in memory at a time.
-func writeLinears(ctx context.Context, w *artifact.Writer, h *artifact.Header, m *model.Model, opt Options) error {
+func writeLinears(ctx context.Context, w *artifact.Writer, h *artifact.Header, m *Input, opt Options) error {
 	threads := opt.Threads
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
@@ -164,6 +195,9 @@ func writeLinears(ctx context.Context, w *artifact.Writer, h *artifact.Header, m
 		if j.bits == 8 {
 			e.SumW = w.Int32s(r.q.sumW)
 		}
+		if j.bias {
+			e.KB, e.Bias = r.q.kb, w.Int32s(r.q.bias)
+		}
 		h.Linears = append(h.Linears, e)
 		<-slots
 		if opt.Progress != nil {
@@ -173,40 +207,23 @@ func writeLinears(ctx context.Context, w *artifact.Writer, h *artifact.Header, m
 	return nil
 }
 
-func quantizeTensor(m *model.Model, j job) (*matrix, error) {
+func quantizeTensor(m *Input, j job) (*matrix, error) {
 	name := j.name + ".weight"
-	v, err := m.Float32(name, nil)
+	v, err := m.Weights.Float32(name, nil)
 	if err != nil {
 		return nil, err
 	}
-	return quantizeRows(name, v, j.out, j.in, j.bits, j.extra)
-}
-
-// writeNorms writes Γ of every norm: the smoothing factors of the linears behind it belong here.
-func writeNorms(w *artifact.Writer, h *artifact.Header, m *model.Model) error {
-	c := m.Config
-	e, err := normEpsilon(c.NormEpsText, c.Hidden, h.KR)
-	if err != nil {
-		return err
+	if c := m.Config; j.name == artifact.Positions && len(v) == c.MaxContext*j.in {
+		v = v[:j.out*j.in] // rows beyond the engine's longest context are never read
 	}
-	var names []string
-	for i := range c.Layers {
-		p := fmt.Sprintf("model.layers.%d.", i)
-		names = append(names, p+"input_layernorm", p+"post_attention_layernorm")
+	q, err := quantizeRows(name, v, j.out, j.in, j.bits, j.extra)
+	if err != nil || !j.bias {
+		return q, err
 	}
-	for _, name := range append(names, "model.norm") {
-		gamma, err := m.Float32(name+".weight", nil)
-		if err != nil {
-			return err
-		}
-		if len(gamma) != c.Hidden {
-			return fmt.Errorf("%s: expected %d channels, found %d", name, c.Hidden, len(gamma))
-		}
-		g, k, err := normGamma(gamma, nil)
-		if err != nil {
-			return errors.Join(fmt.Errorf("%s", name), err)
-		}
-		h.Norms = append(h.Norms, artifact.Norm{Name: name, N: c.Hidden, KGamma: k, E: e, Gamma: w.Int32s(g)})
+	name = j.name + ".bias"
+	if v, err = m.Weights.Float32(name, nil); err != nil {
+		return nil, err
 	}
-	return nil
+	q.bias, q.kb, err = quantizeBias(name, v, j.out, j.extra)
+	return q, err
 }

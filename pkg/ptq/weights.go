@@ -17,6 +17,8 @@ type matrix struct {
 	m             []int32
 	kw            int32
 	sumW          []int32 // Σ(code − 128), 8 bits only
+	bias          []int32 // nil: none
+	kb            int32
 }
 
 // quantizeRows quantises w [out, in] row by row. extra multiplies every scale

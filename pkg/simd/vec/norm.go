@@ -20,7 +20,7 @@ func Norm(v []int64, h, gamma []int32, s uint, rho int64, n uint) (lo, hi int64)
 // AddResidual adds d = round(round(t[j]/2^16)·m / 2^n), clamped to ±2^31, to h[j], saturating to ±(2^31−1), and
 // returns how many elements either clamp changed.
 //
-// |t| < 2^55, m < 2^16.
+// |t| < 2^60, m < 2^16.
 func AddResidual(h []int32, t []int64, m int64, n uint) (saturated int) {
 	return addResidual(h, t, m, n)
 }

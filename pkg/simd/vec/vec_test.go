@@ -242,7 +242,7 @@ func TestNormPaths(t *testing.T) {
 func TestAddResidualPaths(t *testing.T) {
 	walk(t, func(s *source) []any {
 		h := ints[int32](s, s.n, -1<<31+1, 1<<31-1)
-		x := ints[int64](s, s.n, -1<<54, 1<<54)
+		x := ints[int64](s, s.n, -1<<60+1, 1<<60-1)
 		saturated := AddResidual(h, x, s.between(0, 1<<16-1), uint(s.between(0, 70)))
 		return []any{saturated, h, x}
 	})

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,8 +92,22 @@ func TestBadConfigJSON(t *testing.T) {
 	}{
 		"unknown architecture": {"model_type", "gpt_neox", `model_type "gpt_neox" is unknown`},
 		"activation":           {"hidden_act", "gelu", `hidden_act: expected "silu", found gelu`},
-		"biases":               {"attention_bias", true, "attention_bias: biases are not supported"},
-		"window":               {"sliding_window", 4096, "sliding_window: expected none"},
+		"biases":               {"attention_bias", true, `tensor "model.layers.0.self_attn.q_proj.bias" is missing (expected [24])`},
+		"MLP biases":           {"mlp_bias", true, `tensor "model.layers.0.mlp.gate_proj.bias" is missing (expected [10])`},
+		"window":               {"sliding_window", 63, "sliding_window: expected none or at least max_position_embeddings (64), found 63"},
+		"head size":            {"head_dim", 5, "head size: rotary pairs need an even number, found 5"},
+		"partial rotation":     {"partial_rotary_factor", 0.5, "partial_rotary_factor: expected 1 (all of a head turns), found 0.5"},
+		"partial, new place":   {"rope_parameters", map[string]any{"rope_type": "default", "partial_rotary_factor": 0.25}, "partial_rotary_factor: expected 1 (all of a head turns), found 0.25"},
+		"layer types":          {"layer_types", []string{"full_attention", "sliding_attention"}, `layer_types: expected "full_attention" in all layers, found sliding_attention`},
+		"experts":              {"num_local_experts", 8, "num_local_experts: expected none (mixtures of experts are not supported), found 8"},
+		"experts of qwen":      {"model_type", "qwen3_moe", `model_type "qwen3_moe" is unknown`},
+		"quantised":            {"quantization_config", map[string]any{"quant_method": "gptq"}, `quantization_config: expected none, found quant_method "gptq"`},
+		"yarn":                 {"rope_scaling", map[string]any{"rope_type": "yarn", "factor": 4.0}, `rope_scaling: rope type "yarn" is not supported`},
+		"Mistral's window":     {"model_type", "mistral", "sliding_window"},
+		"Qwen2's biases":       {"model_type", "qwen2", `tensor "model.layers.0.self_attn.q_proj.bias" is missing (expected [24])`},
+		"Qwen3's norms":        {"model_type", "qwen3", `tensor "model.layers.0.self_attn.q_norm.weight" is missing (expected [6])`},
+		"OPT":                  {"model_type", "opt", "feed-forward size: expected 1–1048576, found 0"},
+		"absurd sizes":         {"vocab_size", 1 << 22, `tensor "model.embed_tokens.weight": expected shape [4194304 8] from the configuration, found [7 8]`},
 		"layers negative":      {"num_hidden_layers", -1, "layers: expected 1–4096, found -1"},
 		"layers a string":      {"num_hidden_layers", "two", "config.json"},
 		"more layers":          {"num_hidden_layers", 3, `tensor "model.layers.2.input_layernorm.weight" is missing`},
@@ -110,12 +125,79 @@ func TestBadConfigJSON(t *testing.T) {
 			dir := toyDir(t, false, false)
 			cfg := toyConfig(false)
 			cfg[c.key] = c.value
+			if c.value == "mistral" {
+				cfg["max_position_embeddings"] = 4097 // the absent window is 4096
+			}
 			writeJSON(t, dir, "config.json", cfg)
 			m, err := Open(dir)
 			if err == nil {
 				m.Close()
 			}
 			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want … %s …", err, c.want)
+			}
+		})
+	}
+}
+
+// editConfig changes one field of a saved config.json; nil deletes it.
+func editConfig(t *testing.T, dir, key string, value any) {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := map[string]any{}
+	if err := json.Unmarshal(raw, &cfg); err != nil {
+		t.Fatal(err)
+	}
+	if cfg[key] = value; value == nil {
+		delete(cfg, key)
+	}
+	writeJSON(t, dir, "config.json", cfg)
+}
+
+// TestBadFamilies: what the relatives can say and no forward pass here computes.
+func TestBadFamilies(t *testing.T) {
+	for name, c := range map[string]struct {
+		base, key string
+		value     any
+		want      string // "" if the model opens
+	}{
+		"activation":         {"opt", "activation_function", "gelu", `activation_function: expected "relu", found gelu`},
+		"post-norm":          {"opt", "do_layer_norm_before", false, "do_layer_norm_before: expected true (norms behind the blocks are not supported), found false"},
+		"projection":         {"opt", "word_embed_proj_dim", 4, "word_embed_proj_dim: expected hidden_size (8), found 4"},
+		"no γ and β":         {"opt", "layer_norm_elementwise_affine", false, "layer_norm_elementwise_affine: expected true, found false"},
+		"no final norm":      {"opt", "_remove_final_layer_norm", true, "_remove_final_layer_norm: expected false, found true"},
+		"heads":              {"opt", "num_attention_heads", 3, "num_attention_heads: expected a divisor of hidden_size (8), found 3"},
+		"bias not announced": {"opt", "enable_bias", false, `tensor "model.decoder.layers.0.self_attn.q_proj.bias": the configuration announces none`},
+		"bias missing":       {"opt untied, odd heads", "enable_bias", true, `tensor "model.decoder.layers.0.self_attn.q_proj.bias" is missing (expected [12])`},
+		"positions":          {"opt", "max_position_embeddings", 66, `tensor "model.decoder.embed_positions.weight": expected shape [68 8] from the configuration, found [66 8]`},
+		"vocabulary":         {"opt", "vocab_size", 9, `tensor "model.decoder.embed_tokens.weight": expected shape [9 8] from the configuration, found [7 8]`},
+		"head":               {"opt", "tie_word_embeddings", false, `tensor "lm_head.weight" is missing (expected [7 8])`},
+		"defaults of OPT":    {"opt", "tie_word_embeddings", nil, ""},
+		"more defaults":      {"opt", "enable_bias", nil, ""},
+		"LLaMA with biases":  {"qwen2", "model_type", "llama", `tensor "model.layers.0.self_attn.q_proj.bias": the configuration announces none`},
+		"LLaMA with q norms": {"qwen3", "model_type", "llama", `tensor "model.layers.0.self_attn.q_norm.weight": the configuration announces none`},
+		"window of qwen2":    {"qwen2", "use_sliding_window", true, "use_sliding_window: expected false, found true"},
+		"unused window":      {"qwen2", "sliding_window", 4, ""},
+		"qwen3 with biases":  {"qwen3", "attention_bias", true, "attention_bias: expected false beside head norms, found true"},
+		"qwen3 head size":    {"qwen3", "head_dim", nil, "head_dim: expected a number for qwen3, found none"},
+		"qwen2 head size":    {"qwen2", "head_dim", nil, `tensor "model.layers.0.self_attn.q_proj.weight": expected shape [8 8]`},
+		"mistral":            {"llama", "model_type", "mistral", ""},
+		"window as context":  {"llama", "sliding_window", 64, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, cfg := filepath.Join(t.TempDir(), "m"), saveConfigs()[c.base]
+			if err := Save(dir, cfg, drawSource(cfg), []byte(toyTokenizer), "F32"); err != nil {
+				t.Fatal(err)
+			}
+			editConfig(t, dir, c.key, c.value)
+			m, err := Open(dir)
+			if err == nil {
+				m.Close()
+			}
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want … %s …", err, c.want)
 			}
 		})

@@ -21,7 +21,9 @@ func (m *Model) openGGUF(path string) (tokErr, err error) {
 	if err := m.Config.Validate(); err != nil {
 		return nil, err
 	}
-	err = m.find(func(s spec) string { return s.gguf }, true, func(name string) ([]int, bool) {
+	arch, _ := f.String("general.architecture")
+	permuted := arch == "llama" // conversion leaves the rows of other architectures alone
+	err = m.find(func(s spec) string { return s.gguf }, permuted, func(name string) ([]int, bool) {
 		t, ok := f.Tensor(name)
 		if !ok {
 			return nil, false
@@ -78,44 +80,49 @@ func ggufConfig(f *gguf.File) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	if arch != "llama" {
-		return Config{}, fmt.Errorf("architecture %q is unknown, this build runs \"llama\"", arch)
+	if arch != "llama" && arch != "qwen2" && arch != "qwen3" {
+		return Config{}, fmt.Errorf("architecture %q is unknown, this build runs \"llama\", \"qwen2\" and \"qwen3\"", arch)
 	}
 	c := Config{
-		Architecture: arch,
-		Layers:       r.num("llama.block_count", required),
-		Hidden:       r.num("llama.embedding_length", required),
-		Heads:        r.num("llama.attention.head_count", required),
-		FFN:          r.num("llama.feed_forward_length", required),
-		MaxContext:   r.num("llama.context_length", required),
+		Architecture: LLaMA,
+		QKVBias:      arch == "qwen2",
+		HeadNorm:     arch == "qwen3",
+		Layers:       r.num(arch+".block_count", required),
+		Hidden:       r.num(arch+".embedding_length", required),
+		Heads:        r.num(arch+".attention.head_count", required),
+		FFN:          r.num(arch+".feed_forward_length", required),
+		MaxContext:   r.num(arch+".context_length", required),
 	}
-	c.KVHeads = r.num("llama.attention.head_count_kv", int64(c.Heads))
-	c.NormEpsText, c.NormEps = r.decimal("llama.attention.layer_norm_rms_epsilon", "")
-	_, c.RopeTheta = r.decimal("llama.rope.freq_base", "10000")
+	c.KVHeads = r.num(arch+".attention.head_count_kv", int64(c.Heads))
+	c.NormEpsText, c.NormEps = r.decimal(arch+".attention.layer_norm_rms_epsilon", "")
+	_, c.RopeTheta = r.decimal(arch+".rope.freq_base", "10000")
 	if r.err != nil {
 		return c, r.err
 	}
-	if n := r.num("llama.expert_count", 0); n > 0 {
-		return c, fmt.Errorf("metadata \"llama.expert_count\": mixtures of experts are not supported, found %d experts", n)
+	if n := r.num(arch+".expert_count", 0); n > 0 {
+		return c, fmt.Errorf("metadata \"%s.expert_count\": mixtures of experts are not supported, found %d experts", arch, n)
+	}
+	if n := r.num(arch+".attention.sliding_window", 0); n > 0 && n < c.MaxContext {
+		return c, fmt.Errorf("metadata \"%s.attention.sliding_window\": expected none or at least the context length %d, found %d", arch, c.MaxContext, n)
 	}
 	if c.Heads < 1 || c.Hidden < 1 {
 		return c, c.Validate()
 	}
-	c.HeadDim = r.num("llama.attention.key_length", int64(c.Hidden/c.Heads))
-	if v := r.num("llama.attention.value_length", int64(c.HeadDim)); v != c.HeadDim {
-		return c, fmt.Errorf("metadata \"llama.attention.value_length\": expected the key length %d, found %d", c.HeadDim, v)
+	c.HeadDim = r.num(arch+".attention.key_length", int64(c.Hidden/c.Heads))
+	if v := r.num(arch+".attention.value_length", int64(c.HeadDim)); v != c.HeadDim {
+		return c, fmt.Errorf("metadata \"%s.attention.value_length\": expected the key length %d, found %d", arch, c.HeadDim, v)
 	}
-	if d := r.num("llama.rope.dimension_count", int64(c.HeadDim)); d != c.HeadDim {
-		return c, fmt.Errorf("metadata \"llama.rope.dimension_count\": expected the head size %d (partial rotation is not supported), found %d", c.HeadDim, d)
+	if d := r.num(arch+".rope.dimension_count", int64(c.HeadDim)); d != c.HeadDim {
+		return c, fmt.Errorf("metadata \"%s.rope.dimension_count\": expected the head size %d (partial rotation is not supported), found %d", arch, c.HeadDim, d)
 	}
-	if err := ggufRope(f, r, &c); err != nil {
+	if err := ggufRope(f, r, &c, arch); err != nil {
 		return c, err
 	}
 	t, ok := f.Tensor("token_embd.weight")
 	if !ok || len(t.Shape) != 2 {
 		return c, fmt.Errorf("tensor \"token_embd.weight\" is missing or no matrix: the file is incomplete")
 	}
-	c.Vocab = t.Shape[0] // llama.vocab_size may differ by padding; the rows are what exists
+	c.Vocab = t.Shape[0] // vocab_size may differ by padding; the rows are what exists
 	_, separate := f.Tensor("output.weight")
 	c.TiedHead = !separate
 	ggufSpecial(f, r, &c)
@@ -123,8 +130,8 @@ func ggufConfig(f *gguf.File) (Config, error) {
 }
 
 // ggufRope reads the scaling; rope_freqs.weight (LLaMA 3.1 and later) wins.
-func ggufRope(f *gguf.File, r *metaReader, c *Config) error {
-	const key = "llama.rope.scaling.type"
+func ggufRope(f *gguf.File, r *metaReader, c *Config, arch string) error {
+	key := arch + ".rope.scaling.type"
 	if f.Has(key) {
 		kind, err := f.String(key)
 		if err != nil {
@@ -134,13 +141,13 @@ func ggufRope(f *gguf.File, r *metaReader, c *Config) error {
 		case "none", "":
 		case "linear":
 			c.RopeScaling.Type = kind
-			_, c.RopeScaling.Factor = r.decimal("llama.rope.scaling.factor", "1")
+			_, c.RopeScaling.Factor = r.decimal(arch+".rope.scaling.factor", "1")
 		default:
 			return fmt.Errorf("metadata %q: this build knows \"none\" and \"linear\", found %q", key, kind)
 		}
-	} else if f.Has("llama.rope.scale_linear") {
+	} else if f.Has(arch + ".rope.scale_linear") {
 		c.RopeScaling.Type = "linear"
-		_, c.RopeScaling.Factor = r.decimal("llama.rope.scale_linear", "1")
+		_, c.RopeScaling.Factor = r.decimal(arch+".rope.scale_linear", "1")
 	}
 	t, ok := f.Tensor("rope_freqs.weight")
 	if !ok {

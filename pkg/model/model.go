@@ -73,8 +73,8 @@ func open(path string, needTokenizer bool) (*Model, error) {
 	if err == nil && tokErr != nil && needTokenizer {
 		err = tokErr
 	}
-	if err == nil && m.Tokenizer != nil && m.Tokenizer.Vocab() > m.Config.Vocab {
-		err = fmt.Errorf("the tokenizer has %d ids, the embedding only %d rows: they belong to different models", m.Tokenizer.Vocab(), m.Config.Vocab)
+	if err == nil && m.Tokenizer != nil {
+		err = sameVocabulary(m.Tokenizer, &m.Config)
 	}
 	if err == nil {
 		err = m.check()

@@ -18,30 +18,36 @@ type randomSource struct{ cfg model.Config }
 func (s randomSource) Float32(name string, dst []float32) ([]float32, error) {
 	c := s.cfg
 	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
-	sizes := []struct {
-		part string
-		n    int
-		std  float64
-	}{
-		{"embed_tokens", c.Vocab * c.Hidden, 0.5}, {"lm_head", c.Vocab * c.Hidden, 0.3},
-		{"q_proj", q * c.Hidden, 0.2}, {"k_proj", kv * c.Hidden, 0.2}, {"v_proj", kv * c.Hidden, 0.2}, {"o_proj", q * c.Hidden, 0.1},
-		{"gate_proj", c.FFN * c.Hidden, 0.2}, {"up_proj", c.FFN * c.Hidden, 0.2}, {"down_proj", c.FFN * c.Hidden, 0.1},
-		{"norm", c.Hidden, -1},
+	seed := uint64(14695981039346656037)
+	for _, b := range []byte(name) {
+		seed = (seed ^ uint64(b)) * 1099511628211
 	}
-	for _, z := range sizes {
+	r := rand.New(rand.NewPCG(seed, 1))
+	for _, z := range []struct {
+		part    string
+		out, in int
+		std     float64
+	}{
+		{"embed_tokens", c.Vocab, c.Hidden, 0.5}, {"embed_positions", c.MaxContext, c.Hidden, 0.5}, {"lm_head", c.Vocab, c.Hidden, 0.3},
+		{"q_proj", q, c.Hidden, 0.2}, {"k_proj", kv, c.Hidden, 0.2}, {"v_proj", kv, c.Hidden, 0.2}, {"o_proj", c.Hidden, q, 0.1},
+		{"gate_proj", c.FFN, c.Hidden, 0.2}, {"up_proj", c.FFN, c.Hidden, 0.2}, {"down_proj", c.Hidden, c.FFN, 0.1},
+		{"q_norm", c.HeadDim, 1, 0}, {"k_norm", c.HeadDim, 1, 0}, {"norm", c.Hidden, 1, 0},
+	} {
 		if !strings.Contains(name, z.part) {
 			continue
 		}
-		seed := uint64(14695981039346656037)
-		for _, b := range []byte(name) {
-			seed = (seed ^ uint64(b)) * 1099511628211
+		bias := strings.HasSuffix(name, ".bias")
+		if bias {
+			z.in = 1
 		}
-		r := rand.New(rand.NewPCG(seed, 1))
-		dst = grow(dst, z.n)
+		dst = grow(dst, z.out*z.in)
 		for i := range dst {
-			if z.std < 0 {
+			switch {
+			case bias:
+				dst[i] = 0.2 * float32(r.NormFloat64())
+			case z.std == 0:
 				dst[i] = 1 + 0.2*float32(r.NormFloat64())
-			} else {
+			default:
 				dst[i] = float32(r.Float64()-0.5) * float32(z.std)
 			}
 		}
@@ -52,6 +58,21 @@ func (s randomSource) Float32(name string, dst []float32) ([]float32, error) {
 
 var tiny = model.Config{Architecture: "llama", BOS: -1, EOS: -1, Layers: 3, Hidden: 48, Heads: 6, KVHeads: 2, HeadDim: 10, FFN: 100, Vocab: 131, MaxContext: 400, NormEps: 1e-5, RopeTheta: 10000, TiedHead: true}
 
+// variants are the shapes of model that the tests run: the two families and what models of the first one add.
+func variants() map[string]model.Config {
+	untied, biases, heads, opt := tiny, tiny, tiny, tiny
+	untied.TiedHead = false
+	biases.QKVBias, biases.OutBias, biases.MLPBias = true, true, true
+	heads.HeadNorm, heads.QKVBias, heads.KVHeads = true, true, 3
+	opt.Architecture, opt.KVHeads, opt.HeadDim, opt.RopeTheta = "opt", 6, 8, 0
+	opt.QKVBias, opt.OutBias, opt.MLPBias = true, true, true
+	untiedOPT, bare := opt, opt
+	untiedOPT.TiedHead = false
+	bare.QKVBias, bare.OutBias, bare.MLPBias = false, false, false
+	return map[string]model.Config{"llama": tiny, "untied": untied, "biases": biases, "head norms": heads,
+		"opt": opt, "opt untied": untiedOPT, "opt without biases": bare}
+}
+
 func tokens(n, vocab int) []int32 {
 	t := make([]int32, n)
 	for i := range t {
@@ -60,9 +81,11 @@ func tokens(n, vocab int) []int32 {
 	return t
 }
 
-func newTiny(t testing.TB, opt Options) *Model {
+func newTiny(t testing.TB, opt Options) *Model { return newRandom(t, tiny, opt) }
+
+func newRandom(t testing.TB, cfg model.Config, opt Options) *Model {
 	t.Helper()
-	m, err := NewFrom(tiny, randomSource{tiny}, opt)
+	m, err := NewFrom(cfg, randomSource{cfg}, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,10 +126,16 @@ func maxDiff(a, b []float32) float64 {
 
 // Any split of a sequence into calls, and any number of threads, gives the bits of the single call.
 func TestSplits(t *testing.T) {
-	ids := tokens(200, tiny.Vocab)
-	want := allLogits(t, newTiny(t, Options{Threads: 1}), ids)
+	for name, cfg := range variants() {
+		t.Run(name, func(t *testing.T) { testSplits(t, cfg) })
+	}
+}
+
+func testSplits(t *testing.T, cfg model.Config) {
+	ids := tokens(200, cfg.Vocab)
+	want := allLogits(t, newRandom(t, cfg, Options{Threads: 1}), ids)
 	for _, threads := range []int{1, 2, 5} {
-		m := newTiny(t, Options{Threads: threads})
+		m := newRandom(t, cfg, Options{Threads: threads})
 		for i, l := range allLogits(t, m, ids) {
 			if d := maxDiff(l, want[i]); d != 0 {
 				t.Fatalf("%d threads, position %d: differs by %g from 1 thread", threads, i, d)
@@ -155,6 +184,19 @@ func TestBadInput(t *testing.T) {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one with %q", c.name, c.err, c.want)
 		}
+	}
+	opt := newRandom(t, variants()["opt"], Options{})
+	for _, err := range []error{second(opt.NewSession(401)), opt.Logits(context.Background(), make([]int32, 401), nop)} {
+		if err == nil || !strings.Contains(err.Error(), "at most 400 tokens, the learned positions of the model, found 401") {
+			t.Errorf("beyond the learned positions: error %v", err)
+		}
+	}
+	if s, err := opt.NewSession(400); err != nil {
+		t.Errorf("a session of all learned positions: %v", err)
+	} else if _, err := s.Append(make([]int32, 400)); err != nil {
+		t.Errorf("all learned positions: %v", err)
+	} else if _, err := s.Append([]int32{1}); err == nil || !strings.Contains(err.Error(), "found 400 in the cache and 1 new") {
+		t.Errorf("one position more: error %v", err)
 	}
 	bad := tiny
 	bad.KVHeads = 4

@@ -10,19 +10,14 @@ import (
 
 // The pass against a second, plain one in float64: no cache, no blocks, no packing.
 func TestAgainstPlain(t *testing.T) {
-	for _, tied := range []bool{true, false} {
-		cfg := tiny
-		cfg.TiedHead = tied
-		m, err := NewFrom(cfg, randomSource{cfg}, Options{Threads: 2})
-		if err != nil {
-			t.Fatal(err)
-		}
+	for name, cfg := range variants() {
+		m := newRandom(t, cfg, Options{Threads: 2})
 		ids := tokens(90, cfg.Vocab)
 		want := plain(t, cfg, randomSource{cfg}, ids)
 		for i, l := range allLogits(t, m, ids) {
 			for j := range l {
 				if d := math.Abs(float64(l[j]) - want[i][j]); !(d < 2e-5) {
-					t.Fatalf("tied %v: logit %d of position %d: %v, want %v", tied, j, i, l[j], want[i][j])
+					t.Fatalf("%s: logit %d of position %d: %v, want %v", name, j, i, l[j], want[i][j])
 				}
 			}
 		}
@@ -30,15 +25,22 @@ func TestAgainstPlain(t *testing.T) {
 }
 
 func plain(t *testing.T, c model.Config, src Source, ids []int32) [][]float64 {
-	get := func(name string) []float32 {
-		w, err := src.Float32(name+".weight", nil)
+	read := func(name string) []float32 {
+		w, err := src.Float32(name, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return w
 	}
-	linear := func(name string, x []float64, n int) []float64 {
+	get := func(name string) []float32 { return read(name + ".weight") }
+	opt := c.Architecture == "opt"
+	linear := func(name string, x []float64, n int, bias bool) []float64 {
 		w, y := get(name), make([]float64, n)
+		if bias {
+			for j, b := range read(name + ".bias") {
+				y[j] = float64(b)
+			}
+		}
 		for j := range y {
 			for k, v := range x {
 				y[j] += v * float64(w[j*len(x)+k])
@@ -47,18 +49,33 @@ func plain(t *testing.T, c model.Config, src Source, ids []int32) [][]float64 {
 		return y
 	}
 	norm := func(name string, x []float64) []float64 {
-		g, y, s := get(name), make([]float64, len(x)), 0.0
+		g, y, mean, s := get(name), make([]float64, len(x)), 0.0, 0.0
+		if opt {
+			for _, v := range x {
+				mean += v / float64(len(x))
+			}
+		}
 		for _, v := range x {
-			s += v * v
+			s += (v - mean) * (v - mean)
 		}
 		for i, v := range x {
-			y[i] = v / math.Sqrt(s/float64(len(x))+c.NormEps) * float64(g[i])
+			y[i] = (v - mean) / math.Sqrt(s/float64(len(x))+c.NormEps) * float64(g[i])
+		}
+		if opt {
+			for i, b := range read(name + ".bias") {
+				y[i] += float64(b)
+			}
 		}
 		return y
 	}
+	headNorm := func(name string, x []float64) {
+		for o := 0; c.HeadNorm && o < len(x); o += c.HeadDim {
+			copy(x[o:], norm(name, x[o:o+c.HeadDim]))
+		}
+	}
 	turn := func(x []float64, pos int) {
 		d := c.HeadDim
-		for o := 0; o < len(x); o += d {
+		for o := 0; !opt && o < len(x); o += d {
 			for i := range d / 2 {
 				a := float64(pos) * math.Pow(c.RopeTheta, -2*float64(i)/float64(d))
 				u, v := x[o+i], x[o+i+d/2]
@@ -72,15 +89,20 @@ func plain(t *testing.T, c model.Config, src Source, ids []int32) [][]float64 {
 		for _, v := range e[int(id)*c.Hidden:][:c.Hidden] {
 			h[p] = append(h[p], float64(v))
 		}
+		for i := 0; opt && i < c.Hidden; i++ {
+			h[p][i] += float64(read("model.embed_positions.weight")[p*c.Hidden+i])
+		}
 	}
 	for l := range c.Layers {
 		pre := fmt.Sprintf("model.layers.%d.", l)
 		var q, k, v [][]float64
 		for p := range ids {
 			x := norm(pre+"input_layernorm", h[p])
-			q = append(q, linear(pre+"self_attn.q_proj", x, c.Heads*c.HeadDim))
-			k = append(k, linear(pre+"self_attn.k_proj", x, c.KVHeads*c.HeadDim))
-			v = append(v, linear(pre+"self_attn.v_proj", x, c.KVHeads*c.HeadDim))
+			q = append(q, linear(pre+"self_attn.q_proj", x, c.Heads*c.HeadDim, c.QKVBias))
+			k = append(k, linear(pre+"self_attn.k_proj", x, c.KVHeads*c.HeadDim, c.QKVBias))
+			v = append(v, linear(pre+"self_attn.v_proj", x, c.KVHeads*c.HeadDim, c.QKVBias))
+			headNorm(pre+"self_attn.q_norm", q[p])
+			headNorm(pre+"self_attn.k_norm", k[p])
 			turn(q[p], p)
 			turn(k[p], p)
 		}
@@ -103,15 +125,21 @@ func plain(t *testing.T, c model.Config, src Source, ids []int32) [][]float64 {
 					}
 				}
 			}
-			for i, x := range linear(pre+"self_attn.o_proj", o, c.Hidden) {
+			for i, x := range linear(pre+"self_attn.o_proj", o, c.Hidden, c.OutBias) {
 				h[p][i] += x
 			}
 			x := norm(pre+"post_attention_layernorm", h[p])
-			g, u := linear(pre+"mlp.gate_proj", x, c.FFN), linear(pre+"mlp.up_proj", x, c.FFN)
-			for i := range g {
-				g[i] *= u[i] / (1 + math.Exp(-g[i]))
+			u := linear(pre+"mlp.up_proj", x, c.FFN, c.MLPBias)
+			if opt {
+				for i := range u {
+					u[i] = max(u[i], 0)
+				}
+			} else {
+				for i, g := range linear(pre+"mlp.gate_proj", x, c.FFN, c.MLPBias) {
+					u[i] *= g / (1 + math.Exp(-g))
+				}
 			}
-			for i, x := range linear(pre+"mlp.down_proj", g, c.Hidden) {
+			for i, x := range linear(pre+"mlp.down_proj", u, c.Hidden, c.MLPBias) {
 				h[p][i] += x
 			}
 		}
@@ -121,7 +149,7 @@ func plain(t *testing.T, c model.Config, src Source, ids []int32) [][]float64 {
 		head = "model.embed_tokens"
 	}
 	for p := range h {
-		h[p] = linear(head, norm("model.norm", h[p]), c.Vocab)
+		h[p] = linear(head, norm("model.norm", h[p]), c.Vocab, false)
 	}
 	return h
 }

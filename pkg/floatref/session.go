@@ -49,7 +49,11 @@ func (m *Model) NewSession(maxTokens int) (*Session, error) {
 		return nil, fmt.Errorf("floatref: new session: expected room for at least 1 token, found %d", maxTokens)
 	}
 	if c := m.cfg.MaxContext; c > 0 && maxTokens > c {
-		return nil, fmt.Errorf("floatref: new session: expected at most %d tokens, the context of the model, found %d: shorten the prompt or generate less", c, maxTokens)
+		what := "the context of the model"
+		if m.places != nil {
+			what = "the learned positions of the model"
+		}
+		return nil, fmt.Errorf("floatref: new session: expected at most %d tokens, %s, found %d: shorten the prompt or generate less", c, what, maxTokens)
 	}
 	return &Session{
 		m: m, limit: maxTokens,

@@ -7,15 +7,15 @@ const (
 	Residual    Site = iota // h entering block Layer; Layer = number of blocks: h entering the final norm
 	ResidualMid             // h between attention and MLP of block Layer
 	AttnIn                  // input of q, k, v: [hidden]
-	Query                   // q after RoPE, before 1/√d: per query head, [head_dim]
-	Key                     // k after RoPE: per KV head, [head_dim]
+	Query                   // q after bias, head norm and RoPE, before 1/√d: per query head, [head_dim]
+	Key                     // k, likewise: per KV head, [head_dim]
 	Value                   // v: per KV head, [head_dim]
 	Scores                  // q·k_j/√d of the visible keys j ≤ position: one row a call, per query head, [position+1]
 	AttnOut                 // input of o, all heads side by side: [heads·head_dim]
-	MLPIn                   // input of gate and up: [hidden]
-	Gate                    // g: [ffn]
-	Up                      // u: [ffn]
-	Product                 // g·σ(g)·u, input of down: [ffn]
+	MLPIn                   // input of gate and up, of up alone without a gate: [hidden]
+	Gate                    // g: [ffn]; not seen in the OPT family, which has no gate
+	Up                      // u: [ffn]; OPT: output of fc1 with its bias, before ReLU
+	Product                 // g·σ(g)·u, OPT: max(0, u), input of down: [ffn]
 	HeadIn                  // input of the head: [hidden]; Layer = number of blocks
 	siteCount
 )
@@ -53,7 +53,7 @@ func (b *Block) Row(r int) []float32 { return b.X[r*b.Stride:][:b.Cols] }
 // the pass goes on with what the tap leaves. Calls come from several goroutines at a time, for different rows
 // or heads. The block and its values must not be kept after the call.
 //
-// Every row of every site is seen exactly once in a call of Logits or Session.Append.
+// Every row of every site that the model has is seen exactly once in a call of Logits or Session.Append.
 type Tap interface {
 	Tap(b *Block)
 }

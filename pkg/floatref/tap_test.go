@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/illm-go/illm/pkg/model"
 )
 
 // counter counts rows by site and checks what the documentation promises of them.
@@ -25,11 +27,21 @@ func (c *counter) Tap(b *Block) {
 }
 
 func TestTapSeesEveryRowOnce(t *testing.T) {
+	for name, cfg := range variants() {
+		t.Run(name, func(t *testing.T) { testTapSeesEveryRowOnce(t, cfg) })
+	}
+}
+
+func testTapSeesEveryRowOnce(t *testing.T, cfg model.Config) {
+	sites := 8 // of a layer, without heads
+	if !cfg.Gated() {
+		sites = 7
+	}
 	for _, n := range []int{5, 100} {
 		for _, session := range []bool{false, true} {
 			c := &counter{rows: map[string]int{}}
-			m := newTiny(t, Options{Threads: 2, Tap: Taps{c}})
-			ids := tokens(n, tiny.Vocab)
+			m := newRandom(t, cfg, Options{Threads: 2, Tap: Taps{c}})
+			ids := tokens(n, cfg.Vocab)
 			if session {
 				s, _ := m.NewSession(n)
 				if _, err := s.Append(ids); err != nil {
@@ -38,7 +50,7 @@ func TestTapSeesEveryRowOnce(t *testing.T) {
 			} else {
 				allLogits(t, m, ids)
 			}
-			want := n * (tiny.Layers*(8+2*tiny.Heads+2*tiny.KVHeads) + 2)
+			want := n * (cfg.Layers*(sites+2*cfg.Heads+2*cfg.KVHeads) + 2)
 			if len(c.rows) != want {
 				t.Errorf("%d tokens, session %v: %d different rows seen, want %d", n, session, len(c.rows), want)
 			}

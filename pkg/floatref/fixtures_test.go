@@ -152,7 +152,8 @@ func openFolder(t *testing.T, name string) folder {
 	return folder{set, name == "opt"}
 }
 
-// The loader of package model is not needed to run the models of the other families.
+// The models of the other architectures, configured and read by this file and by package model: both ways give the
+// logits of transformers, and the same bits.
 func TestRandomModels(t *testing.T) {
 	for name, cfg := range randomModels {
 		t.Run(name, func(t *testing.T) {
@@ -161,8 +162,31 @@ func TestRandomModels(t *testing.T) {
 				t.Fatal(err)
 			}
 			compare(t, m, name+".json", 2e-5)
+			w, err := model.OpenWeights(filepath.Join("testdata", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.Close()
+			opened, err := New(w, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids := lastPrompt(t, name+".json")
+			want := allLogits(t, m, ids)
+			for i, l := range allLogits(t, opened, ids) {
+				if d := maxDiff(l, want[i]); d != 0 {
+					t.Fatalf("position %d: through package model the logits differ by %g", i, d)
+				}
+			}
 		})
 	}
+}
+
+// lastPrompt is the longest prompt of a fixture.
+func lastPrompt(t *testing.T, file string) []int32 {
+	var f fixture
+	readJSON(t, file, &f)
+	return f.Prompts[len(f.Prompts)-1].IDs
 }
 
 func TestTinyModels(t *testing.T) {

@@ -13,23 +13,26 @@
 //	  (AttnIn, AttnOut, MLPIn, Product)
 //	q after RoPE (Query)                per (head, token), likewise                       n_q
 //	k after RoPE, v (Key, Value)        per (KV head, token), likewise                    n_kv
-//	gate, up (Gate, Up)                 per token, likewise                               n_glu
+//	gate, up (Gate, Up), gated MLP only per token, likewise                               n_glu
 //	scores (Scores)                     distance to the row maximum, clipped at c         n_s
 //	final norm's output (HeadIn)        per token                                         n_head
 //	head                                per vocabulary row, asymmetric, 0 in range        n_head
-//	embedding                           the same; 16 bits: symmetric per row              n_emb
+//	embedding, learned positions        the same; 16 bits: symmetric per row              n_emb
 //
 // On a grid of n bits over lo = min(0, min x), hi = max(0, max x):
 //
 //	s = (hi − lo)/(2^n − 1), z = round(−lo/s), code = sat(z + round(x/s), 0, 2^n − 1), value = (code − z)·s
 //
-// with halves rounded away from zero. Scores: with m the row maximum and R = min(m − min, c),
+// with halves rounded away from zero. In the OPT family the ReLU stands before the quantiser of Product, whose range
+// then starts at 0 (z = 0), and its own input has no codes: Up stays float. A scale does not move a dynamic range, so q
+// is rounded before 1/√d, whichever side of it the engine's codes are on. Scores: with m the row maximum and R = min(m − min, c),
 // d = round(min(m − s_j, R)·(2^n − 1)/R), value −d·R/(2^n − 1); the softmax does not see the shift by m.
 //
 // # What is not
 //
-// Scales are float32 here and have 16-bit mantissas there; RoPE, norm and the residual grid are float32 here: each of
-// these costs the engine less than 10⁻⁴ of a row's magnitude. The weights of P×V are float32 here and 15 bits there:
+// Scales are float32 here and have 16-bit mantissas there; RoPE, norms (those of heads too) and the residual grid are
+// float32 here: each of these costs the engine less than 10⁻⁴ of a row's magnitude. Biases are float32 here and 24-bit
+// integers there: 10⁻⁷ of the largest one. The weights of P×V are float32 here and 15 bits there:
 // 5·10⁻⁴ on flat rows of 4096 keys, less on shorter or steeper ones. DI-Exp is larger (up to 6 % of a weight that then
 // is normalised) and is no quantiser: Options.Shapes puts its formula, and that of the sigmoid, into the simulation,
 // so that what still differs is integer arithmetic alone.

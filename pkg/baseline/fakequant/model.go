@@ -13,7 +13,7 @@ type Options struct {
 	Threads int // as in floatref.Options
 
 	// Shapes computes e^x in the softmax and in the sigmoid by the piecewise formula of the spec's mode
-	// (DI-Exp; DI-Exp+ in mode precise) instead of the true function.
+	// (DI-Exp; DI-Exp+ in mode precise) instead of the true function. OPT has no sigmoid.
 	Shapes bool
 
 	// Skip leaves single activation sites in float, to see what each costs.
@@ -45,6 +45,9 @@ func NewFrom(cfg model.Config, src floatref.Source, spec quant.Spec, opt Options
 		floatref.Gate: r.GLU, floatref.Up: r.GLU, floatref.HeadIn: r.Head,
 	} {
 		t.bits[site] = bits
+	}
+	if !cfg.Gated() {
+		t.bits[floatref.Up] = 0 // ReLU comes before the requantisation: codes exist at Product alone
 	}
 	fo := floatref.Options{Threads: opt.Threads, Tap: t}
 	if opt.Shapes {

@@ -14,6 +14,9 @@ import (
 	"github.com/illm-go/illm/pkg/quant"
 )
 
+// fixtures are the random-weight models of package floatref.
+var fixtures = []string{"tiny_untied", "tiny_tied", "llama_bias", "mistral", "qwen2", "qwen3", "opt"}
+
 func open(t *testing.T, name string) *model.Model {
 	t.Helper()
 	m, err := model.OpenWeights(filepath.Join("..", "..", "floatref", "testdata", name))
@@ -81,7 +84,7 @@ func TestNothingQuantised(t *testing.T) {
 	for i := range opt.Skip {
 		opt.Skip[i] = true
 	}
-	for _, name := range []string{"tiny_untied", "tiny_tied"} {
+	for _, name := range fixtures {
 		m := open(t, name)
 		ref, err := floatref.New(m, 2)
 		if err != nil {
@@ -96,7 +99,7 @@ func TestNothingQuantised(t *testing.T) {
 
 // Fewer bits are further from the reference, step by step, and 8 bits are near.
 func TestWidths(t *testing.T) {
-	for _, name := range []string{"tiny_untied", "tiny_tied"} {
+	for _, name := range fixtures {
 		m := open(t, name)
 		ref, err := floatref.New(m, 2)
 		if err != nil {
@@ -171,6 +174,100 @@ func TestGrids(t *testing.T) {
 	logits(t, simulate(t, m, s, Options{Tap: g}), tokens(200, 256))
 	if g.most[floatref.Gate] < 80 || g.most[floatref.Scores] < 65 || g.most[floatref.Key] > 8 {
 		t.Errorf("precise: %d gate values, %d scores, %d key values in a row", g.most[floatref.Gate], g.most[floatref.Scores], g.most[floatref.Key])
+	}
+}
+
+// OPT has no gate; what fc1 gives has no codes before the ReLU, and the codes behind it start at 0.
+func TestGridsOfOPT(t *testing.T) {
+	recipe := quant.Recipe{Name: "mixed", Weight: 5, Act: 5, Query: 4, KV: 3, Score: 6, GLU: 4, Head: 4, Emb: 8}
+	s := quant.Spec{Recipe: recipe, Clip: 500, Mode: quant.ILLM, MantissaBits: 16, ProbBits: 15}
+	g, product := &gridTap{}, &productTap{}
+	logits(t, simulate(t, open(t, "opt"), s, Options{Threads: 1, Tap: floatref.Taps{g, product}}), tokens(200, 256))
+	for site, bits := range map[floatref.Site]int{
+		floatref.AttnIn: 5, floatref.AttnOut: 5, floatref.MLPIn: 5, floatref.Product: 5, floatref.Query: 4,
+		floatref.Key: 3, floatref.Value: 3, floatref.Scores: 6, floatref.HeadIn: 4,
+	} {
+		codes, width := 1<<bits, 16
+		if n := g.most[site]; n > codes || n <= min(codes, width)/2 {
+			t.Errorf("%v: %d different values in a row, want more than %d and at most %d", site, n, min(codes, width)/2, codes)
+		}
+	}
+	if n := g.most[floatref.Up]; n < 90 {
+		t.Errorf("up: at most %d different values in a row of 96: it was rounded", n)
+	}
+	if g.rows[floatref.Gate] != 0 {
+		t.Errorf("gate: %d rows seen in a model without one", g.rows[floatref.Gate])
+	}
+	// All 31 steps above 0 span the range, so the least positive value is the step.
+	if product.rows == 0 || product.bad > 0 {
+		t.Errorf("product: %d of %d rows do not lie on 0 … max in 31 steps", product.bad, product.rows)
+	}
+}
+
+// productTap counts rows of Product that are not whole steps of max/31 from 0 on.
+type productTap struct{ rows, bad int }
+
+func (p *productTap) Tap(b *floatref.Block) {
+	for r := 0; b.Site == floatref.Product && r < b.Rows; r++ {
+		top := float32(0)
+		for _, v := range b.Row(r) {
+			top = max(top, v)
+		}
+		p.rows++
+		for _, v := range b.Row(r) {
+			code := float64(v) * 31 / float64(top)
+			if v < 0 || math.Abs(code-math.Round(code)) > 1e-4 {
+				p.bad++
+				break
+			}
+		}
+	}
+}
+
+// The table of positions lies on the grid of the embedding; biases and norms of every kind are left alone.
+func TestWeightsOfOPTAndQwen(t *testing.T) {
+	for _, name := range []string{"opt", "qwen2", "qwen3", "llama_bias"} {
+		m := open(t, name)
+		for _, emb := range []int{3, 16} {
+			r := spec(t, "w4a4", "", "").Recipe
+			r.Emb = emb
+			src := weights{src: m, cfg: m.Config, bits: r}
+			kept := 0
+			for _, n := range m.Names() {
+				got, err := src.Float32(n, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want, err := m.Float32(n, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				switch {
+				case n == model.Positions:
+					for r := 0; r < len(want); r += m.Config.Hidden {
+						if row := want[r : r+m.Config.Hidden]; emb == 16 {
+							Symmetric(row, 16)
+						} else {
+							Row(row, emb)
+						}
+					}
+					kept++
+				case strings.HasSuffix(n, ".bias") || strings.Contains(n, "norm"):
+					kept++
+				default:
+					continue
+				}
+				for i := range want {
+					if got[i] != want[i] {
+						t.Fatalf("%s: %s: value %d: %v, want %v", name, n, i, got[i], want[i])
+					}
+				}
+			}
+			// OPT: 4 of norms and 6 biases a layer, 2 of the final norm, the table.
+			if want := map[string]int{"opt": 23, "qwen2": 11, "qwen3": 9, "llama_bias": 19}[name]; kept != want {
+				t.Errorf("%s: %d norms, biases and position tables, want %d", name, kept, want)
+			}
+		}
 	}
 }
 

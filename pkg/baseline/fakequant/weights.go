@@ -17,9 +17,10 @@ type weights struct {
 	bits quant.Recipe // widths of 0 leave the weights alone
 }
 
-// Float32 implements floatref.Source. Norm weights are passed on as they are: the engine keeps 23 bits of them.
+// Float32 implements floatref.Source. Norm weights and all biases are passed on as they are: the engine keeps 23 bits
+// of them.
 func (w weights) Float32(name string, dst []float32) ([]float32, error) {
-	const embed, head = "model.embed_tokens.weight", "lm_head.weight"
+	const embed, head, places = model.Embedding, model.Head, model.Positions
 	from := name
 	if name == head && w.cfg.TiedHead {
 		from = embed
@@ -30,11 +31,11 @@ func (w weights) Float32(name string, dst []float32) ([]float32, error) {
 	}
 	cols, bits := 0, 0
 	switch {
-	case name == embed:
+	case name == embed, name == places:
 		cols, bits = w.cfg.Hidden, w.bits.Emb
 	case name == head:
 		cols, bits = w.cfg.Hidden, w.bits.Head
-	case strings.HasSuffix(name, "norm.weight"):
+	case strings.HasSuffix(name, "norm.weight"), strings.HasSuffix(name, ".bias"):
 		return x, nil
 	case strings.HasSuffix(name, "o_proj.weight"):
 		cols, bits = w.cfg.Heads*w.cfg.HeadDim, w.bits.Weight
@@ -56,7 +57,7 @@ func (w weights) Float32(name string, dst []float32) ([]float32, error) {
 				return nil, fmt.Errorf("fakequant: %s: row %d, value %d is %v: expected a finite number", name, r/cols, i, v)
 			}
 		}
-		if name == embed && bits == 16 {
+		if bits == 16 && (name == embed || name == places) {
 			Symmetric(row, bits)
 		} else {
 			Row(row, bits)

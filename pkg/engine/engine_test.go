@@ -22,7 +22,7 @@ import (
 
 var ctx = context.Background()
 
-// fixture opens one of the random LLaMA models that the float reference is tested with.
+// fixture opens one of the random models that the float reference is tested with.
 func fixture(t testing.TB, name string) *model.Model {
 	t.Helper()
 	m, err := model.OpenWeights(filepath.Join("..", "floatref", "testdata", name))
@@ -121,30 +121,41 @@ func hash(t testing.TB, rows []engine.Logits) string {
 
 // One prompt gives one hash: whatever the prefill split, the number of threads and the instruction set.
 func TestSameBits(t *testing.T) {
-	for _, recipe := range []string{"w8a8", "w6a6", "w4a8", "w4a4", "w4a4kv8", "w8a8kv5", "w8a8emb16"} {
-		for _, mode := range []string{"illm", "precise"} {
-			t.Run(recipe+" "+mode, func(t *testing.T) {
-				m := fixture(t, "tiny_tied")
-				ids := tokens(m, 75)
-				one := build(t, m, recipe, "15", mode, 1)
-				want := hash(t, rows(t, one, ids, 75))
-				three := build(t, m, recipe, "15", mode, 3)
-				for _, pieces := range [][]int{{1}, {2, 3, 17, 9}, {41, 34}, {74, 1}, {5, 16}} {
-					for _, e := range []*engine.Model{one, three} {
-						if got := hash(t, rows(t, e, ids, pieces...)); got != want {
-							t.Errorf("pieces %v: hash %s, want %s", pieces, got[:12], want[:12])
-						}
-					}
-				}
-				limit := cpu.Limit()
-				defer cpu.SetLimit(limit)
-				for _, set := range []cpu.Set{cpu.Generic, cpu.AVX2, cpu.AVX512, cpu.AVX512VNNI} {
-					cpu.SetLimit(set)
-					if got := hash(t, rows(t, three, ids, 32, 1)); got != want {
-						t.Errorf("instruction set %v: hash %s, want %s", set, got[:12], want[:12])
-					}
-				}
-			})
+	for _, c := range []struct {
+		model   string
+		recipes []string
+	}{
+		{"tiny_tied", []string{"w8a8", "w6a6", "w4a8", "w4a4", "w4a4kv8", "w8a8kv5", "w8a8emb16"}},
+		{"opt", []string{"w8a8", "w6a6", "w4a4", "w8a8kv4", "w8a8emb16"}},
+		{"qwen3", []string{"w8a8", "w6a6", "w4a4kv8"}},
+		{"llama_bias", []string{"w8a8", "w4a4"}},
+	} {
+		for _, recipe := range c.recipes {
+			for _, mode := range []string{"illm", "precise"} {
+				t.Run(c.model+" "+recipe+" "+mode, func(t *testing.T) { sameBits(t, fixture(t, c.model), recipe, mode) })
+			}
+		}
+	}
+}
+
+func sameBits(t *testing.T, m *model.Model, recipe, mode string) {
+	ids := tokens(m, 75)
+	one := build(t, m, recipe, "15", mode, 1)
+	want := hash(t, rows(t, one, ids, 75))
+	three := build(t, m, recipe, "15", mode, 3)
+	for _, pieces := range [][]int{{1}, {2, 3, 17, 9}, {41, 34}, {74, 1}, {5, 16}} {
+		for _, e := range []*engine.Model{one, three} {
+			if got := hash(t, rows(t, e, ids, pieces...)); got != want {
+				t.Errorf("pieces %v: hash %s, want %s", pieces, got[:12], want[:12])
+			}
+		}
+	}
+	limit := cpu.Limit()
+	defer cpu.SetLimit(limit)
+	for _, set := range []cpu.Set{cpu.Generic, cpu.AVX2, cpu.AVX512, cpu.AVX512VNNI} {
+		cpu.SetLimit(set)
+		if got := hash(t, rows(t, three, ids, 32, 1)); got != want {
+			t.Errorf("instruction set %v: hash %s, want %s", set, got[:12], want[:12])
 		}
 	}
 }
@@ -167,7 +178,7 @@ func TestGolden(t *testing.T) {
 		f := strings.Fields(line)
 		want[f[0]+" "+f[1]] = f[2]
 	}
-	for _, name := range []string{"tiny_tied", "tiny_untied"} {
+	for _, name := range []string{"tiny_tied", "tiny_untied", "llama_bias", "qwen3", "opt"} {
 		m := fixture(t, name)
 		for _, recipe := range []string{"w8a8", "w6a6", "w4a4"} {
 			e := build(t, m, recipe, "15", "illm", 2)
@@ -256,7 +267,12 @@ func TestBadInput(t *testing.T) {
 
 // A step of decoding allocates nothing once the session is warm.
 func TestDecodeAllocates(t *testing.T) {
-	m := fixture(t, "tiny_tied")
+	for _, name := range []string{"tiny_tied", "qwen3", "opt"} {
+		t.Run(name, func(t *testing.T) { decodeAllocates(t, fixture(t, name)) })
+	}
+}
+
+func decodeAllocates(t *testing.T, m *model.Model) {
 	e := build(t, m, "w8a8", "15", "illm", 1)
 	s, err := e.NewSession(128)
 	if err != nil {

@@ -27,6 +27,13 @@ func Tiny(t testing.TB) string {
 		}
 		write(t, filepath.Join(dir, name), b)
 	}
+	write(t, filepath.Join(dir, "tokenizer.json"), byteTokenizer(t))
+	return dir
+}
+
+// byteTokenizer is a tokenizer.json without merges: token b is byte b.
+func byteTokenizer(t testing.TB) []byte {
+	t.Helper()
 	raw, err := json.Marshal(map[string]any{
 		"version":       "1.0",
 		"added_tokens":  []any{},
@@ -37,8 +44,7 @@ func Tiny(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(dir, "tokenizer.json"), raw)
-	return dir
+	return raw
 }
 
 // byteVocabulary names the 256 bytes as byte-level BPE does: printable ones by

@@ -19,7 +19,10 @@ func SafeF32(name string, v []float32, shape ...uint64) Safe {
 }
 
 // Safetensors returns a file with the tensors in the given order.
-func Safetensors(tensors []Safe) []byte {
+func Safetensors(tensors []Safe) []byte { return safetensors(tensors, "") }
+
+// safetensors puts an entry, if there is one, before those of the tensors.
+func safetensors(tensors []Safe, first string) []byte {
 	type entry struct {
 		Type    string   `json:"dtype"`
 		Shape   []uint64 `json:"shape"`
@@ -33,6 +36,9 @@ func Safetensors(tensors []Safe) []byte {
 	j, err := json.Marshal(header)
 	if err != nil {
 		panic(err) // strings and numbers always marshal
+	}
+	if first != "" {
+		j = append([]byte("{"+first+","), j[1:]...)
 	}
 	for len(j)%8 != 0 {
 		j = append(j, ' ')

@@ -25,12 +25,16 @@ func TestAgainstPlain(t *testing.T) {
 }
 
 func plain(t *testing.T, c model.Config, src Source, ids []int32) [][]float64 {
+	weights := map[string][]float32{}
 	read := func(name string) []float32 {
-		w, err := src.Float32(name, nil)
-		if err != nil {
-			t.Fatal(err)
+		if weights[name] == nil {
+			w, err := src.Float32(name, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			weights[name] = w
 		}
-		return w
+		return weights[name]
 	}
 	get := func(name string) []float32 { return read(name + ".weight") }
 	opt := c.Architecture == "opt"

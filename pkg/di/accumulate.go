@@ -40,6 +40,9 @@ func Accumulate(t []int64, acc []int32, x quant.RowParams, w *quant.Linear, j0 i
 func addBias(t []int64, bias []int32, x quant.RowParams, w *quant.Linear) (lo, hi int64) {
 	r := dyadic.Fit(1, uint64(max(x.M, 1)), 24)
 	n := int(r.K) - int(x.K+w.KW-w.KB)
+	if n >= -12 { // the product is below 2^47: nothing reaches the clamp
+		return vec.AddBias(t, bias, int64(r.M), uint(max(-n, 0)), uint(min(max(n, 0), 62)))
+	}
 	for j, b := range bias {
 		t[j] += intmath.SatShift(int64(b)*int64(r.M), n, 59)
 		lo, hi = min(lo, t[j]), max(hi, t[j])

@@ -64,26 +64,10 @@ func layerNorm(v []int64, h []int32, p *Norm) (lo, hi int64) {
 		return 0, 0
 	}
 	s := max(-8, intmath.ILog2(uint64(vec.MaxAbs(h)))-22)
-	sum := int64(0)
-	for j, x := range h {
-		v[j] = intmath.RoundShift(int64(x), s)
-		sum += v[j]
-	}
-	mean := intmath.DivRound(sum, int64(len(h)))
-	square := int64(0)
-	for j := range v {
-		v[j] -= mean
-		square += v[j] * v[j]
-	}
-	r := newReciprocal(max(1, square+intmath.RoundShift(p.E, 2*s)))
-	for j, g := range p.Gamma {
-		v[j] = intmath.RoundShift(v[j]*r.rho, int(r.n)) * int64(g)
-		lo, hi = min(lo, v[j]), max(hi, v[j])
-	}
-	if p.Beta != nil {
-		return shiftBy(v, p.Beta)
-	}
-	return lo, hi
+	left, right := uint(max(-s, 0)), uint(max(s, 0))
+	mean := intmath.DivRound(vec.SumRound(h, left, right), int64(len(h)))
+	r := newReciprocal(max(1, vec.CentredSquares(h, left, right, mean)+intmath.RoundShift(p.E, 2*s)))
+	return vec.LayerNorm(v, h, p.Gamma, p.Beta, left, right, mean, r.rho, r.n)
 }
 
 // shiftBy adds β, whose scale is the row's exactly.

@@ -2,6 +2,7 @@ package di
 
 import (
 	"github.com/illm-go/illm/pkg/quant"
+	"github.com/illm-go/illm/pkg/simd/vec"
 )
 
 // ReLU sets dst[:len(t)] to the codes of max(T, 0): the negative half is cut off before the requantisation, so that the
@@ -14,9 +15,7 @@ import (
 // leave half of the codes unused.
 func (w *worker) ReLU(dst []uint8, t []int64, lo, hi int64, m uint32, k int32, bits int) quant.RowParams {
 	if lo < 0 {
-		for j, v := range t {
-			t[j] = max(v, 0)
-		}
+		vec.ReLU(t)
 	}
 	return Requant(dst, t, 0, hi, m, k, bits, w.mantissa)
 }

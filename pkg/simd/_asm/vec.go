@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
 )
 
 // vecFile writes the row kernels of package vec. Their definitions are the Go
@@ -42,6 +43,34 @@ func vecLinear(c *build.Context) {
 				r.storeInt64s(w, t)
 				r.foldRange(w, lim)
 			}, func() { r.returnRange(lim, "lo", "hi") }
+		})
+
+	writeRow(c, "addBiasAVX512", "t += round(bias·r·2^l / 2^s) and its range.",
+		"func(t *int64, bias *int32, n int, r int64, l, s uint) (lo, hi int64)",
+		func(r *row) (func(), func()) {
+			t, bias := r.ptr("t"), r.ptr("bias")
+			f, l, s := r.q("r"), r.q("l"), r.rounding("s", true)
+			lim := r.zeroRange()
+			return func() {
+				x := r.int32sTo64(bias)
+				r.VPMULDQ(f, x, x)
+				r.VPSLLVQ(l, x, x)
+				r.round(x, s)
+				r.VPADDQ(r.int64s(t), x, x)
+				r.storeInt64s(x, t)
+				r.foldRange(x, lim)
+			}, func() { r.returnRange(lim, "lo", "hi") }
+		})
+
+	writeRow(c, "reluAVX512", "t = max(0, t).",
+		"func(t *int64, n int)",
+		func(r *row) (func(), func()) {
+			t, zero := r.ptr("t"), r.zero()
+			return func() {
+				x := r.int64s(t)
+				r.VPMAXSQ(zero, x, x)
+				r.storeInt64s(x, t)
+			}, func() {}
 		})
 
 	for _, wide := range []bool{false, true} {
@@ -134,6 +163,71 @@ func vecStream(c *build.Context) {
 				r.foldRange(x, lim)
 			}, func() { r.returnRange(lim, "lo", "hi") }
 		})
+
+	// centred reads x = round(h·2^l / 2^s) − mean.
+	centred := func(r *row) func() reg.VecVirtual {
+		h, l, s, mean := r.ptr("h"), r.q("l"), r.rounding("s", true), r.q("mean")
+		return func() reg.VecVirtual {
+			x := r.int32sTo64(h)
+			r.VPSLLVQ(l, x, x)
+			r.round(x, s)
+			r.VPSUBQ(mean, x, x)
+			return x
+		}
+	}
+
+	writeRow(c, "sumRoundAVX512", "Σ round(h·2^l / 2^s).",
+		"func(h *int32, n int, l, s uint) (sum int64)",
+		func(r *row) (func(), func()) {
+			h, l, s, sum := r.ptr("h"), r.q("l"), r.rounding("s", true), r.zero()
+			return func() {
+					x := r.int32sTo64(h)
+					r.VPSLLVQ(l, x, x)
+					r.round(x, s)
+					r.fold(r.VPADDQ, x, sum)
+				},
+				func() { r.Store(r.reduce(r.VPADDQ, sum), r.Return("sum")) }
+		})
+
+	writeRow(c, "centredSquaresAVX512", "Σ (round(h·2^l / 2^s) − mean)².",
+		"func(h *int32, n int, l, s uint, mean int64) (sum int64)",
+		func(r *row) (func(), func()) {
+			x, sum := centred(r), r.zero()
+			return func() {
+					v := x()
+					r.VPMULDQ(v, v, v)
+					r.fold(r.VPADDQ, v, sum)
+				},
+				func() { r.Store(r.reduce(r.VPADDQ, sum), r.Return("sum")) }
+		})
+
+	for _, shifted := range []bool{false, true} {
+		name, doc, parameter := "layerNormAVX512", "", ""
+		if shifted {
+			name, doc, parameter = "layerNormBetaAVX512", " + beta", ", beta *int64"
+		}
+		writeRow(c, name, "v = round((round(h·2^l / 2^s) − mean)·rho / 2^shift)·gamma"+doc+" and its range.",
+			"func(v *int64, h, gamma *int32"+parameter+", n int, l, s uint, mean, rho int64, shift uint) (lo, hi int64)",
+			func(r *row) (func(), func()) {
+				v, gamma, x := r.ptr("v"), r.ptr("gamma"), centred(r)
+				rho, sh, lim := r.q("rho"), r.rounding("shift", false), r.zeroRange()
+				var beta reg.GPVirtual
+				if shifted {
+					beta = r.ptr("beta")
+				}
+				return func() {
+					y := x()
+					r.VPMULLQ(rho, y, y) // rho may be 2^31: no signed 32-bit factor
+					r.round(y, sh)
+					r.VPMULDQ(r.int32sTo64(gamma), y, y)
+					if shifted {
+						r.VPADDQ(r.int64s(beta), y, y)
+					}
+					r.storeInt64s(y, v)
+					r.foldRange(y, lim)
+				}, func() { r.returnRange(lim, "lo", "hi") }
+			})
+	}
 
 	writeRow(c, "addResidualAVX512", "h += round(round(t/2^16)·m / 2^shift) with both clamps, and how many they changed; shift ≤ 62.",
 		"func(h *int32, t *int64, n int, m int64, shift uint) (saturated int64)",

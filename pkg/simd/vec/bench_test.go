@@ -48,6 +48,10 @@ func BenchmarkRow(b *testing.B) {
 		{"MaxAbs", 576, func(n int) { MaxAbs(i32[0][:n]) }},
 		{"SumSquares", 576, func(n int) { SumSquares(i32[0][:n], 1) }},
 		{"Norm", 576, func(n int) { Norm(u[:n], i32[0], i32[1], 1, 1<<30, 26) }},
+		{"LayerNorm", 576, func(n int) { LayerNorm(u[:n], i32[0], i32[1], t, 2, 0, 5, 1<<30, 26) }},
+		{"CentredSquares", 576, func(n int) { CentredSquares(i32[0][:n], 2, 0, 5) }},
+		{"AddBias", 1536, func(n int) { AddBias(u[:n], i32[0], 1<<23, 0, 9) }},
+		{"ReLU", 1536, func(n int) { ReLU(u[:n]) }},
 		{"AddResidual", 576, func(n int) { AddResidual(i32[5][:n], t, 1<<15, 40) }},
 	}
 	for _, r := range rows {

@@ -28,6 +28,8 @@
 //	Split           W>>s, below 2^31               C, at most 2^31 (u32)       below 2^62
 //	Merge           accumulator, below 2^24 (s25)  m, below 2^16               below 2^48 with 8 guard bits
 //	Norm            h', at most 2^24 (s26)         rho, at most 2^31 (u32)     below 2^55; u·Γ below 2^54
+//	LayerNorm       x − μ, at most 2^24 (s26)      rho, at most 2^31 (u32)     below 2^55; u·Γ below 2^54
+//	AddBias         B, below 2^23                  r, below 2^24               below 2^47, shifted below 2^59
 //	AddResidual     T>>16, below 2^44 (s45)        m, below 2^16               below 2^60: the one wider factor
 //	SwiGLU          (X_g−z_g)·σ, below 2^23        X_u−z_u, below 2^8          below 2^31
 //

@@ -20,6 +20,18 @@ func Accumulate(t []int64, acc, sum, m []int32, zero []uint8, z, c, off int32) (
 	return accumulate(t, acc, sum, m, zero, z, c, off)
 }
 
+// AddBias adds round(bias[j]·r·2^l / 2^s) to t[j], one of l and s being 0, and returns min(0, min t), max(0, max t).
+//
+// |bias| < 2^23, 0 ≤ r < 2^24, l ≤ 12, so that the product is below 2^59; |t| < 2^55.
+func AddBias(t []int64, bias []int32, r int64, l, s uint) (lo, hi int64) {
+	return addBias(t, bias, r, l, s)
+}
+
+// ReLU sets t[j] = max(0, t[j]).
+func ReLU(t []int64) {
+	relu(t)
+}
+
 // Requant sets dst[j] = clamp(z + round((t[j]>>s)·g / 2^h), 0, top) and returns Σ dst.
 //
 // −2^31 ≤ t[j]>>s < 2^31, 0 ≤ g < 2^31, 1 ≤ h, 0 ≤ z ≤ top ≤ 255.

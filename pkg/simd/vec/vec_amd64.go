@@ -25,6 +25,22 @@ func accumulate(t []int64, acc, sum, m []int32, zero []uint8, z, c, off int32) (
 	return accumulateGeneric(t, acc, sum, m, zero, z, c, off)
 }
 
+func addBias(t []int64, bias []int32, r int64, l, s uint) (lo, hi int64) {
+	if n := len(t); useAVX512 && n > 0 {
+		bias = bias[:n]
+		return addBiasAVX512(&t[0], &bias[0], n, r, l&63, s&63)
+	}
+	return addBiasGeneric(t, bias, r, l, s)
+}
+
+func relu(t []int64) {
+	if useAVX512 && len(t) > 0 {
+		reluAVX512(&t[0], len(t))
+		return
+	}
+	reluGeneric(t)
+}
+
 func requant(dst []uint8, t []int64, s uint, g int64, h uint, z, top int64) (sum int64) {
 	if n := len(dst); useAVX512 && n > 0 {
 		t = t[:n]
@@ -152,6 +168,32 @@ func norm(v []int64, h, gamma []int32, s uint, rho int64, n uint) (lo, hi int64)
 		return normAVX512(&v[0], &h[0], &gamma[0], k, s&63, rho, n&63)
 	}
 	return normGeneric(v, h, gamma, s, rho, n)
+}
+
+func sumRound(h []int32, l, s uint) (sum int64) {
+	if useAVX512 && len(h) > 0 {
+		return sumRoundAVX512(&h[0], len(h), l&63, s&63)
+	}
+	return sumRoundGeneric(h, l, s)
+}
+
+func centredSquares(h []int32, l, s uint, mean int64) (sum int64) {
+	if useAVX512 && len(h) > 0 {
+		return centredSquaresAVX512(&h[0], len(h), l&63, s&63, mean)
+	}
+	return centredSquaresGeneric(h, l, s, mean)
+}
+
+func layerNorm(v []int64, h, gamma []int32, beta []int64, l, s uint, mean, rho int64, n uint) (lo, hi int64) {
+	k := len(v)
+	if !useAVX512 || k == 0 {
+		return layerNormGeneric(v, h, gamma, beta, l, s, mean, rho, n)
+	}
+	h, gamma = h[:k], gamma[:k]
+	if beta == nil {
+		return layerNormAVX512(&v[0], &h[0], &gamma[0], k, l&63, s&63, mean, rho, n&63)
+	}
+	return layerNormBetaAVX512(&v[0], &h[0], &gamma[0], &beta[0], k, l&63, s&63, mean, rho, n&63)
 }
 
 func addResidual(h []int32, t []int64, m int64, n uint) (saturated int) {

@@ -134,6 +134,118 @@ done:
 	VZEROUPPER
 	RET
 
+// func addBiasAVX512(t *int64, bias *int32, n int, r int64, l uint, s uint) (lo int64, hi int64)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·addBiasAVX512(SB), NOSPLIT, $0-64
+	MOVQ         n+16(FP), CX
+	MOVQ         t+0(FP), DX
+	MOVQ         bias+8(FP), BX
+	VPBROADCASTQ r+24(FP), Z0
+	VPBROADCASTQ l+32(FP), Z1
+	VPBROADCASTQ s+40(FP), Z2
+	MOVQ         $0x0000000000000001, AX
+	VPBROADCASTQ AX, Z3
+	VPSLLVQ      Z2, Z3, Z3
+	VPSRLQ       $0x01, Z3, Z3
+	VPXORQ       Z4, Z4, Z4
+	VPSUBQ       Z3, Z4, Z4
+	VPSRAQ       $0x3f, Z4, Z4
+	VPXORQ       Z5, Z5, Z5
+	VPXORQ       Z6, Z6, Z6
+	XORQ         AX, AX
+	SUBQ         $0x00000008, CX
+	JL           tail
+
+loop:
+	VPMOVSXDQ (BX)(AX*4), Z7
+	VPMULDQ   Z0, Z7, Z7
+	VPSLLVQ   Z1, Z7, Z7
+	VPSRAQ    $0x3f, Z7, Z8
+	VPANDQ    Z4, Z8, Z8
+	VPADDQ    Z3, Z7, Z7
+	VPADDQ    Z8, Z7, Z7
+	VPSRAVQ   Z2, Z7, Z7
+	VMOVDQU64 (DX)(AX*8), Z8
+	VPADDQ    Z8, Z7, Z7
+	VMOVDQU64 Z7, (DX)(AX*8)
+	VPMINSQ   Z7, Z5, Z5
+	VPMAXSQ   Z7, Z6, Z6
+	ADDQ      $0x00000008, AX
+	SUBQ      $0x00000008, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000008, CX
+	JZ          done
+	MOVQ        $-1, SI
+	BZHIQ       CX, SI, SI
+	KMOVB       SI, K1
+	VPMOVSXDQ.Z (BX)(AX*4), K1, Z7
+	VPMULDQ     Z0, Z7, Z7
+	VPSLLVQ     Z1, Z7, Z7
+	VPSRAQ      $0x3f, Z7, Z0
+	VPANDQ      Z4, Z0, Z0
+	VPADDQ      Z3, Z7, Z7
+	VPADDQ      Z0, Z7, Z7
+	VPSRAVQ     Z2, Z7, Z7
+	VMOVDQU64.Z (DX)(AX*8), K1, Z0
+	VPADDQ      Z0, Z7, Z7
+	VMOVDQU64   Z7, K1, (DX)(AX*8)
+	VPMINSQ     Z7, Z5, K1, Z5
+	VPMAXSQ     Z7, Z6, K1, Z6
+
+done:
+	VEXTRACTI64X4 $0x01, Z5, Y0
+	VPMINSQ       Y0, Y5, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMINSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMINSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, lo+48(FP)
+	VEXTRACTI64X4 $0x01, Z6, Y0
+	VPMAXSQ       Y0, Y6, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMAXSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMAXSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, hi+56(FP)
+	VZEROUPPER
+	RET
+
+// func reluAVX512(t *int64, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·reluAVX512(SB), NOSPLIT, $0-16
+	MOVQ   n+8(FP), CX
+	MOVQ   t+0(FP), DX
+	VPXORQ Z0, Z0, Z0
+	XORQ   AX, AX
+	SUBQ   $0x00000008, CX
+	JL     tail
+
+loop:
+	VMOVDQU64 (DX)(AX*8), Z1
+	VPMAXSQ   Z0, Z1, Z1
+	VMOVDQU64 Z1, (DX)(AX*8)
+	ADDQ      $0x00000008, AX
+	SUBQ      $0x00000008, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000008, CX
+	JZ          done
+	MOVQ        $-1, BX
+	BZHIQ       CX, BX, BX
+	KMOVB       BX, K1
+	VMOVDQU64.Z (DX)(AX*8), K1, Z1
+	VPMAXSQ     Z0, Z1, Z1
+	VMOVDQU64   Z1, K1, (DX)(AX*8)
+
+done:
+	VZEROUPPER
+	RET
+
 // func requantAVX512(dst *uint8, t *int64, n int, s uint, mul int64, h uint, z int64, top int64) (sum int64)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·requantAVX512(SB), NOSPLIT, $0-72
@@ -1500,6 +1612,328 @@ done:
 	VPMAXSQ       X1, X0, X1
 	VMOVQ         X1, AX
 	MOVQ          AX, hi+64(FP)
+	VZEROUPPER
+	RET
+
+// func sumRoundAVX512(h *int32, n int, l uint, s uint) (sum int64)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·sumRoundAVX512(SB), NOSPLIT, $0-40
+	MOVQ         n+8(FP), CX
+	MOVQ         h+0(FP), DX
+	VPBROADCASTQ l+16(FP), Z0
+	VPBROADCASTQ s+24(FP), Z1
+	MOVQ         $0x0000000000000001, AX
+	VPBROADCASTQ AX, Z2
+	VPSLLVQ      Z1, Z2, Z2
+	VPSRLQ       $0x01, Z2, Z2
+	VPXORQ       Z3, Z3, Z3
+	VPSUBQ       Z2, Z3, Z3
+	VPSRAQ       $0x3f, Z3, Z3
+	VPXORQ       Z4, Z4, Z4
+	XORQ         AX, AX
+	SUBQ         $0x00000008, CX
+	JL           tail
+
+loop:
+	VPMOVSXDQ (DX)(AX*4), Z5
+	VPSLLVQ   Z0, Z5, Z5
+	VPSRAQ    $0x3f, Z5, Z6
+	VPANDQ    Z3, Z6, Z6
+	VPADDQ    Z2, Z5, Z5
+	VPADDQ    Z6, Z5, Z5
+	VPSRAVQ   Z1, Z5, Z5
+	VPADDQ    Z5, Z4, Z4
+	ADDQ      $0x00000008, AX
+	SUBQ      $0x00000008, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000008, CX
+	JZ          done
+	MOVQ        $-1, BX
+	BZHIQ       CX, BX, BX
+	KMOVB       BX, K1
+	VPMOVSXDQ.Z (DX)(AX*4), K1, Z5
+	VPSLLVQ     Z0, Z5, Z5
+	VPSRAQ      $0x3f, Z5, Z0
+	VPANDQ      Z3, Z0, Z0
+	VPADDQ      Z2, Z5, Z5
+	VPADDQ      Z0, Z5, Z5
+	VPSRAVQ     Z1, Z5, Z5
+	VPADDQ      Z5, Z4, K1, Z4
+
+done:
+	VEXTRACTI64X4 $0x01, Z4, Y0
+	VPADDQ        Y0, Y4, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPADDQ        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPADDQ        X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, sum+32(FP)
+	VZEROUPPER
+	RET
+
+// func centredSquaresAVX512(h *int32, n int, l uint, s uint, mean int64) (sum int64)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·centredSquaresAVX512(SB), NOSPLIT, $0-48
+	MOVQ         n+8(FP), CX
+	MOVQ         h+0(FP), DX
+	VPBROADCASTQ l+16(FP), Z0
+	VPBROADCASTQ s+24(FP), Z1
+	MOVQ         $0x0000000000000001, AX
+	VPBROADCASTQ AX, Z2
+	VPSLLVQ      Z1, Z2, Z2
+	VPSRLQ       $0x01, Z2, Z2
+	VPXORQ       Z3, Z3, Z3
+	VPSUBQ       Z2, Z3, Z3
+	VPSRAQ       $0x3f, Z3, Z3
+	VPBROADCASTQ mean+32(FP), Z4
+	VPXORQ       Z5, Z5, Z5
+	XORQ         AX, AX
+	SUBQ         $0x00000008, CX
+	JL           tail
+
+loop:
+	VPMOVSXDQ (DX)(AX*4), Z6
+	VPSLLVQ   Z0, Z6, Z6
+	VPSRAQ    $0x3f, Z6, Z7
+	VPANDQ    Z3, Z7, Z7
+	VPADDQ    Z2, Z6, Z6
+	VPADDQ    Z7, Z6, Z6
+	VPSRAVQ   Z1, Z6, Z6
+	VPSUBQ    Z4, Z6, Z6
+	VPMULDQ   Z6, Z6, Z6
+	VPADDQ    Z6, Z5, Z5
+	ADDQ      $0x00000008, AX
+	SUBQ      $0x00000008, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000008, CX
+	JZ          done
+	MOVQ        $-1, BX
+	BZHIQ       CX, BX, BX
+	KMOVB       BX, K1
+	VPMOVSXDQ.Z (DX)(AX*4), K1, Z6
+	VPSLLVQ     Z0, Z6, Z6
+	VPSRAQ      $0x3f, Z6, Z0
+	VPANDQ      Z3, Z0, Z0
+	VPADDQ      Z2, Z6, Z6
+	VPADDQ      Z0, Z6, Z6
+	VPSRAVQ     Z1, Z6, Z6
+	VPSUBQ      Z4, Z6, Z6
+	VPMULDQ     Z6, Z6, Z6
+	VPADDQ      Z6, Z5, K1, Z5
+
+done:
+	VEXTRACTI64X4 $0x01, Z5, Y0
+	VPADDQ        Y0, Y5, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPADDQ        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPADDQ        X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, sum+40(FP)
+	VZEROUPPER
+	RET
+
+// func layerNormAVX512(v *int64, h *int32, gamma *int32, n int, l uint, s uint, mean int64, rho int64, shift uint) (lo int64, hi int64)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·layerNormAVX512(SB), NOSPLIT, $0-88
+	MOVQ         n+24(FP), CX
+	MOVQ         v+0(FP), DX
+	MOVQ         gamma+16(FP), BX
+	MOVQ         h+8(FP), SI
+	VPBROADCASTQ l+32(FP), Z0
+	VPBROADCASTQ s+40(FP), Z1
+	MOVQ         $0x0000000000000001, AX
+	VPBROADCASTQ AX, Z2
+	VPSLLVQ      Z1, Z2, Z2
+	VPSRLQ       $0x01, Z2, Z2
+	VPXORQ       Z3, Z3, Z3
+	VPSUBQ       Z2, Z3, Z3
+	VPSRAQ       $0x3f, Z3, Z3
+	VPBROADCASTQ mean+48(FP), Z4
+	VPBROADCASTQ rho+56(FP), Z5
+	VPBROADCASTQ shift+64(FP), Z6
+	MOVQ         $0x0000000000000001, AX
+	VPBROADCASTQ AX, Z7
+	VPSLLVQ      Z6, Z7, Z7
+	VPSRLQ       $0x01, Z7, Z7
+	VPXORQ       Z8, Z8, Z8
+	VPXORQ       Z9, Z9, Z9
+	XORQ         AX, AX
+	SUBQ         $0x00000008, CX
+	JL           tail
+
+loop:
+	VPMOVSXDQ (SI)(AX*4), Z10
+	VPSLLVQ   Z0, Z10, Z10
+	VPSRAQ    $0x3f, Z10, Z11
+	VPANDQ    Z3, Z11, Z11
+	VPADDQ    Z2, Z10, Z10
+	VPADDQ    Z11, Z10, Z10
+	VPSRAVQ   Z1, Z10, Z10
+	VPSUBQ    Z4, Z10, Z10
+	VPMULLQ   Z5, Z10, Z10
+	VPSRAQ    $0x3f, Z10, Z11
+	VPADDQ    Z7, Z10, Z10
+	VPADDQ    Z11, Z10, Z10
+	VPSRAVQ   Z6, Z10, Z10
+	VPMOVSXDQ (BX)(AX*4), Z11
+	VPMULDQ   Z11, Z10, Z10
+	VMOVDQU64 Z10, (DX)(AX*8)
+	VPMINSQ   Z10, Z8, Z8
+	VPMAXSQ   Z10, Z9, Z9
+	ADDQ      $0x00000008, AX
+	SUBQ      $0x00000008, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000008, CX
+	JZ          done
+	MOVQ        $-1, DI
+	BZHIQ       CX, DI, DI
+	KMOVB       DI, K1
+	VPMOVSXDQ.Z (SI)(AX*4), K1, Z10
+	VPSLLVQ     Z0, Z10, Z10
+	VPSRAQ      $0x3f, Z10, Z0
+	VPANDQ      Z3, Z0, Z0
+	VPADDQ      Z2, Z10, Z10
+	VPADDQ      Z0, Z10, Z10
+	VPSRAVQ     Z1, Z10, Z10
+	VPSUBQ      Z4, Z10, Z10
+	VPMULLQ     Z5, Z10, Z10
+	VPSRAQ      $0x3f, Z10, Z0
+	VPADDQ      Z7, Z10, Z10
+	VPADDQ      Z0, Z10, Z10
+	VPSRAVQ     Z6, Z10, Z10
+	VPMOVSXDQ.Z (BX)(AX*4), K1, Z0
+	VPMULDQ     Z0, Z10, Z10
+	VMOVDQU64   Z10, K1, (DX)(AX*8)
+	VPMINSQ     Z10, Z8, K1, Z8
+	VPMAXSQ     Z10, Z9, K1, Z9
+
+done:
+	VEXTRACTI64X4 $0x01, Z8, Y0
+	VPMINSQ       Y0, Y8, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMINSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMINSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, lo+72(FP)
+	VEXTRACTI64X4 $0x01, Z9, Y0
+	VPMAXSQ       Y0, Y9, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMAXSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMAXSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, hi+80(FP)
+	VZEROUPPER
+	RET
+
+// func layerNormBetaAVX512(v *int64, h *int32, gamma *int32, beta *int64, n int, l uint, s uint, mean int64, rho int64, shift uint) (lo int64, hi int64)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·layerNormBetaAVX512(SB), NOSPLIT, $0-96
+	MOVQ         n+32(FP), CX
+	MOVQ         v+0(FP), DX
+	MOVQ         gamma+16(FP), BX
+	MOVQ         h+8(FP), SI
+	VPBROADCASTQ l+40(FP), Z0
+	VPBROADCASTQ s+48(FP), Z1
+	MOVQ         $0x0000000000000001, AX
+	VPBROADCASTQ AX, Z2
+	VPSLLVQ      Z1, Z2, Z2
+	VPSRLQ       $0x01, Z2, Z2
+	VPXORQ       Z3, Z3, Z3
+	VPSUBQ       Z2, Z3, Z3
+	VPSRAQ       $0x3f, Z3, Z3
+	VPBROADCASTQ mean+56(FP), Z4
+	VPBROADCASTQ rho+64(FP), Z5
+	VPBROADCASTQ shift+72(FP), Z6
+	MOVQ         $0x0000000000000001, AX
+	VPBROADCASTQ AX, Z7
+	VPSLLVQ      Z6, Z7, Z7
+	VPSRLQ       $0x01, Z7, Z7
+	VPXORQ       Z8, Z8, Z8
+	VPXORQ       Z9, Z9, Z9
+	MOVQ         beta+24(FP), DI
+	XORQ         AX, AX
+	SUBQ         $0x00000008, CX
+	JL           tail
+
+loop:
+	VPMOVSXDQ (SI)(AX*4), Z10
+	VPSLLVQ   Z0, Z10, Z10
+	VPSRAQ    $0x3f, Z10, Z11
+	VPANDQ    Z3, Z11, Z11
+	VPADDQ    Z2, Z10, Z10
+	VPADDQ    Z11, Z10, Z10
+	VPSRAVQ   Z1, Z10, Z10
+	VPSUBQ    Z4, Z10, Z10
+	VPMULLQ   Z5, Z10, Z10
+	VPSRAQ    $0x3f, Z10, Z11
+	VPADDQ    Z7, Z10, Z10
+	VPADDQ    Z11, Z10, Z10
+	VPSRAVQ   Z6, Z10, Z10
+	VPMOVSXDQ (BX)(AX*4), Z11
+	VPMULDQ   Z11, Z10, Z10
+	VMOVDQU64 (DI)(AX*8), Z11
+	VPADDQ    Z11, Z10, Z10
+	VMOVDQU64 Z10, (DX)(AX*8)
+	VPMINSQ   Z10, Z8, Z8
+	VPMAXSQ   Z10, Z9, Z9
+	ADDQ      $0x00000008, AX
+	SUBQ      $0x00000008, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000008, CX
+	JZ          done
+	MOVQ        $-1, R8
+	BZHIQ       CX, R8, R8
+	KMOVB       R8, K1
+	VPMOVSXDQ.Z (SI)(AX*4), K1, Z10
+	VPSLLVQ     Z0, Z10, Z10
+	VPSRAQ      $0x3f, Z10, Z0
+	VPANDQ      Z3, Z0, Z0
+	VPADDQ      Z2, Z10, Z10
+	VPADDQ      Z0, Z10, Z10
+	VPSRAVQ     Z1, Z10, Z10
+	VPSUBQ      Z4, Z10, Z10
+	VPMULLQ     Z5, Z10, Z10
+	VPSRAQ      $0x3f, Z10, Z0
+	VPADDQ      Z7, Z10, Z10
+	VPADDQ      Z0, Z10, Z10
+	VPSRAVQ     Z6, Z10, Z10
+	VPMOVSXDQ.Z (BX)(AX*4), K1, Z0
+	VPMULDQ     Z0, Z10, Z10
+	VMOVDQU64.Z (DI)(AX*8), K1, Z0
+	VPADDQ      Z0, Z10, Z10
+	VMOVDQU64   Z10, K1, (DX)(AX*8)
+	VPMINSQ     Z10, Z8, K1, Z8
+	VPMAXSQ     Z10, Z9, K1, Z9
+
+done:
+	VEXTRACTI64X4 $0x01, Z8, Y0
+	VPMINSQ       Y0, Y8, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMINSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMINSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, lo+80(FP)
+	VEXTRACTI64X4 $0x01, Z9, Y0
+	VPMAXSQ       Y0, Y9, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMAXSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMAXSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, hi+88(FP)
 	VZEROUPPER
 	RET
 

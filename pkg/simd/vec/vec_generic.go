@@ -20,6 +20,26 @@ func accumulateGeneric(t []int64, acc, sum, m []int32, zero []uint8, z, c, off i
 	return lo, hi
 }
 
+func addBiasGeneric(t []int64, bias []int32, r int64, l, s uint) (lo, hi int64) {
+	bias = bias[:len(t)]
+	l, s = l&63, s&63
+	c, neg := half(s), -half(s)>>63
+	for j, b := range bias {
+		x := int64(b) * r << l
+		x = t[j] + (x+c+x>>63&neg)>>s
+		t[j] = x
+		lo = min(lo, x)
+		hi = max(hi, x)
+	}
+	return lo, hi
+}
+
+func reluGeneric(t []int64) {
+	for j, v := range t {
+		t[j] = max(0, v)
+	}
+}
+
 func requantGeneric(dst []uint8, t []int64, s uint, g int64, h uint, z, top int64) (sum int64) {
 	t = t[:len(dst)]
 	s, h = s&63, h&63

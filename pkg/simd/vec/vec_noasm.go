@@ -10,6 +10,14 @@ func accumulate(t []int64, acc, sum, m []int32, zero []uint8, z, c, off int32) (
 	return accumulateGeneric(t, acc, sum, m, zero, z, c, off)
 }
 
+func addBias(t []int64, bias []int32, r int64, l, s uint) (lo, hi int64) {
+	return addBiasGeneric(t, bias, r, l, s)
+}
+
+func relu(t []int64) {
+	reluGeneric(t)
+}
+
 func requant(dst []uint8, t []int64, s uint, g int64, h uint, z, top int64) (sum int64) {
 	return requantGeneric(dst, t, s, g, h, z, top)
 }
@@ -60,6 +68,18 @@ func sumSquares(h []int32, s uint) (sum int64) {
 
 func norm(v []int64, h, gamma []int32, s uint, rho int64, n uint) (lo, hi int64) {
 	return normGeneric(v, h, gamma, s, rho, n)
+}
+
+func sumRound(h []int32, l, s uint) (sum int64) {
+	return sumRoundGeneric(h, l, s)
+}
+
+func centredSquares(h []int32, l, s uint, mean int64) (sum int64) {
+	return centredSquaresGeneric(h, l, s, mean)
+}
+
+func layerNorm(v []int64, h, gamma []int32, beta []int64, l, s uint, mean, rho int64, n uint) (lo, hi int64) {
+	return layerNormGeneric(v, h, gamma, beta, l, s, mean, rho, n)
 }
 
 func addResidual(h []int32, t []int64, m int64, n uint) (saturated int) {

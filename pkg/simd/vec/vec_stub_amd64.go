@@ -14,6 +14,16 @@ func minMaxAVX512(t *int64, n int) (lo int64, hi int64)
 //go:noescape
 func accumulateAVX512(t *int64, acc *int32, sum *int32, m *int32, zero *uint8, n int, z int32, c int32, off int32) (lo int64, hi int64)
 
+// addBiasAVX512: t += round(bias·r·2^l / 2^s) and its range.
+//
+//go:noescape
+func addBiasAVX512(t *int64, bias *int32, n int, r int64, l uint, s uint) (lo int64, hi int64)
+
+// reluAVX512: t = max(0, t).
+//
+//go:noescape
+func reluAVX512(t *int64, n int)
+
 // requantAVX512: dst = clamp(z + round((t>>s)·g / 2^h), 0, top) and its sum.
 //
 //go:noescape
@@ -93,6 +103,26 @@ func sumSquaresAVX512(h *int32, n int, s uint) (sum int64)
 //
 //go:noescape
 func normAVX512(v *int64, h *int32, gamma *int32, n int, s uint, rho int64, shift uint) (lo int64, hi int64)
+
+// sumRoundAVX512: Σ round(h·2^l / 2^s).
+//
+//go:noescape
+func sumRoundAVX512(h *int32, n int, l uint, s uint) (sum int64)
+
+// centredSquaresAVX512: Σ (round(h·2^l / 2^s) − mean)².
+//
+//go:noescape
+func centredSquaresAVX512(h *int32, n int, l uint, s uint, mean int64) (sum int64)
+
+// layerNormAVX512: v = round((round(h·2^l / 2^s) − mean)·rho / 2^shift)·gamma and its range.
+//
+//go:noescape
+func layerNormAVX512(v *int64, h *int32, gamma *int32, n int, l uint, s uint, mean int64, rho int64, shift uint) (lo int64, hi int64)
+
+// layerNormBetaAVX512: v = round((round(h·2^l / 2^s) − mean)·rho / 2^shift)·gamma + beta and its range.
+//
+//go:noescape
+func layerNormBetaAVX512(v *int64, h *int32, gamma *int32, beta *int64, n int, l uint, s uint, mean int64, rho int64, shift uint) (lo int64, hi int64)
 
 // addResidualAVX512: h += round(round(t/2^16)·m / 2^shift) with both clamps, and how many they changed; shift ≤ 62.
 //

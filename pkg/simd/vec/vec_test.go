@@ -239,6 +239,48 @@ func TestNormPaths(t *testing.T) {
 	})
 }
 
+// shifts draws a row of |h| < 2^bits with the shifts of a LayerNorm: |round(h·2^l/2^s)| ≤ 2^23.
+func (s *source) shifts() (h []int32, l, right uint) {
+	bits := 1 + s.IntN(31)
+	h = ints[int32](s, s.n, -1<<bits+1, 1<<bits-1)
+	if s.IntN(8) == 0 && bits == 31 {
+		h[0] = -1 << 31
+	}
+	return h, uint(min(8, max(0, 23-bits))), uint(max(0, bits-23))
+}
+
+func TestLayerNormPaths(t *testing.T) {
+	walk(t, func(s *source) []any {
+		h, l, right := s.shifts()
+		gamma, beta := ints[int32](s, s.n, -1<<23, 1<<23), ints[int64](s, s.n, -1<<59+1, 1<<59-1)
+		v, w := slab[int64](s, s.n), slab[int64](s, s.n)
+		mean, rho, n := s.between(-1<<23, 1<<23), s.between(0, 1<<31), uint(s.between(25, 31))
+		a, b := LayerNorm(v, h, gamma, beta, l, right, mean, rho, n)
+		c, d := LayerNorm(w, h, gamma, nil, l, right, mean, rho, n)
+		return []any{a, b, v, c, d, w, SumRound(h, l, right), CentredSquares(h, l, right, mean), h, gamma, beta}
+	})
+}
+
+func TestAddBiasPaths(t *testing.T) {
+	walk(t, func(s *source) []any {
+		x, bias := ints[int64](s, s.n, -1<<55, 1<<55), ints[int32](s, s.n, -1<<23+1, 1<<23-1)
+		l, right := uint(0), uint(s.between(0, 62))
+		if s.IntN(3) == 0 {
+			l, right = uint(s.between(0, 12)), 0
+		}
+		lo, hi := AddBias(x, bias, s.between(0, 1<<24-1), l, right)
+		return []any{lo, hi, x, bias}
+	})
+}
+
+func TestReLUPaths(t *testing.T) {
+	walk(t, func(s *source) []any {
+		x := ints[int64](s, s.n, -1<<63, 1<<63-1)
+		ReLU(x)
+		return []any{x}
+	})
+}
+
 func TestAddResidualPaths(t *testing.T) {
 	walk(t, func(s *source) []any {
 		h := ints[int32](s, s.n, -1<<31+1, 1<<31-1)
@@ -286,7 +328,10 @@ func TestEmptyRows(t *testing.T) {
 		a, b := SwiGLU(nil, nil, nil, &table, 0)
 		c, d := Norm(nil, nil, nil, 0, 0, 1)
 		e, f := Rotate(nil, nil, nil, 0)
-		for i, v := range []int64{lo, hi, sum, top, sumW, sumE, a, b, c, d, e, f, SumSquares(nil, 0), SumShift(nil, 0)} {
+		g, h := AddBias(nil, nil, 1, 0, 0)
+		k, l := LayerNorm(nil, nil, nil, nil, 0, 0, 0, 0, 1)
+		ReLU(nil)
+		for i, v := range []int64{g, h, k, l, SumRound(nil, 0, 0), CentredSquares(nil, 0, 0, 1), lo, hi, sum, top, sumW, sumE, a, b, c, d, e, f, SumSquares(nil, 0), SumShift(nil, 0)} {
 			if v != 0 {
 				t.Errorf("result %d is %d", i, v)
 			}

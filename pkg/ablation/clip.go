@@ -29,13 +29,13 @@ var Clip = Study{
 			Check: checkCorpus, Help: `or "opticks", or the path of a text file`,
 		},
 	},
-	Fixed:  map[string]string{"model": "smollm2", "mode": "illm", "window": "2048", "first": "0", "windows": Most},
+	Fixed:  map[string]string{"model": "tiny-llama", "mode": "illm", "window": Longest, "first": "0", "windows": Most},
 	Spread: "corpus",
 	Base:   map[string]string{"recipe": "fp32", "clip": "", "mode": ""},
 }
 
 // Studies lists the studies by name.
-func Studies() []Study { return []Study{Widths, Clip} }
+func Studies() []Study { return []Study{Models, Widths, Clip} }
 
 func checkRecipe(s string) (string, error) {
 	if _, err := quant.ParseRecipe(s); err != nil {
@@ -53,6 +53,13 @@ func checkClip(s string) (string, error) {
 		return "", err
 	}
 	return c.String(), nil // one spelling: 15.0 and 15 are one level
+}
+
+func checkModel(s string) (string, error) {
+	if s == "" {
+		return "", fmt.Errorf("expected the name or the path of a model, found nothing")
+	}
+	return s, nil
 }
 
 func checkCorpus(s string) (string, error) {

@@ -26,6 +26,7 @@
 // Runs.Err joins the reasons. Records of another semantics version are never
 // mixed in; Runs.Stale counts them.
 //
-// Clip is the study of the clip value c of DI-ClippedSoftmax (algorithm
+// Models and Widths ask what each bit width costs, on every model and on one. Clip
+// is the study of the clip value c of DI-ClippedSoftmax (algorithm
 // reference, 4.4; table T6).
 package ablation

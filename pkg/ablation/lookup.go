@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/illm-go/illm/pkg/eval"
 	"github.com/illm-go/illm/pkg/record"
 )
 
@@ -32,6 +33,29 @@ func better(r, best *record.Record) bool {
 		return len(r.Metrics) > len(best.Metrics)
 	}
 	return r.Time.After(best.Time)
+}
+
+// Longest, as the setting "window", is the protocol's window of eval.DefaultWindow
+// tokens, or the model's context where that is shorter.
+const Longest = "longest"
+
+// settleWindow puts a number in place of Longest.
+func settleWindow(ctx context.Context, ev Evaluator, configs []Config) {
+	known := map[string]int{}
+	for _, c := range configs {
+		if c["window"] != Longest {
+			continue
+		}
+		n, ok := known[c["model"]]
+		if !ok {
+			n = eval.DefaultWindow
+			if w, ok := ev.(Windower); ok {
+				n = w.Window(ctx, c["model"])
+			}
+			known[c["model"]] = n
+		}
+		c["window"] = strconv.Itoa(n)
+	}
 }
 
 // Most, as the setting "windows", leaves the number of windows to the records:

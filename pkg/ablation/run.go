@@ -23,6 +23,12 @@ type Evaluator interface {
 	Evaluate(ctx context.Context, configs []Config, done func(i int, r record.Record) error) error
 }
 
+// Windower is an Evaluator that knows how long the windows of a model are when
+// nothing says so.
+type Windower interface {
+	Window(ctx context.Context, model string) int
+}
+
 // Each is an Evaluator made of a function that computes one configuration. It
 // takes every record for valid.
 type Each func(ctx context.Context, c Config) (record.Record, error)
@@ -75,6 +81,7 @@ func (s Study) Run(ctx context.Context, store *record.Store, ev Evaluator, optio
 	if err != nil {
 		return nil, err
 	}
+	settleWindow(ctx, ev, configs)
 	settleWindows(ctx, store, ev, configs)
 	cells := make([]cell, len(configs))
 	var missing []int

@@ -40,7 +40,8 @@ type row struct {
 	cells map[string]*cell
 }
 
-// newRuns gathers the cells into rows, in order of first appearance.
+// newRuns gathers the cells into rows, in order of first appearance; rows of one
+// level of the first axis stay together.
 func newRuns(s Study, cells []cell, stale int) *Runs {
 	r := &Runs{Study: s, Stale: stale}
 	at := map[string]int{}
@@ -63,6 +64,13 @@ func newRuns(s Study, cells []cell, stale int) *Runs {
 		}
 		r.rows[j].cells[c.config[s.Spread]] = c
 	}
+	order := map[string]int{}
+	for _, row := range r.rows {
+		if l := row.axes[s.Axes[0].Name]; order[l] == 0 {
+			order[l] = len(order) + 1
+		}
+	}
+	slices.SortStableFunc(r.rows, func(a, b row) int { return order[a.axes[s.Axes[0].Name]] - order[b.axes[s.Axes[0].Name]] })
 	return r
 }
 
@@ -183,11 +191,11 @@ func (r *Runs) Number(i int, column string) (chart.Value, bool) {
 func (r *Runs) Caption() string { return r.measured() + "; bars: ± 1 standard error over windows" }
 
 func (r *Runs) measured() string {
-	models, least, most, window := map[string]bool{}, 0, 0, ""
+	models, window, least, most := map[string]bool{}, map[string]bool{}, 0, 0
 	for _, row := range r.rows {
 		for _, c := range row.cells {
 			models[c.config["model"]] = true
-			window = c.config["window"]
+			window[c.config["window"]] = true
 			if n, err := c.config.Int("windows"); err == nil {
 				if least == 0 || n < least {
 					least = n
@@ -200,7 +208,7 @@ func (r *Runs) measured() string {
 	if least != most {
 		count = fmt.Sprintf("%d to %d", least, most)
 	}
-	return fmt.Sprintf("%s, %s windows of %s tokens", strings.Join(sortedKeys(models), ", "), count, window)
+	return fmt.Sprintf("%s, %s windows of %s tokens", strings.Join(sortedKeys(models), ", "), count, strings.Join(sortedKeys(window), " or "))
 }
 
 // Err joins the reasons of rows without a value; nil when every cell has one.

@@ -27,7 +27,7 @@ type Study struct {
 	Axes     []Axis
 	Fixed    map[string]string // settings that are part of every Config
 	Spread   string            // axis whose levels become columns: metric "ppl" at corpus "c4" is column "ppl_c4"
-	Base     map[string]string // levels of the base model; axes it does not name are empty in its row
+	Base     map[string]string // levels of the base model on the axes it names (none: ""); there is one for every level of the others
 }
 
 // Config is one point of a study: setting → value. Settings of the studies here
@@ -229,10 +229,10 @@ func (p plan) configs() ([]Config, error) {
 	var out []Config
 	if p.study.Base != nil && !p.noBase {
 		out = append(out, expand(p.study.Axes, func(a Axis) []string {
-			if a.Name == p.study.Spread {
-				return levels(a)
+			if level, ok := p.study.Base[a.Name]; ok {
+				return []string{level}
 			}
-			return []string{p.study.Base[a.Name]}
+			return levels(a)
 		})...)
 		for _, c := range out { // what is no axis but chosen by the base too
 			for k, v := range p.study.Base {

@@ -21,8 +21,8 @@ func shippedRecord(t *testing.T, recipe, clip, corpus string, windows int, ppl f
 	t.Helper()
 	r := &record.Record{
 		V: record.Version, Kind: record.Quality, Semantics: semantics,
-		Config:  map[string]any{"task": "ppl", "model": "smollm2", "window": 2048, "recipe": recipe, "clip": clip, "corpus": corpus, "windows": windows},
-		Axes:    map[string]string{"model": "smollm2", "recipe": recipe, "corpus": corpus, "windows": fmt.Sprint(windows)},
+		Config:  map[string]any{"task": "ppl", "model": "tiny-llama", "window": 2048, "recipe": recipe, "clip": clip, "corpus": corpus, "windows": windows},
+		Axes:    map[string]string{"model": "tiny-llama", "recipe": recipe, "corpus": corpus, "windows": fmt.Sprint(windows)},
 		Metrics: []record.Metric{{Name: "ppl", Value: ppl, Stderr: 0.1, N: windows, Unit: "per token", Better: record.Lower}},
 	}
 	if recipe != "fp32" {
@@ -313,5 +313,41 @@ func TestChartOfRuns(t *testing.T) {
 	}
 	if n := runs.Where("clip", 15).Len(); n != 2 { // and the base
 		t.Errorf("%d rows where clip = 15, want 2", n)
+	}
+}
+
+// windowed knows a model with a short context.
+type windowed struct{ counting }
+
+func (windowed) Window(_ context.Context, model string) int {
+	if model == "short" {
+		return 512
+	}
+	return 1024
+}
+
+// TestModels: a base row for every model, rows of a model together, and the window of each model's own.
+func TestModels(t *testing.T) {
+	ev := new(windowed)
+	runs, err := Models.Run(context.Background(), storeOf(t), ev, Set("model", "short", "long"), Set("recipe", "w8a8", "w4a4"))
+	if err != nil || runs.Err() != nil {
+		t.Fatal(err, runs.Err())
+	}
+	var rows []string
+	for i := range runs.Len() {
+		model, _ := runs.Text(i, "model")
+		recipe, _ := runs.Text(i, "recipe")
+		window, _ := runs.Text(i, "window")
+		rows = append(rows, model+" "+recipe+" "+window)
+	}
+	want := []string{"short fp32 512", "short w8a8 512", "short w4a4 512", "long fp32 1024", "long w8a8 1024", "long w4a4 1024"}
+	if !slices.Equal(rows, want) {
+		t.Errorf("rows %q, want %q", rows, want)
+	}
+	if !strings.Contains(runs.Caption(), "windows of 1024 or 512 tokens") {
+		t.Errorf("caption %q does not name both windows", runs.Caption())
+	}
+	if len(ev.calls) != 2 {
+		t.Errorf("%d batches, want one a model: %v", len(ev.calls), ev.calls)
 	}
 }

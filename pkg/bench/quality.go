@@ -70,6 +70,8 @@ type qualityConfig struct {
 	First    int         `json:"first"`
 	Windows  int         `json:"windows"`
 	Base     bool        `json:"base"`
+
+	Injected *catalog.Outliers `json:"injected,omitempty"` // into the weights; the model's name says so too
 }
 
 // prepared is a variant on its way to a record.
@@ -164,7 +166,7 @@ func (r *Runner) prepare(ctx context.Context, entry *catalog.Entry, text *corpus
 	var list []*prepared
 	for _, v := range req.Variants {
 		cfg := qualityConfig{Task: "ppl", Protocol: "gptq", Model: entry.Name, Source: source, Recipe: v.Recipe, Corpus: text.Name,
-			Window: req.Window, First: req.First, Windows: req.Windows, Base: !req.NoKL && !quant.IsFloat(v.Recipe)}
+			Window: req.Window, First: req.First, Windows: req.Windows, Base: !req.NoKL && !quant.IsFloat(v.Recipe), Injected: entry.Injected}
 		p := &prepared{name: v.Recipe, record: &record.Record{Kind: record.Quality, Corpus: text.SHA256, Artefact: source}}
 		p.record.Axes = map[string]string{"model": entry.Name, "recipe": v.Recipe, "corpus": text.Name, "windows": fmt.Sprint(req.Windows)}
 		if !quant.IsFloat(v.Recipe) {

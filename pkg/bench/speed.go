@@ -13,7 +13,6 @@ import (
 	"github.com/illm-go/illm/pkg/catalog"
 	"github.com/illm-go/illm/pkg/engine"
 	"github.com/illm-go/illm/pkg/floatref"
-	"github.com/illm-go/illm/pkg/model"
 	"github.com/illm-go/illm/pkg/quant"
 	"github.com/illm-go/illm/pkg/record"
 )
@@ -137,7 +136,7 @@ func (r *Runner) subject(ctx context.Context, entry *catalog.Entry, recipe strin
 		if err != nil {
 			return nil, err
 		}
-		s.float(m, session)
+		s.float(m, session, entry.Parameters())
 		return s, nil
 	}
 	spec, err := quant.NewSpec(recipe, req.Clip, req.Mode)
@@ -157,9 +156,9 @@ func (r *Runner) subject(ctx context.Context, entry *catalog.Entry, recipe strin
 	return s, nil
 }
 
-func (s *subject) float(m *floatref.Model, session *floatref.Session) {
+func (s *subject) float(m *floatref.Model, session *floatref.Session, parameters int64) {
 	c := m.Config()
-	s.bytes = 4 * parameters(c)
+	s.bytes = 4 * parameters
 	s.append = func(_ context.Context, ids []int32) error { _, err := session.Append(ids); return err }
 	s.all = func(ctx context.Context, ids []int32) error {
 		return m.Logits(ctx, ids, func(int, []float32) error { return nil })
@@ -176,16 +175,6 @@ func (s *subject) integer(m *engine.Model, session *engine.Session) {
 		return session.AppendAll(ctx, ids, func(int, engine.Logits) error { return nil })
 	}
 	s.reset, s.close, s.kv = session.Reset, session.Close, session.CacheBytes
-}
-
-// parameters counts the weights of a LLaMA-type model, a tied head once.
-func parameters(c model.Config) int64 {
-	block := int64(c.Hidden)*int64(2*c.Heads*c.HeadDim+2*c.KVHeads*c.HeadDim+3*c.FFN) + 2*int64(c.Hidden)
-	n := int64(c.Layers)*block + int64(c.Hidden) + int64(c.Vocab)*int64(c.Hidden)
-	if !c.TiedHead {
-		n += int64(c.Vocab) * int64(c.Hidden)
-	}
-	return n
 }
 
 // once is one run: the prompt, then single tokens.

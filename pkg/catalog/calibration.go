@@ -21,12 +21,15 @@ type stored struct {
 	ptq.Calibration
 }
 
-// Calibration returns the range of the residual stream on calibration text.
+// Calibration returns the range of the residual stream on calibration text. Injected
+// outliers do not change it: the float function is the same bit for bit, inside the
+// network too where blocks add to the stream. So a variant has the calibration of its
+// base.
 func (e *Entry) Calibration(ctx context.Context) (ptq.Calibration, error) {
 	if e.weights == nil {
 		return ptq.Calibration{}, e.quantised()
 	}
-	source, err := e.weights.Hash()
+	source, err := e.base.Hash()
 	if err != nil {
 		return ptq.Calibration{}, err
 	}
@@ -49,7 +52,7 @@ func (e *Entry) Calibration(ctx context.Context) (ptq.Calibration, error) {
 	if err != nil {
 		return c, err
 	}
-	return c, writeStored(path, stored{e.Name, source, c})
+	return c, writeStored(path, stored{e.baseName(), source, c})
 }
 
 // calibrate runs the float model over the calibration text.
@@ -70,7 +73,7 @@ func (e *Entry) calibrate(ctx context.Context) (ptq.Calibration, error) {
 		return ptq.Calibration{}, err
 	}
 	windows := ptq.Windows(ids, ptq.CalibrationWindows, min(ptq.CalibrationWindow, e.MaxContext()))
-	return ptq.Calibrate(ctx, e.weights, name, windows, e.opt.Threads, func(done, total int) { e.progress("calibrate", done, total) })
+	return ptq.Calibrate(ctx, e.base, name, windows, e.opt.Threads, func(done, total int) { e.progress("calibrate", done, total) })
 }
 
 // shipped looks these weights up among the shipped calibrations.
@@ -93,12 +96,29 @@ func shipped(source string) (stored, bool, error) {
 
 // canonicalName names weights by their content, so that an artefact's bytes do not
 // depend on the path by which its model was found.
-func canonicalName(source string) (string, error) {
-	s, ok, err := shipped(source)
-	if err != nil || ok {
-		return s.Model, err
+func (e *Entry) canonicalName() (string, error) {
+	source, err := e.base.Hash()
+	if err != nil {
+		return "", err
 	}
-	return "sha256-" + source[:16], nil
+	name := "sha256-" + source[:16]
+	if s, ok, err := shipped(source); err != nil {
+		return "", err
+	} else if ok {
+		name = s.Model
+	}
+	if e.Injected != nil {
+		name += e.Injected.String()
+	}
+	return name, nil
+}
+
+// baseName is the name without its variant.
+func (e *Entry) baseName() string {
+	if base, _, err := Variant(e.Name); err == nil {
+		return base
+	}
+	return e.Name
 }
 
 // readStored reads a cached calibration; a damaged or foreign one is as good as none.

@@ -7,9 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
+	"github.com/illm-go/illm/data"
 	"github.com/illm-go/illm/pkg/artifact"
 	"github.com/illm-go/illm/pkg/engine"
 	"github.com/illm-go/illm/pkg/floatref"
@@ -35,61 +37,114 @@ type Options struct {
 // Entry is a model that was found. Exactly one of float weights and artefact is
 // behind it.
 type Entry struct {
-	Name string // as asked for
-	Path string
-	opt  Options
+	Name     string // as asked for, with its variant
+	Path     string
+	Injected *Outliers // nil: the model as it is
+	opt      Options
 
-	weights *model.Model
-	art     *artifact.File
+	weights *model.Model   // of base, or a view on it
+	base    *model.Model   // as the files have it
+	art     *artifact.File // or this
 
 	mu   sync.Mutex
 	made map[string]*artifact.File // artefacts of the weights, by path: recipes share them
 }
 
-// Open finds the model called name, fetching it where it must.
+// Open finds the model called name, unpacking or fetching it where it must.
 func Open(ctx context.Context, name string, opt Options) (*Entry, error) {
-	e := &Entry{Name: name, opt: opt, Path: name}
+	e := &Entry{Name: name, opt: opt}
 	if name == "" {
-		return nil, errors.New("catalog: expected the name of a model, found none: use smollm2, hf:ORG/NAME or a path")
+		return nil, fmt.Errorf("catalog: expected the name of a model, found none: use %s, hf:ORG/NAME or a path", strings.Join(Names(), ", "))
 	}
-	if known(name) {
-		path, err := hub.Fetch(ctx, name)
+	base, outliers, err := Variant(name)
+	if err != nil {
+		return nil, err
+	}
+	if e.Path, err = find(ctx, name, base); err != nil {
+		return nil, err
+	}
+	if isArtifact(e.Path) {
+		if outliers != nil {
+			return nil, fmt.Errorf("catalog: model %q: %s is an integer artefact: outliers are injected into the float model", name, e.Path)
+		}
+		e.art, err = artifact.Open(e.Path)
 		if err != nil {
 			return nil, err
 		}
-		e.Path = path
-	} else if _, err := os.Stat(name); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("catalog: model %q: %w, and no such file: use %s, hf:ORG/NAME, or the path of a GGUF file, a safetensors folder or an artefact",
-				name, ErrUnknown, strings.Join(Names(), ", "))
-		}
-		return nil, fmt.Errorf("catalog: model %q: %w", name, err)
+		return e, nil
 	}
-	var err error
-	if isArtifact(e.Path) {
-		e.art, err = artifact.Open(e.Path)
-	} else {
-		e.weights, err = model.Open(e.Path)
-	}
-	if err != nil {
+	if e.base, err = model.Open(e.Path); err != nil {
 		return nil, err
+	}
+	e.weights = e.base
+	if outliers != nil {
+		if e.weights, err = e.base.InjectOutliers(outliers.Seed, outliers.Strength); err != nil {
+			e.base.Close()
+			return nil, fmt.Errorf("catalog: model %q: %w", name, err)
+		}
+		e.Injected = outliers
 	}
 	return e, nil
 }
 
-// Names lists the models that have a name of their own.
-func Names() []string { return []string{"smollm2"} }
-
-func known(name string) bool {
-	if strings.HasPrefix(name, "hf:") {
-		return true
+// find returns the file or folder of the model called base; name is what was asked for.
+func find(ctx context.Context, name, base string) (string, error) {
+	if files, ok := data.Model(base); ok {
+		return shippedModel(base, files)
 	}
-	for _, n := range Names() {
-		if n == name {
-			return true
+	if base == hub.SmolLM2 || strings.HasPrefix(base, "hf:") {
+		return hub.Fetch(ctx, base)
+	}
+	if _, err := os.Stat(base); err != nil {
+		if slices.Contains(Names(), base) {
+			return "", fmt.Errorf("catalog: model %q: this program was built without its weights: build it from a checkout that has data/models/%s/model.safetensors", name, base)
 		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("catalog: model %q: %w, and no such file: use %s, hf:ORG/NAME, or the path of a GGUF file, a safetensors folder or an artefact",
+				name, ErrUnknown, strings.Join(Names(), ", "))
+		}
+		return "", fmt.Errorf("catalog: model %q: %w", name, err)
 	}
-	return false
+	return base, nil
+}
+
+// TinyLlama and TinyOPT are the shipped models; Default is the one that commands and
+// notebooks take when none is named.
+const (
+	TinyLlama = "tiny-llama"
+	TinyOPT   = "tiny-opt"
+	Default   = TinyLlama
+)
+
+// Names lists the models that have a name of their own. Each may be followed by
+// "+outliers" (see Variant).
+func Names() []string { return []string{TinyLlama, TinyOPT, hub.SmolLM2} }
+
+// Here returns nil if the model called name can be opened without a download, else
+// the reason. It opens nothing.
+func Here(name string) error {
+	base, _, err := Variant(name)
+	if err != nil {
+		return err
+	}
+	if base != hub.SmolLM2 && !strings.HasPrefix(base, "hf:") {
+		if _, ok := data.Model(base); ok {
+			return nil
+		}
+		_, err := find(context.Background(), name, base) // a path, or nothing: no download
+		return err
+	}
+	if _, ok := new(hub.Client).Cached(base); !ok {
+		return fmt.Errorf("catalog: model %q: not in the cache: \"illm fetch %s\" downloads it: %w", name, base, hub.ErrUnavailable)
+	}
+	return nil
+}
+
+// Pinned tells whether the name stands for the same weights everywhere and for ever:
+// its file has a hash that is part of the program.
+func Pinned(name string) bool {
+	base, _, err := Variant(name)
+	return err == nil && base == hub.SmolLM2
 }
 
 // isArtifact looks at the first bytes of a regular file.
@@ -105,8 +160,8 @@ func isArtifact(path string) bool {
 // Close unmaps the files: no engine of this entry may be used after it.
 func (e *Entry) Close() error {
 	var errs []error
-	if e.weights != nil {
-		errs = append(errs, e.weights.Close())
+	if e.base != nil {
+		errs = append(errs, e.base.Close())
 	}
 	if e.art != nil {
 		errs = append(errs, e.art.Close())
@@ -165,6 +220,25 @@ func (e *Entry) MaxContext() int {
 		return e.weights.Config.MaxContext
 	}
 	return e.art.Header.MaxContext
+}
+
+// Parameters counts the numbers of the float model, a tied head once; 0 for an artefact.
+func (e *Entry) Parameters() int64 {
+	if e.weights == nil {
+		return 0
+	}
+	var total int64
+	for _, name := range e.weights.Names() {
+		if name == model.Head && e.weights.Config.TiedHead {
+			continue
+		}
+		n := int64(1)
+		for _, d := range e.weights.Shape(name) {
+			n *= int64(d)
+		}
+		total += n
+	}
+	return total
 }
 
 // Encode turns text into token ids, with the model's BOS at the head where it has one.
@@ -226,11 +300,7 @@ func (e *Entry) Quantize(ctx context.Context, spec quant.Spec, cal ptq.Calibrati
 	if e.weights == nil {
 		return "", e.quantised()
 	}
-	source, err := e.weights.Hash()
-	if err != nil {
-		return "", err
-	}
-	name, err := canonicalName(source)
+	name, err := e.canonicalName()
 	if err != nil {
 		return "", err
 	}

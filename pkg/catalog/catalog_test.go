@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/illm-go/illm/data"
 	"github.com/illm-go/illm/pkg/artifact"
 	"github.com/illm-go/illm/pkg/catalog"
 	"github.com/illm-go/illm/pkg/model/modeltest"
@@ -146,6 +147,14 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	if _, err := catalog.Open(ctx, "nothing", catalog.Options{}); !errors.Is(err, catalog.ErrUnknown) {
 		t.Errorf("error %v, want ErrUnknown", err)
+	}
+	for _, name := range catalog.Names() { // a checkout without the weights says so
+		if _, ok := data.Model(name); ok || name == "smollm2" {
+			continue
+		}
+		if _, err := catalog.Open(ctx, name, catalog.Options{}); err == nil || !strings.Contains(err.Error(), "data/models/"+name) {
+			t.Errorf("%s is not built in: error %v", name, err)
+		}
 	}
 	path := filepath.Join(t.TempDir(), "cut.illm")
 	if err := os.WriteFile(path, []byte("illm\r\n\x1a\n and no more"), 0o600); err != nil {

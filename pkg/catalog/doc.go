@@ -1,9 +1,18 @@
 // Package catalog turns the name of a model into something that runs: the float
 // reference, or an integer artefact with its engine.
 //
+//	tiny-llama   16 million weights, LLaMA type, trained by this project; carried by
+//	             the program (package data) and unpacked into the cache on first use
+//	tiny-opt     6 million weights, OPT type, the same way
 //	smollm2      SmolLM2-135M-Instruct, fetched once (package hub)
-//	hf:ORG/NAME  a LLaMA-type model of the Hugging Face hub
+//	hf:ORG/NAME  a LLaMA- or OPT-type model of the Hugging Face hub
 //	PATH         a GGUF file, a folder with config.json and safetensors, or an artefact
+//
+//	NAME+outliers[=STRENGTH[:SEED]]
+//	             a view on any of these float models whose function is the same and
+//	             whose channels are as uneven as those of a large one, so that it is as
+//	             hard to quantise (model.InjectOutliers); float reference, simulation and
+//	             integer engine all see the view
 //
 // An artefact is made on first use and kept in the cache folder; its name there
 // is made of everything that decides its bytes: the model's hash, the widths of

@@ -3,7 +3,6 @@ package nb
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/illm-go/illm/pkg/ablation"
 	"github.com/illm-go/illm/pkg/bench"
@@ -20,19 +19,36 @@ import (
 // its divergence from the float model.
 type stored struct{ runner *bench.Runner }
 
-// Stands accepts a record of the present integer semantics. A model given by its
-// path may have changed under its name, so its weights are compared too; the
-// catalogue's own models cannot.
+// Window is the protocol's window, or the context of a model that has a shorter one.
+// A model that is not here is not fetched to be asked.
+func (e stored) Window(ctx context.Context, model string) int {
+	return window(ctx, e.runner, model)
+}
+
+func window(ctx context.Context, runner *bench.Runner, model string) int {
+	if catalog.Pinned(model) || catalog.Here(model) != nil {
+		return eval.DefaultWindow
+	}
+	entry, err := runner.Entry(ctx, model)
+	if err != nil {
+		return eval.DefaultWindow
+	}
+	return min(eval.DefaultWindow, entry.MaxContext())
+}
+
+// Stands accepts a record of the present integer semantics. A name may have come to
+// stand for other weights (a path, a model that was trained again), so these are
+// compared too, but for a model whose weights are pinned.
 func (e stored) Stands(ctx context.Context, c ablation.Config, r *record.Record) bool {
 	if !quant.IsFloat(c["recipe"]) && r.Semantics != ptq.Semantics {
 		return false
 	}
-	if slices.Contains(catalog.Names(), c["model"]) {
-		return true
+	if catalog.Pinned(c["model"]) || catalog.Here(c["model"]) != nil {
+		return true // nothing to compare with: the record is all there is
 	}
 	entry, err := e.runner.Entry(ctx, c["model"])
 	if err != nil {
-		return true // nothing to compare with; the record is all there is
+		return true
 	}
 	source, err := entry.Source()
 	return err != nil || fmt.Sprint(r.Config["source_sha256"]) == source
@@ -96,6 +112,9 @@ type live struct{ runner *bench.Runner }
 // Stands is not asked: live results are compared with records, not replaced by them.
 func (e *live) Stands(context.Context, ablation.Config, *record.Record) bool { return false }
 
+// Window is as for stored results.
+func (e *live) Window(ctx context.Context, model string) int { return window(ctx, e.runner, model) }
+
 // Evaluate runs one configuration after the other.
 func (e *live) Evaluate(ctx context.Context, configs []ablation.Config, done func(int, record.Record) error) error {
 	for i, c := range configs {
@@ -116,6 +135,9 @@ func (e *live) Evaluate(ctx context.Context, configs []ablation.Config, done fun
 			return err
 		}
 		scored := &engine.Scored{M: m}
+		if err := clampText(&req, entry, len(ids)); err != nil {
+			return err
+		}
 		rep, err := eval.Run(ctx, nil, []eval.Variant{{Name: c["recipe"] + " clip " + c["clip"], LM: scored}}, ids,
 			eval.Options{Window: req.Window, First: req.First, Windows: req.Windows, Progress: func(p eval.Progress) {
 				progressLine(bench.Progress{What: p.Model, Done: i*req.Windows + p.Done, Total: len(configs) * req.Windows})
@@ -126,12 +148,30 @@ func (e *live) Evaluate(ctx context.Context, configs []ablation.Config, done fun
 		}
 		r := c.Record()
 		r.Artefact, r.Semantics = m.Artifact().ID, ptq.Semantics
-		r.Metrics = rep.Results[0].Summary.Metrics(eval.Coverage{})
+		tok, err := entry.Tokenizer()
+		if err != nil {
+			return err
+		}
+		r.Metrics = rep.Results[0].Summary.Metrics(eval.Cover(ids, req.Window, req.First, req.Windows, tok.Decode))
 		r.Windows = rep.Results[0].Stats
 		r.WallS = rep.Results[0].Wall.Seconds()
 		if err := done(i, r); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// clampText puts the number of windows that the text has in place of 0, all of them.
+func clampText(req *bench.QualityRequest, entry *catalog.Entry, tokens int) error {
+	if req.Window < 2 || req.Window > entry.MaxContext() {
+		return fmt.Errorf("nb: window of %d tokens: expected 2 to %d, the context of %s", req.Window, entry.MaxContext(), entry.Name)
+	}
+	if req.Windows == 0 {
+		req.Windows = tokens/req.Window - req.First
+	}
+	if req.Windows < 1 {
+		return fmt.Errorf("nb: text %s: expected at least one window of %d tokens from window %d on, found %d tokens", req.Corpus, req.Window, req.First, tokens)
 	}
 	return nil
 }

@@ -105,6 +105,9 @@ func saveTexts(cfg *Config, tokenizerJSON []byte, dtype string) (map[string][]by
 		if err := sameVocabulary(tok, cfg); err != nil {
 			return nil, err
 		}
+		if first, ok := tokenizer.Leading(tokenizerJSON); ok && cfg.BOS >= 0 && cfg.BOS != int(first) {
+			return nil, fmt.Errorf("beginning of text: the configuration says %d, the tokenizer puts %d before a text", cfg.BOS, first)
+		}
 	}
 	files := map[string][]byte{}
 	for name, content := range map[string]map[string]any{

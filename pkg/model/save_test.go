@@ -177,13 +177,36 @@ func TestSaveAgain(t *testing.T) {
 	}
 }
 
+// TestSaveUnwritable: the error names the folder that cannot be written.
+func TestSaveUnwritable(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may write everywhere")
+	}
+	parent := t.TempDir()
+	if err := os.Chmod(parent, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	c := saveConfigs()["llama"]
+	err := Save(filepath.Join(parent, "m"), c, drawSource(c), nil, "F32")
+	if err == nil || !strings.Contains(err.Error(), "permission denied") || !strings.Contains(err.Error(), parent) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestSaveRefuses(t *testing.T) {
+	tok := func(name string) string {
+		if name == "beginning" {
+			return strings.Replace(toyTokenizer, "{", `{"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>"}}],"special_tokens":{"<s>":{"ids":[0]}}},`, 1)
+		}
+		return toyTokenizer
+	}
 	for name, x := range map[string]struct {
 		base string
 		edit func(c *Config)
 		want string
 	}{
 		"tokenizer":  {"llama", func(c *Config) { c.Vocab, c.EOS, c.EOSAll = 4, -1, nil }, "the tokenizer has 5 ids, the embedding only 4 rows"},
+		"beginning":  {"llama", func(c *Config) { c.BOS = 1 }, "the configuration says 1, the tokenizer puts 0 before a text"},
 		"layers":     {"llama", func(c *Config) { c.Layers = 0 }, "layers: expected 1–4096, found 0"},
 		"RoPE":       {"llama", func(c *Config) { c.RopeScaling = RopeScaling{Type: "ntk", Factor: 2} }, `found "ntk"`},
 		"o alone":    {"llama", func(c *Config) { c.OutBias = true }, "q, k, v false, o true"},
@@ -196,7 +219,7 @@ func TestSaveRefuses(t *testing.T) {
 		c := saveConfigs()[x.base]
 		x.edit(&c)
 		dir := filepath.Join(t.TempDir(), "m")
-		if err := Save(dir, c, mapSource{}, []byte(toyTokenizer), "F32"); err == nil || !strings.Contains(err.Error(), x.want) {
+		if err := Save(dir, c, mapSource{}, []byte(tok(name)), "F32"); err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("%s: %v, want … %s …", name, err, x.want)
 		}
 		if _, err := os.Stat(dir); err == nil {

@@ -34,11 +34,12 @@ func Tiny(t testing.TB) string {
 // byteTokenizer is a tokenizer.json without merges: token b is byte b.
 func byteTokenizer(t testing.TB) []byte {
 	t.Helper()
+	byteLevel := map[string]any{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}
 	raw, err := json.Marshal(map[string]any{
 		"version":       "1.0",
 		"added_tokens":  []any{},
-		"pre_tokenizer": map[string]any{"type": "ByteLevel", "add_prefix_space": false, "use_regex": true},
-		"decoder":       map[string]any{"type": "ByteLevel"},
+		"pre_tokenizer": byteLevel,
+		"decoder":       byteLevel,
 		"model":         map[string]any{"type": "BPE", "vocab": byteVocabulary(), "merges": []string{}},
 	})
 	if err != nil {

@@ -1,4 +1,5 @@
-// Package safetensors reads safetensors files, single or sharded, memory-mapped.
+// Package safetensors reads safetensors files, single or sharded, memory-mapped, and
+// writes single ones ([Write]).
 //
 // # Layout of a file
 //

@@ -45,7 +45,7 @@ var overflow = map[string]float64{"F32": math.Inf(1), "F16": 65520, "BF16": 0x1.
 // name when it is complete; on an error nothing is left behind.
 //
 // Source: the format description in the safetensors repository.
-func Write(path string, tensors []NamedTensor) (err error) {
+func Write(path string, tensors []NamedTensor) error {
 	fail := func(err error) error { return fmt.Errorf("safetensors: write %s: %w", path, err) }
 	header, size, err := writeHeader(tensors)
 	if err != nil {
@@ -55,8 +55,9 @@ func Write(path string, tensors []NamedTensor) (err error) {
 	if err != nil {
 		return fail(err)
 	}
+	done := false
 	defer func() {
-		if err != nil {
+		if !done { // an error, or a panic in a Load
 			f.Close() // a second Close does no harm
 			os.Remove(f.Name())
 		}
@@ -78,13 +79,19 @@ func Write(path string, tensors []NamedTensor) (err error) {
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
-	if errors.Is(err, syscall.ENOSPC) {
-		return fail(fmt.Errorf("%w: the file takes %d bytes, make room or name another folder", err, size))
-	}
 	if err != nil {
-		return fail(err)
+		return fail(advise(err, size))
 	}
+	done = true
 	return nil
+}
+
+// advise adds what to do where the disk is full.
+func advise(err error, size uint64) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("%w: the file takes %d bytes, make room or name another folder", err, size)
+	}
+	return err
 }
 
 // writeHeader returns length and JSON of the header, and the size of the file.

@@ -2,6 +2,8 @@ package model_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/illm-go/illm/pkg/model"
 )
@@ -21,4 +23,40 @@ func ExampleConfig_Validate() {
 	fmt.Println(c.Validate())
 	// Output:
 	// attention heads: 4 is no multiple of the 3 key/value heads
+}
+
+// A model read from one place is saved in another; the library transformers loads it.
+func ExampleSave() {
+	m, err := model.OpenWeights("../floatref/testdata/qwen3")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer m.Close()
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	dir = filepath.Join(dir, "copy")
+	if err := model.Save(dir, m.Config, m, nil, "BF16"); err != nil {
+		fmt.Println(err)
+		return
+	}
+	files, _ := os.ReadDir(dir)
+	for _, f := range files {
+		fmt.Println(f.Name())
+	}
+	again, err := model.OpenWeights(dir)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer again.Close()
+	fmt.Println(again.Config.HeadNorm, len(again.Names()) == len(m.Names()))
+	// Output:
+	// config.json
+	// model.safetensors
+	// true true
 }

@@ -36,7 +36,8 @@ const maxStrength = 1024
 // Exactness: all factors are powers of two, so every product and sum of a float32 or
 // float64 forward pass scales exactly and logits are equal bit for bit, but for values
 // that come near the ends of the float range (|x| below 2^−126·s or above 2^127/s).
-// Frozen by TestOutliersLogits.
+// Frozen by TestOutliersLogits. A view that is to be saved keeps this in F32 and BF16;
+// in F16 columns that became small lose bits below 2^−14.
 //
 // What it is: an honest stand-in for the channel outliers of 7B–70B weights, in the
 // places where these are known to have them (inputs of q, k, v, gate and up by way of

@@ -95,8 +95,7 @@ func (d *draw) add(name string, mean, std float64, shape ...uint64) {
 	}
 	v := make([]float32, n)
 	for i := range v {
-		noise := std * d.normal()
-		v[i] = float32(mean + noise)
+		v[i] = float32(mean + float64(std*d.normal())) // the conversion forbids a fused multiply-add
 	}
 	d.tensors = append(d.tensors, SafeF32(name, v, shape...))
 }

@@ -6,9 +6,11 @@ import (
 	"testing"
 
 	"github.com/illm-go/illm/pkg/artifact"
+	"github.com/illm-go/illm/pkg/di"
 	"github.com/illm-go/illm/pkg/engine"
 	"github.com/illm-go/illm/pkg/floatref"
 	"github.com/illm-go/illm/pkg/model"
+	"github.com/illm-go/illm/pkg/quant"
 )
 
 // changed is a model with one of its tensors, or several, made wrong.
@@ -200,5 +202,64 @@ func TestWeightBytes(t *testing.T) {
 				t.Errorf("%s %s: %d bytes, the artefact's sections hold %d", name, recipe, got, want)
 			}
 		}
+	}
+}
+
+// ops replaces the ReLU of another operator set.
+type ops struct {
+	di.Operators
+	relu reluFunc
+}
+
+type reluFunc func(dst []uint8, t []int64, lo, hi int64, m uint32, k int32, bits int) quant.RowParams
+
+func (o ops) NewWorker(n int) di.Worker { return reluWorker{o.Operators.NewWorker(n), o.relu} }
+
+type reluWorker struct {
+	di.Worker
+	relu reluFunc
+}
+
+func (w reluWorker) ReLU(dst []uint8, t []int64, lo, hi int64, m uint32, k int32, bits int) quant.RowParams {
+	return w.relu(dst, t, lo, hi, m, k, bits)
+}
+
+// ReLU reaches the engine through the operator set, and its place counts: without it the logits are wrong, behind the
+// requantisation it costs accuracy, since half of the codes stand for values that are cut.
+func TestReLUPlace(t *testing.T) {
+	m := fixture(t, "opt")
+	ids := tokens(m, 64)
+	want := floatLogits(t, m.Config, m, ids)
+	e := build(t, m, "w8a8", "15", "precise", 1)
+	spec := e.Spec()
+	spec.Recipe.Act = 4
+	none := func(dst []uint8, t []int64, lo, hi int64, m uint32, k int32, bits int) quant.RowParams {
+		return di.Requant(dst, t, lo, hi, m, k, bits, spec.MantissaBits)
+	}
+	after := func(dst []uint8, t []int64, lo, hi int64, m uint32, k int32, bits int) quant.RowParams {
+		p := none(dst, t, lo, hi, m, k, bits)
+		p.Sum = 0
+		for j := range t {
+			dst[j] = max(dst[j], uint8(p.Zero))
+			p.Sum += int32(dst[j])
+		}
+		return p
+	}
+	run := func(relu reluFunc) float64 {
+		o := di.Integer(spec)
+		if relu != nil {
+			o = ops{o, relu}
+		}
+		x, err := engine.New(e.Artifact(), engine.Options{Spec: &spec, Operators: o, Threads: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rel, _ := distance(rows(t, x, ids, 64), want)
+		return rel
+	}
+	right, late, missing := run(nil), run(after), run(none)
+	t.Logf("activations of 4 bits, relative error: before %.4f, after %.4f, without %.4f", right, late, missing)
+	if !(late > 1.03*right && missing > 2*right) {
+		t.Errorf("relative error %.4f with ReLU before, %.4f with it after the requantisation, %.4f without", right, late, missing)
 	}
 }

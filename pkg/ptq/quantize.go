@@ -64,6 +64,9 @@ func Quantize(ctx context.Context, m *model.Model, spec quant.Spec, cal Calibrat
 
 // QuantizeFrom is Quantize of weights from any source.
 func QuantizeFrom(ctx context.Context, m Input, spec quant.Spec, cal Calibration, path string, opt Options) (id string, err error) {
+	if err := m.Config.Validate(); err != nil {
+		return "", fmt.Errorf("ptq: configuration: %w", err)
+	}
 	if err := spec.Validate(); err != nil {
 		return "", fmt.Errorf("ptq: %w", err)
 	}

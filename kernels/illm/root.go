@@ -38,7 +38,9 @@ func (a *app) commands() []*cobra.Command {
 		a.verifyCommand(),
 		a.benchCommand(),
 		a.hashCommand(),
+		a.trainCommand(),
 		a.readmeCommand(),
+		a.fixturesCommand(),
 	}
 }
 

@@ -3,10 +3,13 @@ package catalog
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/illm-go/illm/data"
 	"github.com/illm-go/illm/pkg/corpus"
@@ -52,7 +55,7 @@ func (e *Entry) Calibration(ctx context.Context) (ptq.Calibration, error) {
 	if err != nil {
 		return c, err
 	}
-	return c, writeStored(path, stored{e.baseName(), source, c})
+	return c, writeJSON(path, stored{e.baseName(), source, c})
 }
 
 // calibrate runs the float model over the calibration text.
@@ -74,6 +77,34 @@ func (e *Entry) calibrate(ctx context.Context) (ptq.Calibration, error) {
 	}
 	windows := ptq.Windows(ids, ptq.CalibrationWindows, min(ptq.CalibrationWindow, e.MaxContext()))
 	return ptq.Calibrate(ctx, e.base, name, windows, e.opt.Threads, func(done, total int) { e.progress("calibrate", done, total) })
+}
+
+// Publish puts the calibration of the entry's base model into the JSON list at path,
+// that of data/records, in place of one of the same name.
+func (e *Entry) Publish(c ptq.Calibration, path string) error {
+	if e.base == nil {
+		return e.quantised()
+	}
+	source, err := e.base.Hash()
+	if err != nil {
+		return err
+	}
+	var list []stored
+	raw, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(raw, &list)
+	}
+	if err != nil {
+		return fmt.Errorf("catalog: list of calibrations %s: %w", path, err)
+	}
+	s := stored{e.baseName(), source, c}
+	if at := slices.IndexFunc(list, func(o stored) bool { return o.Model == s.Model }); at >= 0 {
+		list[at] = s
+	} else {
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b stored) int { return strings.Compare(a.Model, b.Model) })
+	return writeJSON(path, list)
 }
 
 // shipped looks these weights up among the shipped calibrations.
@@ -134,9 +165,9 @@ func readStored(path, source string) (ptq.Calibration, bool) {
 	return s.Calibration, true
 }
 
-// writeStored places the file whole or not at all.
-func writeStored(path string, s stored) error {
-	raw, err := json.MarshalIndent(s, "", "  ")
+// writeJSON places the file whole or not at all.
+func writeJSON(path string, v any) error {
+	raw, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -147,7 +178,7 @@ func writeStored(path string, s stored) error {
 			err = e
 		}
 		if err == nil {
-			err = os.Rename(f.Name(), path)
+			err = errors.Join(os.Chmod(f.Name(), 0o644), os.Rename(f.Name(), path))
 		}
 		if err != nil {
 			os.Remove(f.Name())

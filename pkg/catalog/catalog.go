@@ -108,6 +108,14 @@ func find(ctx context.Context, name, base string) (string, error) {
 	return base, nil
 }
 
+// Unpack returns the folder of a shipped model in the cache, or the path that name is.
+func Unpack(ctx context.Context, name string) (string, error) {
+	if name == hub.SmolLM2 || strings.HasPrefix(name, "hf:") {
+		return "", fmt.Errorf("catalog: unpack %s: expected one of %s or %s", name, TinyLlama, TinyOPT)
+	}
+	return find(ctx, name, name)
+}
+
 // TinyLlama and TinyOPT are the shipped models; Default is the one that commands and
 // notebooks take when none is named.
 const (

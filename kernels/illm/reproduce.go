@@ -40,10 +40,13 @@ and writes each executed notebook and a web page that needs no network.
 NAME is a notebook (start, clip, …) or a table; without one, ` + strings.Join(defaultNotebooks, " and ") + ` are run.
 A notebook always computes its live part and shows the shipped records beside it;
 --full computes every record again and goes on where an interrupted run stopped.
-What is missing (JupyterLab, the kernel, the model) is installed first. The clone
-stays as it is.`,
+What is missing (JupyterLab, the kernel) is installed first. The default model comes
+with the clone; SmolLM2 is fetched to be run beside it, and left out, by name, where
+it cannot be had: after the installation no network is needed. The clone stays as it
+is.`,
 		Example: `  illm reproduce
   illm reproduce clip -p clip=12.5 -p windows=8
+  illm reproduce clip -p model=smollm2
   illm reproduce clip --out /tmp/results
   illm reproduce clip --full`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -108,9 +111,11 @@ func (a *app) reproduce(ctx context.Context, names []string, opt reproduceOption
 	return nil
 }
 
-// fetchModels downloads the models that the notebooks' parameter "model" names,
-// here, where progress can be seen, rather than within a cell.
+// fetchModels downloads the models that the notebooks' parameters "model" and
+// "beside" name, here, where progress can be seen, rather than within a cell. A run
+// without the second goes on: its notebook names it as missing.
 func (a *app) fetchModels(ctx context.Context, in setup.Installed, tasks []task) error {
+	missed := map[string]bool{}
 	for _, t := range tasks {
 		list, err := t.nb.Parameters()
 		if err != nil {
@@ -118,11 +123,17 @@ func (a *app) fetchModels(ctx context.Context, in setup.Installed, tasks []task)
 		}
 		for _, p := range list {
 			name, err := strconv.Unquote(p.Default)
-			if p.Name != "model" || err != nil || checkModelName(name) != nil {
+			if p.Name != "model" && p.Name != "beside" || err != nil || checkModelName(name) != nil || missed[name] {
 				continue // a path, or something for the cell to refuse
 			}
-			if _, err := a.fetch(ctx, name, []string{in.Python.Python()}); err != nil {
+			_, err = a.fetch(ctx, name, []string{in.Python.Python()})
+			switch {
+			case err == nil:
+			case p.Name == "model" || ctx.Err() != nil:
 				return withCode(exitSetup, err)
+			default:
+				missed[name] = true
+				a.logf("%s is left out: %v", name, err)
 			}
 		}
 	}

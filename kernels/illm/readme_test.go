@@ -1,28 +1,109 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/illm-go/illm/kernels/illm/internal/readme"
+	"github.com/illm-go/illm/pkg/model/modeltest"
+	"github.com/illm-go/illm/pkg/record"
 )
 
-// The README's tables are what the shipped records give.
+// The README's tables and the cards of the models that are here are what the shipped records give.
 func TestReadmeMatchesRecords(t *testing.T) {
-	raw, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	root := filepath.Join("..", "..")
+	files, err := written(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := shippedReadme(string(raw))
-	if err != nil {
-		t.Fatal(err)
+	for path, want := range files {
+		raw, err := os.ReadFile(path)
+		if err != nil || want != string(raw) {
+			t.Errorf(`%s differs from the shipped records (%v): run "go run ./kernels/illm readme"`, path, err)
+		}
 	}
-	if want != string(raw) {
-		t.Error(`README.md differs from the shipped records: run "go run ./kernels/illm readme"`)
-	}
-	for _, name := range []string{"quality", "speed"} {
-		if !strings.Contains(want, "<!-- table:"+name+" -->") {
+	for _, name := range readme.Tables() {
+		if !strings.Contains(files[filepath.Join(root, "README.md")], "<!-- table:"+name+" -->") {
 			t.Errorf("README.md has no table %q", name)
+		}
+	}
+}
+
+const training = `{"model": "tiny", "recipe": {"train_sha256": "` + "abc" + `", "precision": "bf16", "batch": 64, "window": 1024, "seed": 7,
+	"learning_rate": 0.001, "learning_rate_floor": 0.1, "warmup_steps": 200, "weight_decay": 0.1, "clip": 1, "steps": 0},
+	"device": "a GPU", "steps": 12000, "tokens": 786432000, "loss": 3.21, "valid": 3.3, "seconds": 5400, "tokens_per_second": 145635, "curve": "curve.jsonl"}`
+
+// A card says what the run, the files and the records of these very weights say.
+func TestCard(t *testing.T) {
+	dir := modeltest.Tiny(t)
+	put := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store, err := record.Open(record.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	if err := card(dir, "tiny", store, files); err != nil || len(files) != 0 {
+		t.Fatalf("without a training record: %d files, %v; want none", len(files), err)
+	}
+	w, err := weightsOf(dir, "tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		model, source string
+		ppl           float64
+	}{{"tiny", w.Source, 41.25}, {"tiny", "other weights", 99.75}, {"tiny+outliers", w.Uneven, 57.5}} {
+		r := &record.Record{Kind: record.Quality, Axes: map[string]string{"model": c.model, "recipe": "w8a8", "corpus": "wikitext2", "windows": "3", "clip": "15", "mode": "illm"},
+			Config:  map[string]any{"model": c.model, "source_sha256": c.source, "first": 0, "window": 1024},
+			Metrics: []record.Metric{{Name: "ppl", Value: c.ppl}, {Name: "ppl_word", Value: 2 * c.ppl}}, Windows: make([]record.WindowStat, 3)}
+		if err := store.Append(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("training.json", training)
+	put("curve.jsonl", `{"tokens": 1000000, "loss": 9, "valid": null}
+{"tokens": 2000000, "loss": 7, "valid": 7.5}
+{"tokens": 3000000, "loss": 6, "valid": 6.5}
+`)
+	if err := card(dir, "tiny", store, files); err != nil {
+		t.Fatal(err)
+	}
+	text, svg := files[filepath.Join(dir, "README.md")], files[filepath.Join(dir, "training.svg")]
+	for _, want := range []string{"LLaMA's type with 0.08 million", "CC BY-SA 3.0", "WikiText-2 (3 windows)", "| w8a8 | 41.25 | 82.5 |", "| w8a8 | 57.50 |", "12000 steps, 786 million tokens",
+		"1.50 hours", "146 thousand tokens a second", "a GPU", "3.3000 nats", "| seed | 7 |", "training.svg", "learning rate 0.001 after 200 steps"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the card does not say %q:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "99.75") {
+		t.Error("the card shows a record of other weights")
+	}
+	if !strings.Contains(svg, "<svg") || !strings.Contains(svg, "validation") {
+		t.Errorf("the loss curve is no picture of both losses: %.200s", svg)
+	}
+	// Points within the record do as well, and no curve is no picture.
+	put("training.json", strings.Replace(training, `"curve.jsonl"`, `[{"tokens": 1, "loss": 3}]`, 1))
+	files = map[string]string{}
+	if err := card(dir, "tiny", store, files); err != nil || len(files) != 1 {
+		t.Errorf("one point: %d files, %v; want the card alone", len(files), err)
+	}
+	for what, damaged := range map[string]string{
+		"tokens":  strings.Replace(training, `"tokens": 786432000`, `"tokens": 0`, 1),
+		"nothere": strings.Replace(training, "curve.jsonl", "nothere.jsonl", 1),
+		"JSON":    training[:100],
+		"is of":   strings.Replace(training, `"tiny"`, `"other"`, 1),
+	} {
+		put("training.json", damaged)
+		err := card(dir, "tiny", store, map[string]string{})
+		if err == nil || !json.Valid([]byte(damaged)) != (what == "JSON") || !strings.Contains(err.Error(), what) && what != "JSON" {
+			t.Errorf("%s: error %v", what, err)
 		}
 	}
 }

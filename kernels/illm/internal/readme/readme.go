@@ -1,4 +1,5 @@
-// Package readme writes the tables of the README from records, between markers
+// Package readme writes the tables of the README and the cards of the shipped models
+// from records. In the README they stand between markers
 //
 //	<!-- table:NAME -->
 //	<!-- /table:NAME -->
@@ -24,7 +25,7 @@ var recipes = []string{"fp32", "w8a8", "w6a6", "w4a8", "w4a4"}
 var section = regexp.MustCompile(`(?s)<!-- table:([a-z0-9-]+) -->\n.*?<!-- /table:([a-z0-9-]+) -->`)
 
 // Tables lists the names that a marker may carry.
-func Tables() []string { return []string{"quality", "speed"} }
+func Tables() []string { return []string{"models", "quality", "speed"} }
 
 // Rewrite returns text with every marked section replaced by its table.
 func Rewrite(text string, store *record.Store) (string, error) {
@@ -46,6 +47,8 @@ func Rewrite(text string, store *record.Store) (string, error) {
 
 func table(name string, store *record.Store) (string, error) {
 	switch name {
+	case "models":
+		return models(store), nil
 	case "quality":
 		return quality(store), nil
 	case "speed":
@@ -54,14 +57,36 @@ func table(name string, store *record.Store) (string, error) {
 	return "", fmt.Errorf("readme: no table %q: expected one of %s", name, strings.Join(Tables(), ", "))
 }
 
-// quality is perplexity by recipe, on as many windows as there are records for.
+// models is every model of the catalogue that has records of its present weights, on
+// WikiText-2. Only figures that do not depend on the vocabulary compare models.
+func models(store *record.Store) string {
+	head := []string{"model", "widths", "bits per byte", "PPL per word", "PPL per token", "KL to fp32", "windows × tokens"}
+	var rows [][]string
+	for _, name := range []string{"tiny-llama", "tiny-llama+outliers", "tiny-opt", "smollm2"} {
+		at := widest(store, name, "wikitext2", "")
+		for _, recipe := range []string{"fp32", "w8a8", "w6a6", "w4a4"} {
+			r := at[recipe]
+			if r == nil {
+				continue
+			}
+			rows = append(rows, []string{name, recipe, value(r, "bits_per_byte", "%.3f", false), value(r, "ppl_word", "%.1f", true), value(r, "ppl", "%.2f", true),
+				value(r, "kld_mean", "%.4f", false), fmt.Sprintf("%d × %v", len(r.Windows), r.Config["window"])})
+		}
+	}
+	if rows == nil {
+		return "No perplexity is on record.\n"
+	}
+	return grid(head, rows)
+}
+
+// quality is SmolLM2's perplexity by recipe, on as many windows as there are records for.
 func quality(store *record.Store) string {
 	type column struct{ corpus, title string }
 	columns := []column{{"wikitext2", "WikiText-2"}, {"c4", "C4"}}
 	head := []string{"SmolLM2-135M"}
 	at := map[string]map[string]*record.Record{}
 	for _, c := range columns {
-		at[c.corpus] = widest(store, c.corpus)
+		at[c.corpus] = widest(store, "smollm2", c.corpus, "")
 		n := 0
 		for _, r := range at[c.corpus] {
 			n = len(r.Windows)
@@ -80,27 +105,55 @@ func quality(store *record.Store) string {
 	return grid(head, rows)
 }
 
-// widest picks, for a text, the records of the default setting on the largest number of windows that all recipes share.
-func widest(store *record.Store, corpus string) map[string]*record.Record {
-	byWindows := map[int]map[string]*record.Record{}
-	for _, r := range store.Latest(func(r *record.Record) bool {
-		return r.Kind == record.Quality && r.Axes["model"] == "smollm2" && r.Axes["corpus"] == corpus && fmt.Sprint(r.Config["window"]) == "2048" &&
-			fmt.Sprint(r.Config["first"]) == "0" && (r.Axes["recipe"] == "fp32" || r.Axes["clip"] == "15" && r.Axes["mode"] == "illm")
-	}) {
-		n, _ := strconv.Atoi(r.Axes["windows"])
-		if byWindows[n] == nil {
-			byWindows[n] = map[string]*record.Record{}
+// widest picks, for a model and a text, the records of the default setting by recipe:
+// all over one number of windows, the one that most recipes have, of equals the
+// largest. Source, if given, is the hash of the weights that they must be of; of a
+// model that was trained anew without it the newest weights count.
+func widest(store *record.Store, model, corpus, source string) map[string]*record.Record {
+	list := store.Latest(func(r *record.Record) bool {
+		return r.Kind == record.Quality && r.Axes["model"] == model && r.Axes["corpus"] == corpus &&
+			fmt.Sprint(r.Config["first"]) == "0" && (r.Axes["recipe"] == "fp32" || r.Axes["clip"] == "15" && r.Axes["mode"] == "illm") &&
+			(source == "" || fmt.Sprint(r.Config["source_sha256"]) == source)
+	})
+	slices.SortStableFunc(list, func(a, b *record.Record) int { return b.Time.Compare(a.Time) })
+	byWindows := map[string]map[string]*record.Record{}
+	for _, r := range list {
+		if fmt.Sprint(r.Config["source_sha256"]) != fmt.Sprint(list[0].Config["source_sha256"]) {
+			continue
 		}
-		byWindows[n][r.Axes["recipe"]] = r
+		key := fmt.Sprintf("%v × %s", r.Config["window"], r.Axes["windows"])
+		if byWindows[key] == nil {
+			byWindows[key] = map[string]*record.Record{}
+		}
+		if byWindows[key][r.Axes["recipe"]] == nil {
+			byWindows[key][r.Axes["recipe"]] = r
+		}
 	}
-	best := 0
-	for n, m := range byWindows {
-		complete := !slices.ContainsFunc(recipes, func(s string) bool { return m[s] == nil })
-		if complete && n > best {
-			best = n
+	best, most, size := "", 0, 0.0
+	for key, m := range byWindows {
+		known := 0
+		for _, recipe := range recipes {
+			if m[recipe] != nil {
+				known++
+			}
+		}
+		if n := tokens(m); known > most || known == most && (n > size || n == size && key > best) {
+			best, most, size = key, known, n
 		}
 	}
 	return byWindows[best]
+}
+
+// tokens is the length of the text that records were measured on.
+func tokens(m map[string]*record.Record) float64 {
+	for _, r := range m {
+		n := 0
+		for _, w := range r.Windows {
+			n += w.N
+		}
+		return float64(n)
+	}
+	return 0
 }
 
 // speed is the newest timing record of each recipe.

@@ -341,6 +341,10 @@ func (e *Entry) artifactFor(ctx context.Context, spec quant.Spec) (string, error
 	if err != nil {
 		return "", err
 	}
+	name, err := e.canonicalName() // part of the bytes, and another one once the calibration is shipped
+	if err != nil {
+		return "", err
+	}
 	base := weightSpec(spec)
 	dir, err := cacheFolder("artifacts")
 	if err != nil {
@@ -349,7 +353,7 @@ func (e *Entry) artifactFor(ctx context.Context, spec quant.Spec) (string, error
 	r := base.Recipe
 	path := filepath.Join(dir, fmt.Sprintf("%s-w%dh%de%d-%s-s%d.illm", source[:16], r.Weight, r.Head, r.Emb, cal.Hash[:8], ptq.Semantics))
 	if a, err := artifact.Open(path); err == nil {
-		good := a.Header.Source == source && a.Header.Calibration == cal.Hash && a.Header.Spec == base
+		good := a.Header.Source == source && a.Header.Calibration == cal.Hash && a.Header.Spec == base && a.Header.Name == name
 		a.Close()
 		if good {
 			return path, nil

@@ -1,12 +1,18 @@
 package catalog
 
 import (
+	"encoding/json"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
+
+	"github.com/illm-go/illm/data"
+	"github.com/illm-go/illm/pkg/model/modeltest"
+	"github.com/illm-go/illm/pkg/ptq"
 )
 
 func files() fstest.MapFS {
@@ -82,5 +88,60 @@ func TestShippedModelWithoutRoom(t *testing.T) {
 	}
 	if _, err := shippedModel("small", files()); err == nil || !strings.Contains(err.Error(), "ILLM_CACHE") {
 		t.Errorf("error %v, want one that names the cure", err)
+	}
+}
+
+// A finished model (one with the record of its training) is shipped with its calibration: without it every new machine
+// would run the float model first, and the artefact would have another name.
+func TestShippedCalibrations(t *testing.T) {
+	for _, name := range data.Models() {
+		dir, _ := data.Model(name)
+		if _, err := fs.Stat(dir, "training.json"); err != nil {
+			t.Logf("%s has no training.json", name)
+			continue
+		}
+		e, err := Open(t.Context(), name, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		source, err := e.Source()
+		e.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, ok, err := shipped(source); err != nil || !ok || s.Model != name {
+			t.Errorf("%s: its calibration is not in data/records/calibration.json (%v): run \"illm quantize --model %s --recalibrate --calibrations data/records/calibration.json --out FILE\"", name, err, name)
+		}
+	}
+}
+
+// Publish replaces a model's calibration or adds it, and leaves the others.
+func TestPublish(t *testing.T) {
+	t.Setenv("ILLM_CACHE", t.TempDir())
+	e, err := Open(t.Context(), modeltest.Tiny(t), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	path := filepath.Join(t.TempDir(), "list.json")
+	if err := e.Publish(ptq.Calibration{MaxAbs: 1}, path); err == nil {
+		t.Error("a list that is not there was made up")
+	}
+	if err := os.WriteFile(path, []byte(`[{"model": "zzz", "source_sha256": "00", "max_abs": 3}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, max := range []float64{1, 2} {
+		if err := e.Publish(ptq.Calibration{MaxAbs: max}, path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var list []stored
+	raw, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(raw, &list)
+	}
+	source, _ := e.Source()
+	if err != nil || len(list) != 2 || list[0].Model != e.Name || list[0].Source != source || list[0].MaxAbs != 2 || list[1].MaxAbs != 3 {
+		t.Errorf("%s, %v; want the second calibration of %s and the other model's", raw, err, source)
 	}
 }

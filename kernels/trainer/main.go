@@ -42,7 +42,7 @@ func main() {
 	switch {
 	case err == nil:
 		os.Exit(exitOK)
-	case errors.Is(err, pretrain.Paused) && ctx.Err() == nil:
+	case errors.Is(err, pretrain.ErrPaused) && ctx.Err() == nil:
 		fmt.Fprintln(os.Stderr, "trainer:", err)
 		os.Exit(exitPaused)
 	case ctx.Err() != nil:

@@ -28,8 +28,6 @@ func openBackend() (b backends.Backend, err error) {
 	case "", "go":
 		name = "go:ops_sequential" // its parallel mode can block for ever (v0.26.0, two cores)
 	}
-	// Nothing is fetched over the network behind the user's back.
-	os.Setenv("GOMLX_NO_AUTO_INSTALL", "1")
 	kind, _, _ := strings.Cut(name, ":")
 	known := false
 	for _, k := range backends.List() {

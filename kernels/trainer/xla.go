@@ -2,4 +2,7 @@
 
 package main
 
-import _ "github.com/gomlx/gomlx/backends/xla" // registers itself
+import "github.com/gomlx/gomlx/backends/xla" // registers itself
+
+// Nothing is fetched over the network behind the user's back.
+func init() { xla.EnableAutoInstall(false) }

@@ -2,4 +2,6 @@
 
 package pretrain
 
-import _ "github.com/gomlx/gomlx/backends/xla" // registers itself
+import "github.com/gomlx/gomlx/backends/xla" // registers itself
+
+func init() { xla.EnableAutoInstall(false) }

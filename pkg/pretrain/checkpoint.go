@@ -114,7 +114,7 @@ func latest(dir string) (string, error) {
 // keep files. The file appears under its name when it is complete.
 func saveCheckpoint(dir string, s state, groups [][][]float32, keep int) (path string, err error) {
 	path = checkpointPath(dir, s.Step)
-	f, err := os.CreateTemp(dir, "step-*.tmp")
+	f, err := os.Create(path + ".tmp") // of this name there is one at most, so a crash leaves no pile of them
 	if err != nil {
 		return "", fmt.Errorf("pretrain: save checkpoint: %w", err)
 	}

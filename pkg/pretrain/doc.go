@@ -11,18 +11,21 @@
 //
 //	preset.go      the two tiny models
 //	tensors.go     which tensors a configuration has, their initial values, FLOPs per token
-//	ops.go         building graphs: values with a shape, operations that cannot be misused
+//	ops.go         building programs: values with a shape and a type
 //	tape.go        nodes with gradients; matrix products, residual, dropout
-//	norm.go        RMSNorm, LayerNorm and their gradients
-//	attention.go   RoPE, causal grouped-query attention, in chunks of queries
+//	norm.go        RMSNorm, LayerNorm
+//	attention.go   RoPE, causal grouped-query attention in chunks of queries
 //	mlp.go         SiLU(gate)·up and ReLU
-//	loss.go        embedding, head, cross-entropy
+//	loss.go        embedding, positions, cross-entropy
 //	network.go     the two families
-//	step.go        one training step as one program: forward, backward, clipping, AdamW, moving average
+//	step.go        one step as one program: forward, backward, clipping, AdamW, moving average
 //	data.go        token streams, the order of windows
 //	schedule.go    learning rate
+//	options.go     Options, their defaults and checks
+//	train.go       Train: the loop
+//	run.go         its start, validations, checkpoints, its end with the export
+//	curve.go       the training curve
 //	checkpoint.go  files to resume from
-//	train.go       Train
 //
 // # Gradients by hand
 //

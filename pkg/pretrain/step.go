@@ -43,11 +43,6 @@ func (t *tape) update(o adamw, p Tensor, w, m, v, g val, s func(int) val) (w1, m
 	return t.sub(w, t.mul(step, s(scalarRate))), m1, v1
 }
 
-// programs are the compiled graphs of a model.
-type programs struct {
-	step, eval backends.Executable
-}
-
 // shape says what a program is built for.
 type shape struct {
 	batch, window, chunks int

@@ -68,6 +68,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 paused by --pause-after, 130 inte
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
+			if train == "" {
+				return fmt.Errorf("%w: expected --tokens, a file that \"trainer prepare\" makes", errUsage)
+			}
 			if (o.Steps > 0) == (o.Minutes > 0) {
 				return fmt.Errorf("%w: expected one of --steps and --minutes, found %d and %g", errUsage, o.Steps, o.Minutes)
 			}
@@ -135,9 +138,6 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 paused by --pause-after, 130 inte
 	f.IntVar(&o.ValidWindows, "valid-windows", 512, "windows of a validation on the way")
 	f.IntVar(&o.LogEvery, "log-every", 10, "steps between lines of the curve")
 	f.Float64Var(&o.PeakTFLOPS, "peak-tflops", 0, "of the machine, to show the share that is used")
-	if err := cmd.MarkFlagRequired("tokens"); err != nil {
-		panic(err)
-	}
 	return cmd
 }
 

@@ -277,6 +277,7 @@ func TestNotFinite(t *testing.T) {
 func TestMinutes(t *testing.T) {
 	o := options(openBackend(t, "go:ops_sequential"), model.LLaMA)
 	o.Steps, o.Minutes, o.Valid = 0, 1.0/30, Tokens{}
+	o.Config.Layers, o.Config.Hidden, o.Batch, o.Window, o.AttentionChunks = 1, 16, 1, 16, 1
 	began := time.Now()
 	res, err := Train(t.Context(), o)
 	if err != nil {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,6 +89,40 @@ func TestCard(t *testing.T) {
 	}
 	if !strings.Contains(svg, "<svg") || !strings.Contains(svg, "validation") {
 		t.Errorf("the loss curve is no picture of both losses: %.200s", svg)
+	}
+	// The trainer's own files give such a record.
+	header := `{"recipe": {"train_sha256": "abc", "precision": "bf16", "batch": 64, "window": 1024, "learning_rate": 0.003, "steps": 0}}`
+	state := "illm pretrain 1\n" + string(binary.LittleEndian.AppendUint64(nil, uint64(len(header)))) + header + "values"
+	var curve strings.Builder
+	for i := range 1001 {
+		valid := "null"
+		if i%250 == 0 {
+			valid = "5.5"
+		}
+		fmt.Fprintf(&curve, "{\"tokens\": %d, \"loss\": %d, \"valid\": %s}\n", i, 3+i%2, valid)
+	}
+	run := readme.Run{Model: "tiny", State: []byte(state), Summary: []byte(`{"steps": 100, "tokens": 6553600, "loss": 3.2, "valid": 3.25, "seconds": 64}`), Curve: []byte(curve.String()), Device: "a GPU", Share: 0.4}
+	raw, err := readme.Assemble(run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := readme.ParseTraining(raw)
+	if err != nil || got.Rate != 0.003 || got.Steps != 100 || got.Speed != 102400 || *got.Valid != 3.25 || got.Share != 0.4 {
+		t.Errorf("record %+v, %v", got, err)
+	}
+	valids := 0
+	for _, p := range got.Curve {
+		if p.Valid != nil {
+			valids++
+		}
+	}
+	if len(got.Curve) > 410 || valids != 5 || got.Curve[len(got.Curve)-1].Tokens != 1000 {
+		t.Errorf("%d points, %d validations; want about 400 with all 5, to the last", len(got.Curve), valids)
+	}
+	for _, bad := range []readme.Run{{}, {State: []byte(state)[:30]}, {State: []byte(state), Summary: []byte("done")}, {State: []byte(state), Summary: run.Summary, Curve: []byte("x")}} {
+		if _, err := readme.Assemble(bad); err == nil {
+			t.Errorf("%q was accepted", bad.State)
+		}
 	}
 	// Points within the record do as well, and no curve is no picture.
 	put("training.json", strings.Replace(training, `"curve.jsonl"`, `[{"tokens": 1, "loss": 3}]`, 1))

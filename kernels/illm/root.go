@@ -39,6 +39,7 @@ func (a *app) commands() []*cobra.Command {
 		a.benchCommand(),
 		a.hashCommand(),
 		a.trainCommand(),
+		a.trainingCommand(),
 		a.readmeCommand(),
 		a.fixturesCommand(),
 	}

@@ -62,6 +62,13 @@ func ReadTraining(dir fs.FS) (*Training, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parse(raw, dir)
+}
+
+// ParseTraining reads a record that holds its curve.
+func ParseTraining(raw []byte) (*Training, error) { return parse(raw, nil) }
+
+func parse(raw []byte, dir fs.FS) (*Training, error) {
 	fail := func(err error) (*Training, error) { return nil, fmt.Errorf("readme: %s: %w", TrainingFile, err) }
 	t := new(Training)
 	var parts struct {
@@ -82,7 +89,7 @@ func ReadTraining(dir fs.FS) (*Training, error) {
 	var file string
 	switch {
 	case parts.Curve == nil:
-	case json.Unmarshal(parts.Curve, &file) == nil:
+	case json.Unmarshal(parts.Curve, &file) == nil && dir != nil:
 		lines, err := fs.ReadFile(dir, file)
 		if err != nil {
 			return fail(fmt.Errorf("curve: %v", err)) // not to be taken for a record that is not there

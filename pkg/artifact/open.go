@@ -111,6 +111,10 @@ func (f *File) Close() error {
 	return f.file.Close()
 }
 
+// Settle moves the content to memory of huge pages, at the same addresses, and reports whether it is there (see
+// mmap.File.Settle): decoding reads every weight once a token.
+func (f *File) Settle() bool { return f.file.Settle() }
+
 // Size is the length of the file in bytes.
 func (f *File) Size() int64 { return int64(len(f.data)) }
 

@@ -29,7 +29,8 @@
 // Tokens pass in chunks of up to 512. Within a chunk, workers take blocks of 32
 // rows through everything that concerns a row alone; attention is shared out by
 // KV head and row block; a chunk of fewer than 16 rows (decoding) shares out the
-// panels of each matrix instead. All reductions are integer sums, minima and
+// panels of each matrix instead, and a worker without panels loads those it will
+// begin the next matrix with. All reductions are integer sums, minima and
 // maxima over a fixed set of values, and the alignment of a row's scores depends
 // on its visible keys alone. So the logits are the same bits for every number of
 // threads, every split of the prompt and every instruction set: TestSameBits.
@@ -38,6 +39,8 @@
 //
 //	cache    2·layers·KV heads·(d + 4) bytes a token, half the codes at ≤ 4 bits;
 //	         allocated for the session's capacity, touched as it fills
+//	weights  the mapped file; from the 16th step of decoding on a copy of it in huge pages, in the same place
+//	         (Options.Weights)
 //	scratch  per worker: 32 rows of the widest product, one row block of scores;
 //	         with the head for every token, 32 rows of logits
 //
@@ -46,7 +49,8 @@
 // # Files
 //
 // model.go loading; session.go chunks and sharing out; rows.go linear layers,
-// norms and MLP; attention.go; cache.go the KV panels; head.go; pool.go workers;
+// norms and MLP; share.go narrow products; attention.go; cache.go the KV panels;
+// head.go; pool.go workers;
 // float.go logits as float32 for measurement, which nothing here reads back.
 //
 // Source: I-LLM (arXiv:2405.17849). Departures stand at the operators, in di.

@@ -314,3 +314,27 @@ func BenchmarkTinyPrefill(b *testing.B) {
 	}
 	b.ReportMetric(float64(len(ids))*float64(b.N)/b.Elapsed().Seconds(), "tok/s")
 }
+
+// The place of the weights changes nothing, also while another session reads them.
+func TestPlacements(t *testing.T) {
+	m := fixture(t, "tiny_tied")
+	a := build(t, m, "w8a8", "15", "", 2).Artifact()
+	ids := tokens(m, 40)
+	want := ""
+	for _, p := range []engine.Placement{engine.Mapped, engine.Lazily, engine.Settled} {
+		e, err := engine.New(a, engine.Options{Threads: 2, Weights: p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				if got := hash(t, rows(t, e, ids, 1)); want != "" && got != want {
+					t.Errorf("placement %d: other logits", p)
+				}
+			})
+		}
+		wg.Wait()
+		want = hash(t, rows(t, e, ids, 1))
+	}
+}

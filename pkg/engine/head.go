@@ -21,7 +21,7 @@ func (s *Session) lastLogits() Logits {
 		w.acc = make([]int32, ld)
 	}
 	rows := s.rows
-	s.rows = 1 // one row: share the panels out
+	s.rows, s.step = 1, len(s.order)-1 // one row: share the panels out
 	s.multiplyAll(w.x.Codes, w.x.Stride, 1, product{l, w.acc[:ld], ld})
 	s.rows = rows
 	t := w.logits[:l.Out]

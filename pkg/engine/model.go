@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/illm-go/illm/pkg/artifact"
 	"github.com/illm-go/illm/pkg/di"
@@ -23,7 +24,26 @@ type Options struct {
 	Operators di.Operators
 	// Threads is the number of workers; 0: GOMAXPROCS. It never changes a bit of the result.
 	Threads int
+	// Weights says where the weights are read from.
+	Weights Placement
 }
+
+// Placement is the kind of memory that holds the weights. It never changes a bit of the result.
+type Placement int
+
+const (
+	// Lazily reads the mapped file, so that opening takes milliseconds, until the model has decoded so many tokens that a
+	// copy in huge pages begins to pay; then as Settled.
+	Lazily Placement = iota
+	// Mapped always reads the mapped file, whose pages other processes share.
+	Mapped
+	// Settled copies the artefact to huge pages when the model is loaded. Where the system has none to give, as Mapped.
+	Settled
+)
+
+// settleAfter is the number of decoding steps that lose as much to small pages as the copy costs: a third of a step each,
+// and the copy takes about as long as five steps.
+const settleAfter = 16
 
 // Model is an artefact made ready to run. It is immutable and may serve many
 // sessions at once.
@@ -54,6 +74,9 @@ type Model struct {
 	ropeMu  sync.Mutex
 	table   *di.RoPE // of the largest session so far
 	tok     *tokenizer.Tokenizer
+
+	placement Placement
+	steps     atomic.Int32 // narrow chunks so far, up to settleAfter
 }
 
 // block holds one decoder block. gate and glu are nil where the MLP is down(ReLU(up(x))), the head norms where q and k
@@ -68,7 +91,7 @@ type block struct {
 // New loads the artefact's tables. The artefact must stay open while the model is used.
 func New(a *artifact.File, opt Options) (*Model, error) {
 	h := &a.Header
-	m := &Model{art: a, spec: h.Spec, threads: opt.Threads, layers: h.Layers, hidden: h.Hidden, ffn: h.FFN,
+	m := &Model{art: a, spec: h.Spec, threads: opt.Threads, placement: opt.Weights, layers: h.Layers, hidden: h.Hidden, ffn: h.FFN,
 		heads: h.Heads, kv: h.KVHeads, d: h.HeadDim, vocab: h.Vocab, maxCtx: h.MaxContext, kr: h.KR, bos: h.BOS, eos: h.EOS}
 	if opt.Spec != nil {
 		m.spec = *opt.Spec
@@ -82,6 +105,9 @@ func New(a *artifact.File, opt Options) (*Model, error) {
 	m.widths = m.spec.Effective()
 	if m.ops = opt.Operators; m.ops == nil {
 		m.ops = di.Integer(m.spec)
+	}
+	if m.placement == Settled {
+		a.Settle()
 	}
 	if err := m.load(); err != nil {
 		return nil, fmt.Errorf("engine: load %s: %w", a.Path, err)
@@ -174,6 +200,13 @@ func (m *Model) load() (err error) {
 		}
 	}
 	return nil
+}
+
+// decodes counts a step of decoding and settles the weights when it is time. Other sessions read on meanwhile.
+func (m *Model) decodes() {
+	if m.placement == Lazily && m.steps.Load() < settleAfter && m.steps.Add(1) == settleAfter {
+		m.art.Settle()
+	}
 }
 
 // rope returns rotary tables for at least n positions, made once for all sessions; nil where positions are learned.

@@ -1,53 +1,211 @@
 package engine
 
-import "sync"
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
 
-// pool runs one function on a fixed number of workers. The caller is worker 0;
-// the others are goroutines that sleep between calls. Nothing is allocated per
-// call.
+// spinTime is how long a goroutine looks for work before it sleeps: a little
+// longer than what one worker does alone between two products of a decoding
+// step. Waking a sleeper takes about as long as reading a matrix.
+const spinTime = 50 * time.Microsecond
+
+// pool shares items of work out to a fixed number of workers. The caller is
+// worker 0; the others are goroutines that spin for a while after their last
+// item, then sleep. A call ends when all items are done, whoever did them: the
+// caller never waits for a worker that the system has not let run, since it
+// takes that worker's items itself. Nothing is allocated per call.
 type pool struct {
-	n     int
-	start []chan struct{}
-	done  sync.WaitGroup
-	f     func(worker int)
-	once  sync.Once
+	n      int
+	spin   bool                       // there is a processor for each worker
+	run    func(worker, from, to int) // does the items [from, to) of the call in flight
+	whole  func(worker int)           // what do was given
+	shares []share                    // items nobody has begun, by worker
+	left   struct {
+		atomic.Int64 // items not done
+		_            [56]byte
+	}
+	sleeps  []sleeper // by worker
+	idle    atomic.Pointer[func(worker int) bool]
+	closing atomic.Bool
+	once    sync.Once
+
+	runWhole func(worker, from, to int) // calls whole; made once
+}
+
+// share is a worker's part of the items: its owner takes from the front, and who has none left takes from the back.
+type share struct {
+	left atomic.Uint64 // first item and end, 32 bits each
+	_    [56]byte      // one cache line each
+}
+
+func (a *share) set(from, to int) { a.left.Store(uint64(from)<<32 | uint64(to)) }
+
+func (a *share) empty() bool {
+	v := a.left.Load()
+	return v>>32 >= v&(1<<32-1)
+}
+
+// take returns the next items: a quarter of its own to the owner, the last one to others.
+func (a *share) take(owner bool) (from, to int) {
+	for {
+		v := a.left.Load()
+		first, end := v>>32, v&(1<<32-1)
+		if first >= end {
+			return 0, 0
+		}
+		if !owner {
+			if a.left.CompareAndSwap(v, v-1) {
+				return int(end) - 1, int(end)
+			}
+			continue
+		}
+		n := (end - first + 3) / 4
+		if a.left.CompareAndSwap(v, v+n<<32) {
+			return int(first), int(first + n)
+		}
+	}
+}
+
+// portion is the range of items that worker i of n begins with.
+func portion(total, i, n int) (from, to int) { return total * i / n, total * (i + 1) / n }
+
+// sleeper is one goroutine's way of waiting without a processor.
+type sleeper struct {
+	asleep atomic.Bool
+	wake   chan struct{}
+	_      [48]byte // one cache line each
 }
 
 func newPool(n int) *pool {
-	p := &pool{n: n, start: make([]chan struct{}, n-1)}
-	for i := range p.start {
-		p.start[i] = make(chan struct{}, 1)
-		go func() {
-			for range p.start[i] {
-				p.f(i + 1)
-				p.done.Done()
-			}
-		}()
+	p := &pool{n: n, shares: make([]share, n), sleeps: make([]sleeper, n), spin: n <= runtime.GOMAXPROCS(0)}
+	p.runWhole = func(worker, _, _ int) { p.whole(worker) }
+	for i := range p.sleeps {
+		p.sleeps[i].wake = make(chan struct{}, 1)
+	}
+	for i := 1; i < n; i++ {
+		go p.work(i)
 	}
 	return p
 }
 
-// do calls f(0) … f(n−1) at the same time and returns when all have.
-func (p *pool) do(f func(worker int)) {
-	if p.n == 1 {
-		f(0)
+// each calls run(worker, from, to) for disjoint ranges that make up [0, items), at the same time, and returns when all
+// have returned.
+func (p *pool) each(items int, run func(worker, from, to int)) {
+	if p.closing.Load() {
+		panic("engine: session used after Close")
+	}
+	if p.n == 1 || items < 2 {
+		run(0, 0, items)
 		return
 	}
-	p.f = f
-	p.done.Add(p.n - 1)
-	for _, c := range p.start {
-		c <- struct{}{}
+	p.run = run
+	p.left.Store(int64(items))
+	for i := range p.shares {
+		p.shares[i].set(portion(items, i, p.n))
 	}
-	f(0)
-	p.done.Wait()
-	p.f = nil // f holds its session, which must not live as long as the goroutines
+	for i := 1; i < p.n; i++ {
+		p.rouse(i)
+	}
+	for p.help(0) {
+	}
+	p.wait(0)
+	p.run = nil // it holds its session, which must not live as long as the goroutines
+}
+
+// help does some of the items of the call in flight; false: none are left to begin.
+func (p *pool) help(i int) bool {
+	for k := range p.n {
+		j := i + k
+		if j >= p.n {
+			j -= p.n
+		}
+		if from, to := p.shares[j].take(k == 0); from < to {
+			p.run(i, from, to)
+			if p.left.Add(int64(from-to)) == 0 && i > 0 {
+				p.rouse(0)
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// work is the life of worker i.
+func (p *pool) work(i int) {
+	for p.wait(i) {
+		for p.help(i) {
+		}
+	}
+}
+
+// ready reports whether goroutine i has to stop waiting: the caller when all items are done, the others when there are
+// items to begin.
+func (p *pool) ready(i int) bool {
+	if i == 0 {
+		return p.left.Load() == 0
+	}
+	for j := range p.shares {
+		if !p.shares[j].empty() {
+			return true
+		}
+	}
+	return p.closing.Load()
+}
+
+// wait returns when goroutine i is ready; false: the pool is closed. Whoever makes it ready calls rouse afterwards.
+func (p *pool) wait(i int) bool {
+	if p.spin {
+		start := time.Now()
+		for k := 1; ; k++ {
+			if p.ready(i) {
+				return !p.closing.Load()
+			}
+			if f := p.idle.Load(); f != nil && i > 0 && (*f)(i) && k%16 != 0 {
+				continue
+			}
+			if k%16 == 0 {
+				if time.Since(start) > spinTime {
+					break
+				}
+				yield()
+			}
+		}
+	}
+	s := &p.sleeps[i]
+	for !p.ready(i) {
+		s.asleep.Store(true)
+		if p.ready(i) && s.asleep.CompareAndSwap(true, false) {
+			break // nobody has sent, or will
+		}
+		<-s.wake
+	}
+	return !p.closing.Load()
+}
+
+// rouse wakes goroutine i if it sleeps.
+func (p *pool) rouse(i int) {
+	if s := &p.sleeps[i]; s.asleep.Load() && s.asleep.CompareAndSwap(true, false) {
+		s.wake <- struct{}{}
+	}
+}
+
+// do calls f on every worker that has a processor to run it: f takes its own work and returns when there is none.
+func (p *pool) do(f func(worker int)) {
+	p.whole = f
+	p.each(p.n, p.runWhole)
+	p.whole = nil
 }
 
 // close ends the goroutines; a second call does nothing.
 func (p *pool) close() {
 	p.once.Do(func() {
-		for _, c := range p.start {
-			close(c)
+		p.closing.Store(true)
+		p.idle.Store(nil)
+		for i := 1; i < p.n; i++ {
+			p.rouse(i)
 		}
 	})
 }

@@ -25,6 +25,8 @@ type worker struct {
 	mixAcc   []int32
 
 	logits []int64
+
+	warmStep, warmed int // which product of the session's order is being loaded ahead, and how far
 }
 
 func newWorker(m *Model, rows, capacity int) *worker {

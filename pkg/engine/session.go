@@ -54,6 +54,8 @@ type Session struct {
 	blocks   []span
 	jobs     [3]product
 	njobs    int
+	order    [][]*quant.Linear // the products of a chunk
+	step     int               // the next one of them
 	jobX     []uint8
 	jobLD    int
 	jobRows  int
@@ -63,17 +65,12 @@ type Session struct {
 
 	saturated atomic.Int64
 
-	runRows, runAttention, runPanels, runHead func(worker int)
+	runRows, runAttention, runHead func(worker int)
+	runPanels                      func(worker, from, to int)
+	runIdle                        func(worker int) bool
 }
 
 type span struct{ from, to int }
-
-// product is one matrix of a shared input, its result and the result's row length.
-type product struct {
-	l   *quant.Linear
-	acc []int32
-	ld  int
-}
 
 // NewSession makes a session for up to capacity tokens; 0 means the model's
 // largest context. Close gives its workers back.
@@ -102,6 +99,8 @@ func (m *Model) NewSession(capacity int) (*Session, error) {
 	for range m.threads {
 		s.workers = append(s.workers, newWorker(m, min(rowBlock, rows), capacity))
 	}
+	s.order = m.order()
+	s.runIdle = s.warm
 	s.runRows, s.runAttention, s.runPanels, s.runHead = s.rowsPhase, s.attentionPhase, s.panelPhase, s.headPhase
 	runtime.AddCleanup(s, func(p *pool) { p.close() }, s.pool)
 	return s, nil
@@ -145,6 +144,8 @@ func (s *Session) AppendLast(ctx context.Context, tokens []int32) (Logits, error
 	if err := s.run(ctx, tokens, nil); err != nil {
 		return Logits{}, err
 	}
+	s.pool.idle.Store(&s.runIdle)
+	defer s.pool.idle.Store(nil)
 	return s.lastLogits(), nil
 }
 
@@ -166,6 +167,8 @@ func (s *Session) run(ctx context.Context, tokens []int32, fn func(i int, l Logi
 			return fmt.Errorf("engine: append: token %d is %d: expected 0 to %d", i, id, s.m.vocab-1)
 		}
 	}
+	s.pool.idle.Store(&s.runIdle)
+	defer s.pool.idle.Store(nil) // it holds the session, which must not live as long as the goroutines
 	for from := 0; from < len(tokens); from += chunkRows {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -189,7 +192,10 @@ func (s *Session) run(ctx context.Context, tokens []int32, fn func(i int, l Logi
 
 // chunk runs the blocks over tokens and leaves the residual rows in s.h.
 func (s *Session) chunk(ids []int32) {
-	s.ids, s.rows = ids, len(ids)
+	s.ids, s.rows, s.step = ids, len(ids), 0
+	if s.narrow() {
+		s.m.decodes()
+	}
 	s.split()
 	for l := 0; l <= s.m.layers; l++ {
 		s.layer, s.first, s.last = l, l == 0, l == s.m.layers
@@ -237,37 +243,4 @@ func (s *Session) take() (span, bool) {
 		return span{}, false
 	}
 	return s.blocks[i], true
-}
-
-// multiplyAll computes several products of the same rows. In a narrow chunk the
-// panels of all of them are shared out to the workers.
-func (s *Session) multiplyAll(x []uint8, ldx, rows int, jobs ...product) {
-	if !s.narrow() || s.pool.n == 1 {
-		for _, j := range jobs {
-			multiply(j.acc, j.ld, x, ldx, rows, j.l, 0, panels(j.l))
-		}
-		return
-	}
-	s.njobs = copy(s.jobs[:], jobs)
-	s.jobX, s.jobLD, s.jobRows = x, ldx, rows
-	s.pool.do(s.runPanels)
-}
-
-func panels(l *quant.Linear) int { return (l.Out + 63) / 64 }
-
-// panelPhase computes one worker's share of the panels of all jobs.
-func (s *Session) panelPhase(worker int) {
-	total := 0
-	for _, j := range s.jobs[:s.njobs] {
-		total += panels(j.l)
-	}
-	from, to := total*worker/s.pool.n, total*(worker+1)/s.pool.n
-	for _, j := range s.jobs[:s.njobs] {
-		n := panels(j.l)
-		p0, p1 := max(from, 0), min(to, n)
-		if p0 < p1 {
-			multiply(j.acc[p0*64:], j.ld, s.jobX, s.jobLD, s.jobRows, j.l, p0, p1)
-		}
-		from, to = from-n, to-n
-	}
 }

@@ -20,11 +20,14 @@ import (
 
 // File is an open read-only file.
 type File struct {
-	path  string
-	data  []byte
-	unmap func([]byte) error
-	once  sync.Once
-	err   error
+	path    string
+	source  *os.File // what Settle reads; nil for an empty file
+	data    []byte
+	unmap   func([]byte) error
+	mu      sync.Mutex
+	settled bool // under mu
+	once    sync.Once
+	err     error
 }
 
 // Open maps the regular file at path. An empty file gives an empty slice.
@@ -33,7 +36,12 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	keep := false
+	defer func() {
+		if !keep {
+			f.Close()
+		}
+	}()
 	st, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -52,7 +60,8 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "map", Path: path, Err: err}
 	}
-	return &File{path: path, data: data, unmap: unmap}, nil
+	keep = true
+	return &File{path: path, source: f, data: data, unmap: unmap}, nil
 }
 
 // Bytes is the content. It is valid until Close.
@@ -68,6 +77,9 @@ func (f *File) Close() error {
 		f.data = nil
 		if f.unmap != nil {
 			f.err = f.unmap(data)
+		}
+		if f.source != nil {
+			f.source.Close()
 		}
 	})
 	return f.err

@@ -15,6 +15,7 @@ func gemmFile(c *build.Context) {
 		gemmVNNI(c, rows)
 	}
 	peak(c, "peakVNNI", 24, c.ZMM, func(a, b, sum reg.VecVirtual) { c.VPDPBUSD(a, b, sum) })
+	peakRead(c, "peakReadAVX512")
 	even := c.StaticGlobal("even")
 	c.DataAttributes(attr.RODATA | attr.NOPTR)
 	for range 4 {

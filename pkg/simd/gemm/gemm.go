@@ -102,3 +102,21 @@ func PeakWork(rounds int) int64 {
 	}
 	return peakWork(rounds)
 }
+
+// PeakRead loads every byte of p and returns how many it loaded, whole KiB: timed over memory larger than the caches, it
+// is the bandwidth that a product of few rows is measured against.
+func PeakRead(p []byte) int64 {
+	blocks := len(p) / 1024
+	if blocks > 0 {
+		peakRead(p, blocks)
+	}
+	return int64(blocks) * 1024
+}
+
+// peakReadGeneric loads a word of each line.
+func peakReadGeneric(p []byte, blocks int) (sum uint32) {
+	for i := 0; i < blocks*1024; i += 64 {
+		sum |= uint32(p[i])
+	}
+	return sum
+}

@@ -122,3 +122,10 @@ func peakWork(rounds int) int64 {
 	peakVNNI(rounds)
 	return 24 * 64 * 2 * int64(rounds) // instructions a round, bytes each
 }
+
+func peakRead(p []byte, blocks int) uint32 {
+	if !useVNNI {
+		return peakReadGeneric(p, blocks)
+	}
+	return peakReadAVX512(&p[0], blocks)
+}

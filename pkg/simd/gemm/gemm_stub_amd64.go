@@ -37,6 +37,11 @@ func gemmU8S8_6x64c4_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel 
 // peakVNNI: rounds times as many independent multiply-adds as a tile has accumulators.
 func peakVNNI(rounds int)
 
+// peakReadAVX512: loads blocks of 1024 bytes from p; the OR of their 64-byte lines' first words.
+//
+//go:noescape
+func peakReadAVX512(p *byte, blocks int) uint32
+
 // gemmU8S8_1x16c4_AVX2: acc[1·t+i][j] (+)= Σ x·w, i < 1, j < 16, t < tiles.
 //
 //go:noescape

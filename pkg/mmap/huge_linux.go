@@ -1,0 +1,143 @@
+package mmap
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+)
+
+const (
+	mremapMayMove = 1
+	mremapFixed   = 2
+	copyBytes     = 4 << 20 // what one goroutine reads at once
+)
+
+func settle(source *os.File, data []byte) bool {
+	size := len(data)
+	if source == nil || size < hugeBytes || !hugePages() || !enough(int64(size)) {
+		return false
+	}
+	span := roundUp(size)
+	at, err := anonymous(span)
+	if err != nil {
+		return false
+	}
+	if !readAll(source, bytesAt(at, size)) {
+		munmap(at, span)
+		return false
+	}
+	if _, _, e := syscall.Syscall(syscall.SYS_MPROTECT, at, uintptr(span), syscall.PROT_READ); e != 0 {
+		munmap(at, span)
+		return false
+	}
+	// One call under the address space's lock: a reader sees the file's page or the copy's, never neither.
+	_, _, e := syscall.Syscall6(syscall.SYS_MREMAP, at, uintptr(span), uintptr(span), mremapMayMove|mremapFixed, addr(data), 0)
+	if e != 0 {
+		munmap(at, span)
+		return false
+	}
+	return true
+}
+
+// readAll fills dst from the start of source, by several goroutines: the kernel clears a page, then copies into it.
+func readAll(source *os.File, dst []byte) bool {
+	var next atomic.Int64
+	var bad atomic.Bool
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), 8) {
+		wg.Go(func() {
+			for !bad.Load() {
+				from := int(next.Add(copyBytes) - copyBytes)
+				if from >= len(dst) {
+					return
+				}
+				part := dst[from:min(from+copyBytes, len(dst))]
+				if n, _ := source.ReadAt(part, int64(from)); n != len(part) {
+					bad.Store(true)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return !bad.Load()
+}
+
+func huge(n int) ([]byte, func() error, error) {
+	if n <= 0 {
+		return nil, func() error { return nil }, nil
+	}
+	span := roundUp(n)
+	at, err := anonymous(span)
+	if err != nil {
+		return nil, nil, err
+	}
+	return bytesAt(at, n), func() error { return munmap(at, span) }, nil
+}
+
+// anonymous maps span bytes at a multiple of hugeBytes and asks for huge pages.
+func anonymous(span int) (uintptr, error) {
+	at, err := reserve(span)
+	if err != nil {
+		return 0, err
+	}
+	if _, _, e := syscall.Syscall(syscall.SYS_MPROTECT, at, uintptr(span), syscall.PROT_READ|syscall.PROT_WRITE); e != 0 {
+		munmap(at, span)
+		return 0, e
+	}
+	_ = syscall.Madvise(bytesAt(at, span), syscall.MADV_HUGEPAGE) // refused: the memory is as good, only slower
+	return at, nil
+}
+
+// hugePages reports whether the system hands them out on request.
+func hugePages() bool {
+	mode, err := os.ReadFile("/sys/kernel/mm/transparent_hugepage/enabled")
+	return err == nil && !bytes.Contains(mode, []byte("[never]"))
+}
+
+// enough reports whether n bytes leave half as much again free, in the machine and in the control group.
+func enough(n int64) bool {
+	need := n + n/2
+	if free, ok := field("/proc/meminfo", "MemAvailable:"); ok && free<<10 < need {
+		return false
+	}
+	const group = "/sys/fs/cgroup/"
+	limit, ok := number(group + "memory.max")
+	used, ok2 := number(group + "memory.current")
+	if !ok || !ok2 {
+		return true // no limit
+	}
+	cached, _ := field(group+"memory.stat", "file") // the kernel gives these up first
+	return limit-used+cached >= need
+}
+
+// number reads a file of one integer.
+func number(path string) (int64, bool) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	return n, err == nil
+}
+
+// field reads the integer behind name in a file of lines "name value …".
+func field(path, name string) (int64, bool) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if w := strings.Fields(s.Text()); len(w) > 1 && w[0] == name {
+			n, err := strconv.ParseInt(w[1], 10, 64)
+			return n, err == nil
+		}
+	}
+	return 0, false
+}

@@ -137,7 +137,7 @@ func (t *Training) check() error {
 var errNoCurve = errors.New("readme: the training record has no curve")
 
 // curvePoints bounds the points of the drawn curve: each is the mean of its stretch.
-const curvePoints = 150
+const curvePoints = 60
 
 // CurveSVG draws the loss of training and validation over the tokens seen.
 func (t *Training) CurveSVG() (string, error) {

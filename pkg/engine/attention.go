@@ -17,18 +17,23 @@ func (s *Session) attentionPhase(id int) {
 			return
 		}
 		// the longest rows first, so that the workers end together
-		s.attend(w, s.blocks[len(s.blocks)-1-i/s.m.kv], i%s.m.kv)
+		g, group := i%s.m.kv, s.m.heads/s.m.kv
+		s.attend(w, s.blocks[len(s.blocks)-1-i/s.m.kv], g*group, (g+1)*group)
 	}
 }
 
-// attend computes the rows of b for the query heads of KV head g.
-func (s *Session) attend(w *worker, b span, g int) {
-	m, c := s.m, s.cache[s.layer][g]
+// headsPhase is the attention of a narrow chunk: few tasks, so they are the query heads.
+func (s *Session) headsPhase(id, from, to int) { s.attend(s.workers[id], s.blocks[0], from, to) }
+
+// attend computes the rows of b for the query heads [h0, h1).
+func (s *Session) attend(w *worker, b span, h0, h1 int) {
+	m := s.m
 	rows, group := b.to-b.from, m.heads/m.kv
 	keys := s.pos + b.to // visible to the block's last row
 	ldn := gemm.Pad(keys)
 	w.reserve(rows, ldn, gemm.Pad(m.d))
-	for h := g * group; h < (g+1)*group; h++ {
+	for h := h0; h < h1; h++ {
+		c := s.cache[s.layer][h/group]
 		at := h*s.rows + b.from
 		c.scores(w.scoreAcc, ldn, s.q[at*s.dstride:], s.dstride, rows, keys)
 		for i := range rows {

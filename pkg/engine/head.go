@@ -22,10 +22,9 @@ func (s *Session) lastLogits() Logits {
 	}
 	rows := s.rows
 	s.rows, s.step = 1, len(s.order)-1 // one row: share the panels out
-	s.multiplyAll(w.x.Codes, w.x.Stride, 1, product{l, w.acc[:ld], ld})
-	s.rows = rows
 	t := w.logits[:l.Out]
-	di.Accumulate(t, w.acc[:l.Out], p, l, 0)
+	s.multiplyAll(w.x, 1, product{l: l, acc: w.acc[:ld], ld: ld, t: t})
+	s.rows = rows
 	return Logits{T: t, M: p.M, K: p.K + l.KW}
 }
 

@@ -72,7 +72,7 @@ type Model struct {
 	place   *quant.Linear
 	place16 *di.Table16
 	ropeMu  sync.Mutex
-	table   *di.RoPE // of the largest session so far
+	table   *di.RoPE // of the longest text so far
 	tok     *tokenizer.Tokenizer
 
 	placement Placement
@@ -209,7 +209,11 @@ func (m *Model) decodes() {
 	}
 }
 
-// rope returns rotary tables for at least n positions, made once for all sessions; nil where positions are learned.
+// ropeStart is the least number of positions that rotary tables are made for.
+const ropeStart = 512
+
+// rope returns rotary tables for at least n positions, for all sessions; nil where positions are learned. They grow by
+// doubling, up to the model's context: 8192 positions take longer to turn than SmolLM2 takes for its first token.
 func (m *Model) rope(n int) *di.RoPE {
 	if len(m.phi) == 0 {
 		return nil
@@ -217,7 +221,11 @@ func (m *Model) rope(n int) *di.RoPE {
 	m.ropeMu.Lock()
 	defer m.ropeMu.Unlock()
 	if m.table == nil || m.table.Positions() < n {
-		m.table = di.NewRoPE(m.phi, n)
+		size := ropeStart
+		for size < n {
+			size *= 2
+		}
+		m.table = di.NewRoPE(m.phi, min(size, max(n, m.maxCtx)))
 	}
 	return m.table
 }

@@ -105,32 +105,30 @@ func (s *Session) qkvRows(w *worker, b span, blk *block, cache []*kvCache) {
 	m, rows := s.m, b.to-b.from
 	s.normRows(w, b, blk.attnNorm, m.widths.Act)
 	ldq, ldk := gemm.Pad(m.heads*m.d), gemm.Pad(m.kv*m.d)
-	accQ := w.acc[:rows*ldq]
-	accK := w.acc[rows*ldq : rows*(ldq+ldk)]
-	accV := w.acc[rows*(ldq+ldk) : rows*(ldq+2*ldk)]
-	s.multiplyAll(w.x.Codes, w.x.Stride, rows, product{blk.q, accQ, ldq}, product{blk.k, accK, ldk}, product{blk.v, accV, ldk})
-	t := w.t[:m.d]
+	q := product{l: blk.q, acc: w.acc[:rows*ldq], ld: ldq}
+	k := product{l: blk.k, acc: w.acc[rows*ldq : rows*(ldq+ldk)], ld: ldk}
+	v := product{l: blk.v, acc: w.acc[rows*(ldq+ldk) : rows*(ldq+2*ldk)], ld: ldk}
+	s.multiplyAll(w.x, rows, q, k, v)
 	for i := range rows {
 		p, pos := w.x.Params[i], s.pos+b.from+i
 		for h := range m.heads {
 			at := h*s.rows + b.from + i
 			code := s.q[at*s.dstride:][:m.d]
-			s.qp[at] = s.placed(t, code, accQ[i*ldq+h*m.d:][:m.d], p, blk.q, blk.qNorm, h, pos, m.widths.Query)
+			t, lo, hi := s.accumulated(w, 0, q, i, p, h*m.d, m.d)
+			s.qp[at] = s.placed(code, t, lo, hi, p, blk.q, blk.qNorm, pos, m.widths.Query)
 		}
 		for g := range m.kv {
 			code := w.kvCode[:m.d]
-			kp := s.placed(t, code, accK[i*ldk+g*m.d:][:m.d], p, blk.k, blk.kNorm, g, pos, m.widths.KV)
-			cache[g].setKey(pos, code, kp)
-			lo, hi := di.Accumulate(t, accV[i*ldk+g*m.d:][:m.d], p, blk.v, g*m.d)
-			vp := di.Requant(code, t, lo, hi, p.M, p.K+blk.v.KW, m.widths.KV, m.spec.MantissaBits)
-			cache[g].setValue(pos, code, vp)
+			t, lo, hi := s.accumulated(w, 1, k, i, p, g*m.d, m.d)
+			cache[g].setKey(pos, code, s.placed(code, t, lo, hi, p, blk.k, blk.kNorm, pos, m.widths.KV))
+			t, lo, hi = s.accumulated(w, 2, v, i, p, g*m.d, m.d)
+			cache[g].setValue(pos, code, di.Requant(code, t, lo, hi, p.M, p.K+blk.v.KW, m.widths.KV, m.spec.MantissaBits))
 		}
 	}
 }
 
-// placed turns one head's accumulators of q or k into requantised codes, normed and rotated where the model does so.
-func (s *Session) placed(t []int64, code []uint8, acc []int32, p quant.RowParams, l *quant.Linear, norm *di.HeadNorm, head, pos, bits int) quant.RowParams {
-	lo, hi := di.Accumulate(t, acc, p, l, head*s.m.d)
+// placed turns one head of q or k into requantised codes, normed and rotated where the model does so; t is spent.
+func (s *Session) placed(code []uint8, t []int64, lo, hi int64, p quant.RowParams, l *quant.Linear, norm *di.HeadNorm, pos, bits int) quant.RowParams {
 	m, k := p.M, p.K+l.KW
 	if norm != nil {
 		m, k, lo, hi = norm.Apply(t, lo, hi, m, k)
@@ -165,12 +163,11 @@ func (s *Session) outputRows(w *worker, b span, blk *block) {
 // addProduct adds x·Wᵀ to the residual rows of b.
 func (s *Session) addProduct(w *worker, b span, x *quant.Acts, l *quant.Linear) {
 	rows, ld := b.to-b.from, gemm.Pad(s.m.hidden)
-	acc := w.acc[:rows*ld]
-	s.multiplyAll(x.Codes, x.Stride, rows, product{l, acc, ld})
-	t := w.t[:s.m.hidden]
+	j := product{l: l, acc: w.acc[:rows*ld], ld: ld}
+	s.multiplyAll(x, rows, j)
 	for i := range rows {
 		p := x.Params[i]
-		di.Accumulate(t, acc[i*ld:][:s.m.hidden], p, l, 0)
+		t, _, _ := s.accumulated(w, 0, j, i, p, 0, s.m.hidden)
 		if n := di.AddResidual(s.residual(b.from+i), t, p.M, p.K+l.KW, s.m.kr); n > 0 {
 			s.saturated.Add(int64(n))
 		}
@@ -183,36 +180,35 @@ func (s *Session) mlpRows(w *worker, b span, blk *block) {
 	s.normRows(w, b, blk.mlpNorm, m.widths.Act)
 	ld := gemm.Pad(m.ffn)
 	if blk.gate == nil {
-		acc, t := w.acc[:rows*ld], w.t[:m.ffn]
-		s.multiplyAll(w.x.Codes, w.x.Stride, rows, product{blk.up, acc, ld})
+		j := product{l: blk.up, acc: w.acc[:rows*ld], ld: ld}
+		s.multiplyAll(w.x, rows, j)
 		for i := range rows {
 			p := w.x.Params[i]
-			lo, hi := di.Accumulate(t, acc[i*ld:][:m.ffn], p, blk.up, 0)
+			t, lo, hi := s.accumulated(w, 0, j, i, p, 0, m.ffn)
 			w.y.Params[i] = w.ops.ReLU(w.y.Row(i)[:m.ffn], t, lo, hi, p.M, p.K+blk.up.KW, m.widths.Act)
 		}
 		s.addProduct(w, b, w.y, blk.down)
 		return
 	}
-	accG, accU := w.acc[:rows*ld], w.acc[rows*ld:2*rows*ld]
-	s.multiplyAll(w.x.Codes, w.x.Stride, rows, product{blk.gate, accG, ld}, product{blk.up, accU, ld})
+	jg := product{l: blk.gate, acc: w.acc[:rows*ld], ld: ld}
+	ju := product{l: blk.up, acc: w.acc[rows*ld : 2*rows*ld], ld: ld}
+	s.multiplyAll(w.x, rows, jg, ju)
 	for i := range rows {
-		p := w.x.Params[i]
-		gate := s.operand(w, w.gate, accG[i*ld:][:m.ffn], p, blk.gate)
-		up := s.operand(w, w.up, accU[i*ld:][:m.ffn], p, blk.up)
+		gate := s.operand(w, w.gate, 0, jg, i)
+		up := s.operand(w, w.up, 1, ju, i)
 		w.y.Params[i] = w.ops.SwiGLU(w.y.Row(i)[:m.ffn], gate, up, blk.glu, m.widths.Act)
 	}
 	s.addProduct(w, b, w.y, blk.down)
 }
 
-// operand requantises one row of gate or up to n_glu bits.
-func (s *Session) operand(w *worker, dst *quant.Acts, acc []int32, p quant.RowParams, l *quant.Linear) di.Row {
-	t := w.t[:len(acc)]
-	lo, hi := di.Accumulate(t, acc, p, l, 0)
-	bits, b := s.m.widths.GLU, s.m.spec.MantissaBits
+// operand requantises one row of gate or up, job k, to n_glu bits.
+func (s *Session) operand(w *worker, dst *quant.Acts, k int, j product, i int) di.Row {
+	p, bits, b := w.x.Params[i], s.m.widths.GLU, s.m.spec.MantissaBits
+	t, lo, hi := s.accumulated(w, k, j, i, p, 0, s.m.ffn)
 	if bits > 8 {
-		code := dst.Row16(0)[:len(acc)]
-		return di.Row{Codes16: code, RowParams: di.Requant16(code, t, lo, hi, p.M, p.K+l.KW, bits, b)}
+		code := dst.Row16(0)[:len(t)]
+		return di.Row{Codes16: code, RowParams: di.Requant16(code, t, lo, hi, p.M, p.K+j.l.KW, bits, b)}
 	}
-	code := dst.Row(0)[:len(acc)]
-	return di.Row{Codes: code, RowParams: di.Requant(code, t, lo, hi, p.M, p.K+l.KW, bits, b)}
+	code := dst.Row(0)[:len(t)]
+	return di.Row{Codes: code, RowParams: di.Requant(code, t, lo, hi, p.M, p.K+j.l.KW, bits, b)}
 }

@@ -56,9 +56,10 @@ type Session struct {
 	njobs    int
 	order    [][]*quant.Linear // the products of a chunk
 	step     int               // the next one of them
-	jobX     []uint8
-	jobLD    int
+	jobX     *quant.Acts
 	jobRows  int
+	t        []int64  // T of a single row's products
+	extents  []extent // their ranges, by panel
 	sink     func(i int, l Logits) error
 	sinkBase int
 	fault    atomic.Pointer[error]
@@ -66,7 +67,7 @@ type Session struct {
 	saturated atomic.Int64
 
 	runRows, runAttention, runHead func(worker int)
-	runPanels                      func(worker, from, to int)
+	runPanels, runHeads            func(worker, from, to int)
 	runIdle                        func(worker int) bool
 }
 
@@ -81,7 +82,7 @@ func (m *Model) NewSession(capacity int) (*Session, error) {
 	if capacity < 1 || capacity > m.maxCtx {
 		return nil, fmt.Errorf("engine: session of %d tokens: expected 1 to %d, the model's context", capacity, m.maxCtx)
 	}
-	s := &Session{m: m, capacity: capacity, rope: m.rope(capacity), pool: newPool(m.threads), dstride: (m.d + 7) &^ 7}
+	s := &Session{m: m, capacity: capacity, rope: m.rope(1), pool: newPool(m.threads), dstride: (m.d + 7) &^ 7}
 	rows := min(chunkRows, capacity)
 	s.h = make([]int32, rows*m.hidden)
 	s.q = make([]uint8, m.heads*rows*s.dstride)
@@ -100,8 +101,17 @@ func (m *Model) NewSession(capacity int) (*Session, error) {
 		s.workers = append(s.workers, newWorker(m, min(rowBlock, rows), capacity))
 	}
 	s.order = m.order()
-	s.runIdle = s.warm
-	s.runRows, s.runAttention, s.runPanels, s.runHead = s.rowsPhase, s.attentionPhase, s.panelPhase, s.headPhase
+	channels, most := 0, 0
+	for _, step := range s.order {
+		c, n := 0, 0
+		for _, l := range step {
+			c, n = c+l.Out, n+panels(l)
+		}
+		channels, most = max(channels, c), max(most, n)
+	}
+	s.t, s.extents = make([]int64, channels), make([]extent, most)
+	s.runPanels, s.runHeads, s.runIdle = s.panelPhase, s.headsPhase, s.warm
+	s.runRows, s.runAttention, s.runHead = s.rowsPhase, s.attentionPhase, s.headPhase
 	runtime.AddCleanup(s, func(p *pool) { p.close() }, s.pool)
 	return s, nil
 }
@@ -196,6 +206,9 @@ func (s *Session) chunk(ids []int32) {
 	if s.narrow() {
 		s.m.decodes()
 	}
+	if s.rope != nil && s.rope.Positions() < s.pos+s.rows {
+		s.rope = s.m.rope(s.pos + s.rows)
+	}
 	s.split()
 	for l := 0; l <= s.m.layers; l++ {
 		s.layer, s.first, s.last = l, l == 0, l == s.m.layers
@@ -205,6 +218,10 @@ func (s *Session) chunk(ids []int32) {
 		}
 		for _, c := range s.cache[l] {
 			c.extend(s.pos, s.pos+s.rows)
+		}
+		if s.narrow() {
+			s.pool.each(s.m.heads, s.runHeads)
+			continue
 		}
 		s.next.Store(0)
 		s.pool.do(s.runAttention)

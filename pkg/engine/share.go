@@ -1,34 +1,73 @@
 package engine
 
 import (
+	"github.com/illm-go/illm/pkg/di"
 	"github.com/illm-go/illm/pkg/quant"
 	"github.com/illm-go/illm/pkg/simd/gemm"
 )
 
-// product is one matrix of a shared input, its result and the result's row length.
+// product is one matrix of a shared input, its accumulators and their row length, and where T of a single row goes.
 type product struct {
 	l   *quant.Linear
 	acc []int32
 	ld  int
+	t   []int64
 }
 
+// extent is min(0, min T) and max(0, max T) over some panels.
+type extent struct{ lo, hi int64 }
+
 // multiplyAll computes several products of the same rows. In a narrow chunk the
-// panels of all of them are shared out to the workers.
-func (s *Session) multiplyAll(x []uint8, ldx, rows int, jobs ...product) {
-	if !s.narrow() || s.pool.n == 1 {
+// panels of all of them are shared out to the workers, and a single row becomes
+// T on the way, panel by panel: the scales are read by all workers then, like
+// the weights, and the accumulators while they are still near.
+func (s *Session) multiplyAll(x *quant.Acts, rows int, jobs ...product) {
+	if !s.narrow() {
 		for _, j := range jobs {
-			multiply(j.acc, j.ld, x, ldx, rows, j.l, 0, panels(j.l))
+			multiply(j.acc, j.ld, x.Codes, x.Stride, rows, j.l, 0, panels(j.l))
 		}
 		return
 	}
 	s.njobs = copy(s.jobs[:], jobs)
-	s.jobX, s.jobLD, s.jobRows = x, ldx, rows
-	total := 0
-	for _, j := range jobs {
+	s.jobX, s.jobRows = x, rows
+	total, at := 0, 0
+	for i, j := range jobs {
+		if s.single() {
+			s.jobs[i].t = j.t
+			if j.t == nil {
+				s.jobs[i].t, at = s.t[at:at+j.l.Out], at+j.l.Out
+			}
+		}
 		total += panels(j.l)
 	}
 	s.pool.each(total, s.runPanels)
 	s.step++
+}
+
+// single reports that the chunk is one row, whose products leave T behind.
+func (s *Session) single() bool { return s.rows == 1 }
+
+// accumulated returns n channels of T from channel from on, of row i of job k of the last multiplyAll, with their range;
+// p is the header of the row that was multiplied.
+func (s *Session) accumulated(w *worker, k int, j product, i int, p quant.RowParams, from, n int) (t []int64, lo, hi int64) {
+	if !s.single() {
+		t = w.t[:n]
+		lo, hi = di.Accumulate(t, j.acc[i*j.ld+from:][:n], p, j.l, from)
+		return t, lo, hi
+	}
+	t = s.jobs[k].t[from : from+n]
+	if n < j.l.Out {
+		lo, hi = di.MinMax(t)
+		return t, lo, hi
+	}
+	first := 0
+	for _, other := range s.jobs[:k] {
+		first += panels(other.l)
+	}
+	for _, e := range s.extents[first : first+panels(j.l)] {
+		lo, hi = min(lo, e.lo), max(hi, e.hi)
+	}
+	return t, lo, hi
 }
 
 func panels(l *quant.Linear) int { return (l.Out + 63) / 64 }
@@ -37,12 +76,21 @@ func panels(l *quant.Linear) int { return (l.Out + 63) / 64 }
 func (s *Session) panelPhase(id, from, to int) {
 	w := s.workers[id]
 	w.warmStep, w.warmed = (s.step+1)%len(s.order), 0
-	for _, j := range s.jobs[:s.njobs] {
+	first, x := 0, s.jobX
+	for k := range s.jobs[:s.njobs] {
+		j := &s.jobs[k]
 		n := panels(j.l)
-		if p0, p1 := max(from, 0), min(to, n); p0 < p1 {
-			multiply(j.acc[p0*64:], j.ld, s.jobX, s.jobLD, s.jobRows, j.l, p0, p1)
+		if p0, p1 := max(from-first, 0), min(to-first, n); p0 < p1 {
+			acc := j.acc[p0*64:]
+			multiply(acc, j.ld, x.Codes, x.Stride, s.jobRows, j.l, p0, p1)
+			if s.single() {
+				t := j.t[p0*64 : min(p1*64, j.l.Out)]
+				lo, hi := di.Accumulate(t, acc[:len(t)], x.Params[0], j.l, p0*64)
+				clear(s.extents[first+p0 : first+p1])
+				s.extents[first+p0] = extent{lo, hi}
+			}
 		}
-		from, to = from-n, to-n
+		first += n
 	}
 }
 

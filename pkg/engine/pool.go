@@ -48,7 +48,8 @@ func (a *share) empty() bool {
 	return v>>32 >= v&(1<<32-1)
 }
 
-// take returns the next items: a quarter of its own to the owner, the last one to others.
+// take returns the next items, a quarter of what is left: neighbours, since a processor reads a matrix on without a pause
+// but takes a while to begin elsewhere.
 func (a *share) take(owner bool) (from, to int) {
 	for {
 		v := a.left.Load()
@@ -56,15 +57,12 @@ func (a *share) take(owner bool) (from, to int) {
 		if first >= end {
 			return 0, 0
 		}
-		if !owner {
-			if a.left.CompareAndSwap(v, v-1) {
-				return int(end) - 1, int(end)
-			}
-			continue
-		}
 		n := (end - first + 3) / 4
-		if a.left.CompareAndSwap(v, v+n<<32) {
+		if owner && a.left.CompareAndSwap(v, v+n<<32) {
 			return int(first), int(first + n)
+		}
+		if !owner && a.left.CompareAndSwap(v, v-n) {
+			return int(end - n), int(end)
 		}
 	}
 }

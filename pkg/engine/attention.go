@@ -22,8 +22,20 @@ func (s *Session) attentionPhase(id int) {
 	}
 }
 
-// headsPhase is the attention of a narrow chunk: few tasks, so they are the query heads.
-func (s *Session) headsPhase(id, from, to int) { s.attend(s.workers[id], s.blocks[0], from, to) }
+// unit is the number of query heads in a task of a narrow chunk. A single row goes by whole groups, whose queries read
+// the keys and values once for all; several rows fill the tiles themselves, so that the tasks can be smaller.
+func (s *Session) unit() int {
+	if s.single() {
+		return s.m.heads / s.m.kv
+	}
+	return 1
+}
+
+// headsPhase is the attention of a narrow chunk: the tasks [from, to) of unit heads each.
+func (s *Session) headsPhase(id, from, to int) {
+	n := s.unit()
+	s.attend(s.workers[id], s.blocks[0], from*n, to*n)
+}
 
 // attend computes the rows of b for the query heads [h0, h1).
 func (s *Session) attend(w *worker, b span, h0, h1 int) {
@@ -31,28 +43,30 @@ func (s *Session) attend(w *worker, b span, h0, h1 int) {
 	rows, group := b.to-b.from, m.heads/m.kv
 	keys := s.pos + b.to // visible to the block's last row
 	ldn := gemm.Pad(keys)
-	w.reserve(rows, ldn, gemm.Pad(m.d))
-	for h := h0; h < h1; h++ {
-		c := s.cache[s.layer][h/group]
-		at := h*s.rows + b.from
-		c.scores(w.scoreAcc, ldn, s.q[at*s.dstride:], s.dstride, rows, keys)
-		for i := range rows {
-			visible := s.pos + b.from + i + 1
+	ldm := gemm.Pad(m.d)
+	n := s.unit() // heads at once; with more than one, rows is 1
+	lines := n * rows
+	w.reserve(lines, ldn, ldm)
+	for h := h0; h < h1; h += n {
+		c, at := s.cache[s.layer][h/group], h*s.rows+b.from
+		c.scores(w.scoreAcc, ldn, s.q[at*s.dstride:], s.dstride, lines, keys)
+		for i := range lines {
+			head, row := h+i/rows, b.from+i%rows
+			visible := s.pos + row + 1
 			q := s.qp[at+i]
 			score := w.score[:visible]
 			lo, hi, k := di.Scores(score, w.scoreAcc[i*ldn:][:visible], q, c.keys, visible, m.d)
 			w.ops.Softmax(w.e[:visible], score, lo, hi, q.M, k)
-			nlo, nhi := w.n[i*ldn:][:ldn], w.n[(rows+i)*ldn:][:ldn]
-			s.pv[(b.from+i)*m.heads+h] = di.Weights(nlo[:visible], nhi[:visible], score, w.e[:visible], c.values, visible)
+			nlo, nhi := w.n[i*ldn:][:ldn], w.n[(lines+i)*ldn:][:ldn]
+			s.pv[row*m.heads+head] = di.Weights(nlo[:visible], nhi[:visible], score, w.e[:visible], c.values, visible)
 			clear(nlo[visible:])
 			clear(nhi[visible:])
 		}
-		ldm := (m.d + 63) &^ 63
-		c.mix(w.mixAcc, ldm, w.n, ldn, 2*rows, keys)
-		for i := range rows {
-			from := ((b.from+i)*m.heads + h) * m.d
+		c.mix(w.mixAcc, ldm, w.n, ldn, 2*lines, keys)
+		for i := range lines {
+			from := ((b.from+i%rows)*m.heads + h + i/rows) * m.d
 			copy(s.mixLo[from:from+m.d], w.mixAcc[i*ldm:])
-			copy(s.mixHi[from:from+m.d], w.mixAcc[(rows+i)*ldm:])
+			copy(s.mixHi[from:from+m.d], w.mixAcc[(lines+i)*ldm:])
 		}
 	}
 }

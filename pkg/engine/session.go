@@ -220,7 +220,7 @@ func (s *Session) chunk(ids []int32) {
 			c.extend(s.pos, s.pos+s.rows)
 		}
 		if s.narrow() {
-			s.pool.each(s.m.heads, s.runHeads)
+			s.pool.each(s.m.heads/s.unit(), s.runHeads)
 			continue
 		}
 		s.next.Store(0)

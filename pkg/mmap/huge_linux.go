@@ -28,6 +28,9 @@ func settle(source *os.File, data []byte) bool {
 	if err != nil {
 		return false
 	}
+	// The file's pages leave the resident set first, or its peak would hold both copies; who needs one meanwhile gets it
+	// back from the page cache.
+	_ = syscall.Madvise(data, syscall.MADV_DONTNEED)
 	if !readAll(source, bytesAt(at, size)) {
 		munmap(at, span)
 		return false

@@ -43,6 +43,19 @@ func openBackend() (b backends.Backend, err error) {
 	return b, nil
 }
 
+// deterministicFlags make XLA's CUDA backend give the same bits in every process: no atomic additions, and no choice of
+// kernels by timing them. Measured on an H200: 10–15 % slower, and a resumed run ends in the same weights; without them
+// two processes already differ in their first steps.
+const deterministicFlags = "--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0"
+
+// makeDeterministic sets deterministicFlags where the CUDA backend will read them.
+func makeDeterministic() error {
+	if !strings.HasPrefix(os.Getenv(backendVariable), "xla:cuda") {
+		return nil // the other backends are deterministic as they are
+	}
+	return os.Setenv("XLA_FLAGS", strings.TrimSpace(os.Getenv("XLA_FLAGS")+" "+deterministicFlags))
+}
+
 // pretrainCmd trains a model.
 func pretrainCmd() *cobra.Command {
 	var (
@@ -57,8 +70,8 @@ func pretrainCmd() *cobra.Command {
 the Hugging Face hub. The learning rate rises linearly and falls by a cosine over
 --steps, or over as many steps as fit into --minutes at the speed of the first ones.
 
-With --checkpoint an interrupted run goes on where it was, to the same bits: run the
-same command again. curve.jsonl in that folder has the training curve.
+With --checkpoint an interrupted run goes on where it was, to the same bits unless
+--deterministic=false: run the same command again. curve.jsonl in that folder has the training curve.
 
 ` + backendVariable + ` chooses the backend: "xla:cuda", "xla:cpu" or "go".
 
@@ -89,6 +102,11 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 paused by --pause-after, 130 inte
 			if tokenizer != "" {
 				if o.TokenizerJSON, err = os.ReadFile(tokenizer); err != nil {
 					return fmt.Errorf("tokenizer: %w", err)
+				}
+			}
+			if o.Deterministic {
+				if err := makeDeterministic(); err != nil {
+					return err
 				}
 			}
 			if o.Backend, err = openBackend(); err != nil {
@@ -133,6 +151,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 paused by --pause-after, 130 inte
 	f.Float64Var(&o.Average, "average", 0, "decay of a moving average of the weights, which is validated and exported (0: none)")
 	f.StringVar(&o.Precision, "precision", "bf16", "of matrix products: bf16 or f32")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of weights, order and dropout")
+	f.BoolVar(&o.Deterministic, "deterministic", true, "the same bits in every run on the same backend; false is 10–15 % faster on CUDA")
 	f.IntVar(&o.AttentionChunks, "attention-chunks", 1, "parts that queries are cut into: fewer scores, smaller products")
 	f.IntVar(&o.ValidEvery, "valid-every", 500, "steps between validations")
 	f.IntVar(&o.ValidWindows, "valid-windows", 512, "windows of a validation on the way")

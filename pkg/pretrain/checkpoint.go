@@ -49,6 +49,7 @@ type Recipe struct {
 	Clip            float64 `json:"clip"`
 	Dropout         float64 `json:"dropout"`
 	Average         float64 `json:"average"`
+	Deterministic   bool    `json:"deterministic"`
 }
 
 // state is where a run is.

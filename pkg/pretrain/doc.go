@@ -48,5 +48,7 @@
 //
 // Initial weights come from ChaCha8, the order of windows from PCG, the dropout masks from a hash of (seed, step, place,
 // index), all of them independent of the backend. A run that is interrupted and resumed has the same bits as one that is
-// not, on the same backend and the same number of threads.
+// not, on the same backend and the same number of threads. XLA's CUDA backend needs two settings for that, which
+// kernels/trainer gives it unless told not to: it otherwise times its kernels and takes the fastest of the day. The models
+// in data/models were trained without them: the same command gives equal models, not equal bits.
 package pretrain

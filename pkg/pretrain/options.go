@@ -42,6 +42,10 @@ type Options struct {
 	Seed       uint64
 	Precision  string // of the matrix products: "bf16" or "f32"; "bf16"
 
+	// Deterministic says that the backend was opened so that equal programs give equal bits in every process. The caller
+	// sees to that; here it only keeps runs of both kinds apart.
+	Deterministic bool
+
 	// AttentionChunks is the number of parts that queries are cut into; 1. More parts compute less of the upper half of
 	// the scores, in smaller products.
 	AttentionChunks int
@@ -145,6 +149,7 @@ func (o Options) recipe() Recipe {
 		Batch: o.Batch, Window: o.Window, AttentionChunks: o.AttentionChunks, Seed: o.Seed,
 		Rate: o.Rate, Floor: o.Floor, Warmup: o.Warmup, Steps: o.Steps, Minutes: o.Minutes,
 		Decay: o.Decay, EmbedDecay: o.EmbedDecay, Clip: o.Clip, Dropout: o.Dropout, Average: o.Average,
+		Deterministic: o.Deterministic,
 	}
 }
 

@@ -40,7 +40,7 @@ var generators = []generator{
 	{"classes", "pkg/model/tokenizer/testdata/classes.py", nil, "pkg/model/tokenizer/classes_table.go"},
 	{"tokenizer", "pkg/model/tokenizer/testdata/reference.py", []string{"tiny", "{opticks}"}, ""},
 	{"tokenizer-smollm2", "pkg/model/tokenizer/testdata/reference.py", []string{"smollm2", "{smollm2}", "{opticks}", "{data}"}, ""},
-	{"floatref", "pkg/floatref/testdata/fixtures.py", nil, ""},
+	{"floatref", "pkg/floatref/testdata/fixtures.py", []string{"--opticks", "{opticks}"}, ""},
 	{"floatref-smollm2", "pkg/floatref/testdata/fixtures.py", []string{"--gguf", "{smollm2}", "--data", "{data}", "--opticks", "{opticks}"}, ""},
 }
 

@@ -206,6 +206,53 @@ func TestTinyModels(t *testing.T) {
 	}
 }
 
+// The models of data/models: token ids of a whole book as the tokenizers library gives them, logits as transformers does.
+func TestShippedModels(t *testing.T) {
+	book, err := corpus.Load(t.Context(), corpus.Opticks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"tiny-llama", "tiny-opt"} {
+		t.Run(name, func(t *testing.T) {
+			w, err := model.Open(filepath.Join("..", "..", "data", "models", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.Close()
+			var f struct {
+				Source struct {
+					SHA256  string
+					Opticks struct {
+						Tokens int
+						SHA256 string
+					}
+				}
+			}
+			readJSON(t, name+".json", &f)
+			raw, err := os.ReadFile(filepath.Join(w.Path, "model.safetensors"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := sha256.Sum256(raw); hex.EncodeToString(got[:]) != f.Source.SHA256 {
+				t.Fatalf("weights %x, the fixture is of %s: run \"illm fixtures floatref\"", got, f.Source.SHA256)
+			}
+			ids := w.Tokenizer.Encode(string(book.Bytes))
+			var b []byte
+			for _, id := range ids {
+				b = binary.LittleEndian.AppendUint32(b, uint32(id))
+			}
+			if got := sha256.Sum256(b); len(ids) != f.Source.Opticks.Tokens || hex.EncodeToString(got[:]) != f.Source.Opticks.SHA256 {
+				t.Errorf("%d tokens with sha256 %x, the tokenizers library has %d with %s", len(ids), got, f.Source.Opticks.Tokens, f.Source.Opticks.SHA256)
+			}
+			m, err := New(w, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			compare(t, m, name+".json", 1e-4)
+		})
+	}
+}
+
 // openSmol opens the GGUF file of SmolLM2: the path in ILLM_TEST_GGUF, else the one in the user's cache.
 func openSmol(t testing.TB) (*model.Model, *Model) {
 	t.Helper()

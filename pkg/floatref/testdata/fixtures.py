@@ -7,7 +7,7 @@ Needs: torch, transformers, accelerate, gguf, safetensors, numpy (versions used 
 Writes beside itself:
     tiny_untied/, tiny_tied/, llama_bias/, mistral/, qwen2/, qwen3/, opt/
                                random-weight models (config.json + model.safetensors)
-    NAME.json of each of them, smollm2.json
+    NAME.json of each of them, tiny-llama.json and tiny-opt.json (data/models), smollm2.json
                                token ids, sampled logits, negative log-likelihoods of the next token
     smollm2_wikitext2.json     mean NLL of the first windows of WikiText-2 (with --data: its folder wikitext2)
 
@@ -98,6 +98,24 @@ def tiny(name, dtype, config):
         fixture(again, "200 tokens", ids, [1, 63, 64, 65, 127, 128, 150])])
 
 
+def shipped(name, opticks):
+    """The models of data/models. With opticks the whole text's token ids are counted and hashed too."""
+    folder = HERE.parent.parent.parent / "data" / "models" / name
+    weights = folder / "model.safetensors"
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    tok = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    encode = lambda text: tok.encode(text, add_special_tokens=False).ids
+    source = {"file": "data/models/" + name, "sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
+    prompts = [fixture(model, "sentence", encode(SENTENCE), [1, 2, 7, 20]),
+               fixture(model, "ids without meaning", lcg_ids(100, model.config.vocab_size), [1, 31, 63, 64])]
+    if opticks:
+        text = pathlib.Path(opticks).read_bytes().decode("utf-8")
+        ids = encode(text)
+        source["opticks"] = {"tokens": len(ids), "sha256": hashlib.sha256(np.array(ids, "<u4").tobytes()).hexdigest()}
+        prompts.append(fixture(model, "Opticks", ids[5000:6024], [100, 255, 256, 500, 900]))
+    write(name + ".json", model, source, prompts)
+
+
 def encoder(path):
     """The tokenizer of SmolLM2 from the GGUF metadata. AutoTokenizer drops its rule that digits stand alone
     ("tokenizer.ggml.pre" = smollm), which changes 8 tokens of WikiText-2."""
@@ -171,6 +189,8 @@ def main():
         num_attention_heads=6, num_key_value_heads=2, head_dim=16, intermediate_size=80, tie_word_embeddings=True, **rms))
     tiny("opt", torch.float16, OPTConfig(
         num_attention_heads=4, ffn_dim=96, word_embed_proj_dim=64, max_position_embeddings=200, init_std=0.15, **common))
+    for name in ("tiny-llama", "tiny-opt"):
+        shipped(name, args.opticks)
     if args.gguf:
         smollm2(args.gguf, args.data, args.opticks)
 

@@ -1,0 +1,101 @@
+package catalog
+
+import (
+	"context"
+	"encoding/hex"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/illm-go/illm/pkg/corpus"
+	"github.com/illm-go/illm/pkg/di"
+	"github.com/illm-go/illm/pkg/engine"
+	"github.com/illm-go/illm/pkg/quant"
+	"github.com/illm-go/illm/pkg/simd/cpu"
+)
+
+// shippedGolden holds, for a shipped model and a recipe, the identity of the artefact and the chained hash of the logits
+// behind the first 96 tokens of Opticks. A change means other bits: ptq.Semantics has to rise with it.
+const shippedGolden = `
+tiny-llama w8a8 33f6113892df3e97cc43a60cbfdae932a617e7b4024793b9dec2bfac7a141ae2 62c5976f7e329e21b1629ddc31809ab0ee0e903a5330de159b424a5e8128a4f1
+tiny-llama w4a4 1ae7694858e2a0a45df7dbc21543cf7a652d074f46f5a3a2fada6e8ed7a10c94 283d9b03812dac0f906356e1bc659fe8146a55ea76e9fe23f5c9b51a2d884eb0
+tiny-opt w8a8 7a6e8553303e24d15eefff331431a57542e09dd546fea74b0d9066e664532b2e af7b5438c030fd9d1d902bc92155ee74acf6065859cca5cee8e710347be8e520
+tiny-opt w4a4 6722f7a18e4f0cf0cb7cae373cba6a583f5cb0a5a2771132cc0762ca0d9147d7 e197b9f62bb220f694700f652fbd690b3e4ebf32f7e48c1e0c8364dfab5dfba4
+tiny-llama+outliers w8a8 bd9430266ba4fe089cf1a6fa6e56c9538b4f3e34a74d761f803a18deeb26fd2f d9310354fbdf5a9a365d7efa4622fa5630786b5e192a739578d16efc3a6403da
+tiny-llama+outliers w4a4 d082fa5a7d5895ceb5806e0571b809b37004935dfe51cee9f59270bcc02c781d 69dfac54affbf61e47b3bcfb8fbc725a47c6ee713a6d4f94572d0b3a570ddc60
+`
+
+// TestShippedGolden makes the artefacts of the shipped models and runs them on every instruction set.
+func TestShippedGolden(t *testing.T) {
+	book, err := corpus.Load(t.Context(), corpus.Opticks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("ILLM_CACHE", t.TempDir())
+	limit := cpu.Limit()
+	defer cpu.SetLimit(limit)
+	var all []string
+	for _, name := range []string{"tiny-llama", "tiny-opt", "tiny-llama+outliers"} {
+		for _, recipe := range []string{"w8a8", "w4a4"} {
+			e, err := Open(t.Context(), name, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids, err := e.Encode(string(book.Bytes[:2000]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			spec, err := quant.NewSpec(recipe, "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := e.Integer(t.Context(), spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var lines []string
+			for _, set := range []cpu.Set{cpu.Generic, cpu.AVX2, cpu.AVX512, cpu.AVX512VNNI} {
+				cpu.SetLimit(set)
+				lines = append(lines, strings.Join([]string{name, recipe, m.Artifact().ID, logitHash(t, m, ids[:96])}, " "))
+				if lines[len(lines)-1] != lines[0] {
+					t.Errorf("%v: %s, expected %s", set, lines[len(lines)-1], lines[0])
+				}
+			}
+			cpu.SetLimit(limit)
+			all = append(all, lines[0])
+			e.Close()
+		}
+	}
+	if got := "\n" + strings.Join(all, "\n") + "\n"; got != shippedGolden {
+		t.Errorf("artefacts and hashes:%s\nexpected:%s", got, shippedGolden)
+	}
+}
+
+func logitHash(t *testing.T, m *engine.Model, ids []int32) string {
+	t.Helper()
+	s, err := m.NewSession(len(ids))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var mu sync.Mutex
+	rows := make([]engine.Logits, len(ids))
+	err = s.AppendAll(context.Background(), ids, func(i int, l engine.Logits) error {
+		l.T = append([]int64(nil), l.T...)
+		mu.Lock()
+		rows[i] = l
+		mu.Unlock()
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var h di.LogitHash
+	for _, l := range rows {
+		if err := h.Add(l.T, l.M, l.K); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sum := h.Sum()
+	return hex.EncodeToString(sum[:])
+}

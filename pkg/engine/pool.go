@@ -31,6 +31,7 @@ type pool struct {
 	idle    atomic.Pointer[func(worker int) bool]
 	closing atomic.Bool
 	once    sync.Once
+	alive   sync.WaitGroup // the goroutines
 
 	runWhole func(worker, from, to int) // calls whole; made once
 }
@@ -84,7 +85,7 @@ func newPool(n int) *pool {
 		p.sleeps[i].wake = make(chan struct{}, 1)
 	}
 	for i := 1; i < n; i++ {
-		go p.work(i)
+		p.alive.Go(func() { p.work(i) })
 	}
 	return p
 }
@@ -197,7 +198,8 @@ func (p *pool) do(f func(worker int)) {
 	p.whole = nil
 }
 
-// close ends the goroutines; a second call does nothing.
+// close ends the goroutines and returns when they are gone: one of them may still be loading weights ahead, which must
+// not be unmapped under it. A second call does nothing.
 func (p *pool) close() {
 	p.once.Do(func() {
 		p.closing.Store(true)
@@ -205,5 +207,6 @@ func (p *pool) close() {
 		for i := 1; i < p.n; i++ {
 			p.rouse(i)
 		}
+		p.alive.Wait()
 	})
 }

@@ -74,7 +74,7 @@ type Session struct {
 type span struct{ from, to int }
 
 // NewSession makes a session for up to capacity tokens; 0 means the model's
-// largest context. Close gives its workers back.
+// largest context. Close gives its workers back, before the artefact is closed.
 func (m *Model) NewSession(capacity int) (*Session, error) {
 	if capacity == 0 {
 		capacity = m.maxCtx
@@ -116,7 +116,8 @@ func (m *Model) NewSession(capacity int) (*Session, error) {
 	return s, nil
 }
 
-// Close ends the session's workers.
+// Close ends the session's workers and returns when they are gone; only then may the artefact be closed. Not to be called
+// from the function that AppendAll was given.
 func (s *Session) Close() { s.pool.close() }
 
 // Reset forgets all tokens.

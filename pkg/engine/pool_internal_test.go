@@ -1,0 +1,43 @@
+package engine
+
+import (
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Close waits for a worker that is still loading weights ahead: whoever closes the artefact next would unmap them under it.
+func TestCloseWaits(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))) // workers spin where each has a processor
+	p := newPool(2)
+	entered, leave := make(chan bool), make(chan bool)
+	var left atomic.Bool
+	idle := func(int) bool {
+		entered <- true
+		<-leave
+		left.Store(true)
+		return false
+	}
+	p.idle.Store(&idle)
+	var items atomic.Int64
+	for { // the worker may have gone to sleep before idle was there
+		p.each(8, func(_, from, to int) { items.Add(int64(to - from)) })
+		select {
+		case <-entered:
+		case <-time.After(time.Millisecond):
+			continue
+		}
+		break
+	}
+	p.idle.Store(nil) // as at the end of a run
+	time.AfterFunc(20*time.Millisecond, func() { close(leave) })
+	p.close()
+	if !left.Load() {
+		t.Error("closed while a worker was still at its idle work")
+	}
+	if n := items.Load(); n == 0 || n%8 != 0 {
+		t.Errorf("%d items done, expected a multiple of 8", n)
+	}
+	p.close() // harmless
+}

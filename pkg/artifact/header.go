@@ -23,6 +23,7 @@ const (
 	maxHeaderBytes = 64 << 20
 
 	maxExponent = 512     // of a scale 2^-k: beyond what float32 weights can ask for
+	maxE        = 1 << 61 // beside a sum of squares of 2^62
 	maxLayerE   = 1 << 45 // of a LayerNorm, whose row may be shifted left by 8
 )
 
@@ -196,6 +197,9 @@ func (h *Header) check(payloadEnd int64) error {
 		return err
 	}
 	for _, g := range h.GLUs {
+		if g.N < 1 || g.N > 33025 || g.KAlpha < -maxExponent || g.KAlpha > maxExponent {
+			return fmt.Errorf("glu %q: %d channels, k_alpha %d: expected 1 to 33025 and an exponent of ±%d", g.Name, g.N, g.KAlpha, maxExponent)
+		}
 		c.want(g.Name+" alpha", g.Alpha, 4*int64(g.N))
 	}
 	if err := h.Embed16.check("embed16", h.Vocab, h.Hidden, &c); err != nil {
@@ -227,6 +231,8 @@ func (h *Header) checkNorms(c *sectionChecker) error {
 			return fmt.Errorf("norm %q: k_gamma %d: expected an exponent of ±%d", n.Name, n.KGamma, maxExponent)
 		case n.E < 0:
 			return fmt.Errorf("norm %q: negative e %d", n.Name, n.E)
+		case n.E >= maxE:
+			return fmt.Errorf("norm %q: e %d: expected below 2^61", n.Name, n.E)
 		case n.Layer && n.E >= maxLayerE:
 			return fmt.Errorf("norm %q: e %d: expected below 2^45", n.Name, n.E)
 		}

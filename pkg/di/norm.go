@@ -7,7 +7,7 @@ import (
 	"github.com/illm-go/illm/pkg/simd/vec"
 )
 
-// MaxNorm is the longest row whose sum of squares stays below 2^62.
+// MaxNorm is the longest row whose sum of squares stays at most 2^62.
 const MaxNorm = 16384
 
 // Norm holds the constants of one DI-RMSNorm or DI-LayerNorm over n channels.
@@ -15,7 +15,7 @@ type Norm struct {
 	Gamma  []int32 // Γ_c = round(γ_c·√n/s_c·2^KGamma), |Γ| ≤ 2^23
 	KGamma int32
 	Beta   []int64 // nil, or round(β_c·2^(30+KGamma)), below 2^59
-	E      int64   // round(ε·n·4^k_r), 0 ≤ E < 2^45
+	E      int64   // round(ε·n·4^k_r), 0 ≤ E < 2^61, of a LayerNorm < 2^45
 	Layer  bool    // subtract the mean first (DI-LayerNorm)
 	KR     int32   // k_r, the residual grid; already contained in E
 }
@@ -26,9 +26,10 @@ type reciprocal struct {
 	n   uint
 }
 
-// newReciprocal takes S ≥ 1 below 2^62: D = ⌊√(S·4^a)⌋ in [2^30, 2^31), one division.
+// newReciprocal takes S ≥ 1: D = ⌊√(S·4^a)⌋ in [2^30, 2^31), one division. S reaches 2^62 where MaxNorm channels have all
+// met the limit of the residual; a stays 0 then.
 func newReciprocal(s int64) reciprocal {
-	a := intmath.Asr(int64(61-intmath.ILog2(uint64(s))), 1)
+	a := max(0, intmath.Asr(int64(61-intmath.ILog2(uint64(s))), 1))
 	d := intmath.Isqrt(uint64(s) << uint(2*a))
 	return reciprocal{rho: intmath.DivRound(1<<61, int64(d)), n: uint(31 - a)}
 }

@@ -153,6 +153,19 @@ func TestNormEdges(t *testing.T) {
 		if got := math.Ldexp(float64(v[0]), -int(30+p.KGamma)); math.Abs(got-1) > 1e-6 {
 			t.Errorf("layer %v: longest row gives %g, want 1", layer, got)
 		}
+		// and saturated ones, whose squares of 2^48 are 2^62 together, beside the largest ε
+		for j := range h {
+			h[j] = math.MaxInt32 * int32(1-j%2*2)
+		}
+		for _, e := range []int64{p.E, 1<<45 - 1} {
+			p.E = e
+			NormRow(v, h, p)
+			for j, sign := range []float64{1, -1} {
+				if got := math.Ldexp(float64(v[j]), -int(30+p.KGamma)); math.Abs(got-sign) > 1e-6 {
+					t.Errorf("layer %v: longest saturated row gives %g, want %g", layer, got, sign)
+				}
+			}
+		}
 		// β comes back exactly where the row vanishes
 		p = unitNorm(3, 18, layer)
 		p.Beta = []int64{5, -1 << 58, 0}

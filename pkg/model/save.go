@@ -47,19 +47,32 @@ func Save(dir string, cfg Config, src Source, tokenizerJSON []byte, dtype string
 	return nil
 }
 
+// CheckSave reports what Save would refuse before it asks for a tensor: a configuration, tokenizer or dtype that do not
+// fit, a folder that holds other files. For callers that have long work to do before they save.
+func CheckSave(dir string, cfg Config, tokenizerJSON []byte, dtype string) error {
+	if _, _, err := prepareSave(dir, &cfg, tokenizerJSON, dtype); err != nil {
+		return fmt.Errorf("model: save %s: %w", dir, err)
+	}
+	return nil
+}
+
+// prepareSave returns the place behind dir and the small files.
+func prepareSave(dir string, cfg *Config, tokenizerJSON []byte, dtype string) (place string, files map[string][]byte, err error) {
+	if files, err = saveTexts(cfg, tokenizerJSON, dtype); err != nil {
+		return "", nil, err
+	}
+	if place, err = filepath.Abs(dir); err != nil {
+		return "", nil, err
+	}
+	if target, err := filepath.EvalSymlinks(place); err == nil {
+		place = target
+	}
+	return place, files, replaceable(place)
+}
+
 func save(dir string, cfg Config, src Source, tokenizerJSON []byte, dtype string) (err error) {
-	files, err := saveTexts(&cfg, tokenizerJSON, dtype)
+	dir, files, err := prepareSave(dir, &cfg, tokenizerJSON, dtype)
 	if err != nil {
-		return err
-	}
-	dir, err = filepath.Abs(dir)
-	if err != nil {
-		return err
-	}
-	if target, err := filepath.EvalSymlinks(dir); err == nil {
-		dir = target
-	}
-	if err := replaceable(dir); err != nil {
 		return err
 	}
 	parent := filepath.Dir(dir)

@@ -167,6 +167,9 @@ func TestSaveAgain(t *testing.T) {
 	if entries, _ := os.ReadDir(parent); len(entries) != 1 {
 		t.Errorf("left behind: %v", entries)
 	}
+	if err := CheckSave(dir, c, nil, "F16"); err != nil {
+		t.Errorf("a folder that can be replaced: %v", err)
+	}
 	write(t, dir, "diary.txt", []byte("x"))
 	if err := save(src); err == nil || !strings.Contains(err.Error(), `found "diary.txt"`) {
 		t.Errorf("foreign folder: %v", err)
@@ -221,6 +224,9 @@ func TestSaveRefuses(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "m")
 		if err := Save(dir, c, mapSource{}, []byte(tok(name)), "F32"); err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("%s: %v, want … %s …", name, err, x.want)
+		}
+		if err := CheckSave(dir, c, []byte(tok(name)), "F32"); err == nil || !strings.Contains(err.Error(), x.want) {
+			t.Errorf("%s: CheckSave: %v, want … %s …", name, err, x.want)
 		}
 		if _, err := os.Stat(dir); err == nil {
 			t.Errorf("%s: a folder was left", name)

@@ -97,9 +97,18 @@ func checkpointPath(dir string, step int) string {
 	return filepath.Join(dir, fmt.Sprintf("step-%08d.ckpt", step))
 }
 
-// checkpoints lists the files of a folder, oldest first.
-func checkpoints(dir string) ([]string, error) {
-	return filepath.Glob(filepath.Join(dir, "step-????????.ckpt"))
+// checkpoints lists the files of a folder, oldest first. The folder's own name may have any letters, also [ and *.
+func checkpoints(dir string) (paths []string, err error) {
+	entries, err := os.ReadDir(dir) // sorted by name
+	if err != nil {
+		return nil, fmt.Errorf("pretrain: checkpoints: %w", err)
+	}
+	for _, e := range entries {
+		if ok, _ := filepath.Match("step-????????.ckpt", e.Name()); ok {
+			paths = append(paths, filepath.Join(dir, e.Name()))
+		}
+	}
+	return paths, nil
 }
 
 // latest returns the newest checkpoint of a folder, "" if it has none.
@@ -211,6 +220,9 @@ func loadCheckpoint(path string, r Recipe) (s state, groups [][][]float32, err e
 	}
 	if err := r.differs(s.Recipe); err != nil {
 		return fail("%w", err)
+	}
+	if c := s.Cursor; s.Step < 0 || s.Total < 0 || c.Epoch < 0 || c.Next < 0 {
+		return fail("header: expected numbers of 0 or more, found step %d of %d, epoch %d, window %d: delete it to go on from the one before", s.Step, s.Total, c.Epoch, c.Next)
 	}
 	count := 3
 	if r.Average > 0 {

@@ -48,7 +48,8 @@
 //
 // Initial weights come from ChaCha8, the order of windows from PCG, the dropout masks from a hash of (seed, step, place,
 // index), all of them independent of the backend. A run that is interrupted and resumed has the same bits as one that is
-// not, on the same backend and the same number of threads. XLA's CUDA backend needs two settings for that, which
+// not, on the same backend and the same number of threads, once its length is known: with Minutes that follows from the
+// speed of the first steps. XLA's CUDA backend needs two settings for that, which
 // kernels/trainer gives it unless told not to: it otherwise times its kernels and takes the fastest of the day. The models
-// in data/models were trained without them: the same command gives equal models, not equal bits.
+// in data/models were trained without them: the same command gives models like them, not the same bits.
 package pretrain

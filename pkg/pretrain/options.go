@@ -133,6 +133,19 @@ func (o Options) check() error {
 	case o.Warmup < 1:
 		return bad("Warmup", o.Warmup, "at least 1")
 	}
+	for _, f := range []struct {
+		name  string
+		value float64
+	}{{"Minutes", o.Minutes}, {"Decay", o.Decay}, {"Clip", o.Clip}} {
+		if math.IsNaN(f.value) || math.IsInf(f.value, 0) {
+			return bad(f.name, f.value, "a finite number")
+		}
+	}
+	if o.Out != "" { // not when hours are spent
+		if err := model.CheckSave(o.Out, o.Config, o.TokenizerJSON, o.Dtype); err != nil {
+			return fmt.Errorf("pretrain: export: %w", err)
+		}
+	}
 	if err := o.Train.check(o.Config.Vocab); err != nil {
 		return fmt.Errorf("pretrain: training stream: %w", err)
 	}

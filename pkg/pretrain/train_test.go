@@ -2,6 +2,8 @@ package pretrain
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -215,7 +217,7 @@ func TestResume(t *testing.T) {
 func TestRefused(t *testing.T) {
 	b := openBackend(t, "go:ops_sequential")
 	o := options(b, model.LLaMA)
-	o.Steps, o.Checkpoints, o.TokenizerJSON = 2, t.TempDir(), []byte("{}")
+	o.Steps, o.Checkpoints, o.TokenizerJSON = 2, filepath.Join(t.TempDir(), "run [2]"), []byte("{}") // a name is no pattern
 	if _, err := Train(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
@@ -253,6 +255,8 @@ func TestRefused(t *testing.T) {
 		{"not a checkpoint", raw[:10]},
 		{"not a checkpoint", append([]byte("x"), raw...)},
 		{"damaged", append(slices.Clone(raw[:16]), 255, 255, 255, 255, 255, 255, 255, 255)},
+		{"window -1: delete it", reheader(raw, `"next":`, `"next":-1,"was":`)},
+		{"found step -1", reheader(raw, `"step":`, `"step":-1,"was":`)},
 	} {
 		if err := os.WriteFile(path, test.raw, 0o666); err != nil {
 			t.Fatal(err)
@@ -261,6 +265,17 @@ func TestRefused(t *testing.T) {
 			t.Errorf("error %v, want one with %q", err, test.want)
 		}
 	}
+}
+
+// reheader returns a checkpoint with old replaced by new in its header, and its length and sha256 right again.
+func reheader(raw []byte, old, new string) []byte {
+	const fixed = len(checkpointMagic) + 8
+	n := int(binary.LittleEndian.Uint64(raw[len(checkpointMagic):]))
+	header := strings.Replace(string(raw[fixed:fixed+n]), old, new, 1)
+	out := binary.LittleEndian.AppendUint64([]byte(checkpointMagic), uint64(len(header)))
+	out = append(append(out, header...), raw[fixed+n:len(raw)-sha256.Size]...)
+	sum := sha256.Sum256(out)
+	return append(out, sum[:]...)
 }
 
 // TestNotFinite: a run that diverges ends with the step's number.
@@ -305,6 +320,11 @@ func TestBadOptions(t *testing.T) {
 		{"QKVBias is true", func(o *Options) { o.Config.QKVBias = true }},
 		{"token 1: expected an id below the vocabulary of 100, found 101", func(o *Options) { o.Config.Vocab = 100; o.Train.IDs = append([]uint16{5}, o.Train.IDs[1:]...) }},
 		{"Rate", func(o *Options) { o.Rate = math.NaN() }},
+		{"Decay", func(o *Options) { o.Decay = math.NaN() }},
+		{"Minutes", func(o *Options) { o.Steps, o.Minutes = 0, math.Inf(1) }},
+		{`found "F8"`, func(o *Options) { o.Out, o.Dtype = filepath.Join(t.TempDir(), "m"), "F8" }},
+		{"tokenizer", func(o *Options) { o.Out, o.TokenizerJSON = filepath.Join(t.TempDir(), "m"), []byte("{}") }},
+		{"in it: name another folder", func(o *Options) { o.Out = "." }},
 	} {
 		o := options(b, model.LLaMA)
 		test.change(&o)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
@@ -90,5 +91,28 @@ func TestUsage(t *testing.T) {
 	}
 	if _, err := run(t, "pretrain", "--tokens", "no-such.bin", "--steps", "1"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error %v, want that the file is missing", err)
+	}
+}
+
+// A file that is not finished never has its name: an earlier one stays.
+func TestWriteFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "train.bin")
+	cut := errors.New("disk full")
+	for _, fail := range []error{nil, cut} {
+		err := writeFile(path, func(w *bufio.Writer) error {
+			if _, err := w.WriteString(map[bool]string{true: "whole", false: "ha"}[fail == nil]); err != nil {
+				return err
+			}
+			return errors.Join(w.Flush(), fail)
+		})
+		if !errors.Is(err, fail) {
+			t.Errorf("error %v, want %v", err, fail)
+		}
+		if raw, err := os.ReadFile(path); err != nil || string(raw) != "whole" {
+			t.Errorf("content %q, %v", raw, err)
+		}
+	}
+	if entries, _ := os.ReadDir(filepath.Dir(path)); len(entries) != 1 {
+		t.Errorf("left behind: %v", entries)
 	}
 }

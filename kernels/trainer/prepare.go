@@ -63,22 +63,26 @@ With --tokenizer it writes both splits as token ids (uint16, little-endian),
 	return cmd
 }
 
-// writeFile calls fn with a buffered writer and leaves no file behind on an error.
+// writeFile calls fn with a buffered writer. The file appears under its name when it is complete, because one that is cut
+// between two tokens looks like a shorter one; on an error an earlier file of that name stays as it was.
 func writeFile(path string, fn func(w *bufio.Writer) error) (err error) {
-	f, err := os.Create(path)
+	f, err := os.Create(path + ".tmp") // of this name there is one at most, so a crash leaves no pile of them
 	if err != nil {
 		return err
 	}
 	defer func() {
-		if err = errors.Join(err, f.Close()); err != nil {
-			os.Remove(path)
+		if err = errors.Join(err, f.Close()); err == nil {
+			err = os.Rename(f.Name(), path)
+		}
+		if err != nil {
+			os.Remove(f.Name())
 		}
 	}()
 	w := bufio.NewWriterSize(f, 1<<20)
 	if err := fn(w); err != nil {
 		return err
 	}
-	return w.Flush()
+	return errors.Join(w.Flush(), f.Sync())
 }
 
 func prepareText(ctx context.Context, path string) error {

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,6 +44,8 @@ func settle(source *os.File, data []byte) bool {
 	// One call under the address space's lock: a reader sees the file's page or the copy's, never neither.
 	_, _, e := syscall.Syscall6(syscall.SYS_MREMAP, at, uintptr(span), uintptr(span), mremapMayMove|mremapFixed, addr(data), 0)
 	if e != 0 {
+		// The kernel may have taken the old mapping away before it found the fault.
+		_, _ = mmap(addr(data), size, syscall.PROT_READ, syscall.MAP_SHARED|syscall.MAP_FIXED, int(source.Fd()))
 		munmap(at, span)
 		return false
 	}
@@ -103,20 +107,55 @@ func hugePages() bool {
 	return err == nil && !bytes.Contains(mode, []byte("[never]"))
 }
 
-// enough reports whether n bytes leave half as much again free, in the machine and in the control group.
+// enough reports whether n bytes leave half as much again free, in the machine and in the control groups of this process.
 func enough(n int64) bool {
 	need := n + n/2
 	if free, ok := field("/proc/meminfo", "MemAvailable:"); ok && free<<10 < need {
 		return false
 	}
-	const group = "/sys/fs/cgroup/"
-	limit, ok := number(group + "memory.max")
-	used, ok2 := number(group + "memory.current")
-	if !ok || !ok2 {
-		return true // no limit
+	room, limited := groupRoom("/sys/fs/cgroup", "/proc/self/cgroup")
+	return !limited || room >= need
+}
+
+// groupRoom returns what the tightest control group leaves: of those that table, this process's /proc/self/cgroup, names
+// below root, and of all around them. A group's clean file pages count as free, because the kernel gives them up first;
+// what lies in shared memory does not.
+func groupRoom(root, table string) (room int64, limited bool) {
+	text, err := os.ReadFile(table)
+	if err != nil {
+		text = []byte("0::/")
 	}
-	cached, _ := field(group+"memory.stat", "file") // the kernel gives these up first
-	return limit-used+cached >= need
+	for line := range strings.Lines(string(text)) {
+		part := strings.SplitN(strings.TrimSpace(line), ":", 3) // id:controllers:path
+		var base, limit, used, cached, shared string
+		switch {
+		case len(part) < 3:
+			continue
+		case part[0] == "0": // version 2
+			base, limit, used, cached, shared = root, "memory.max", "memory.current", "file", "shmem"
+		case slices.Contains(strings.Split(part[1], ","), "memory"):
+			base, limit, used, cached, shared = filepath.Join(root, "memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache", "total_shmem"
+		default:
+			continue
+		}
+		for at := filepath.Clean("/" + part[2]); ; at = filepath.Dir(at) {
+			dir := filepath.Join(base, at)
+			most, ok := number(filepath.Join(dir, limit))
+			now, ok2 := number(filepath.Join(dir, used))
+			if ok && ok2 {
+				file, _ := field(filepath.Join(dir, "memory.stat"), cached)
+				tmpfs, _ := field(filepath.Join(dir, "memory.stat"), shared)
+				left := most - now + max(0, file-tmpfs)
+				if !limited || left < room {
+					room, limited = left, true
+				}
+			}
+			if at == "/" {
+				break
+			}
+		}
+	}
+	return room, limited
 }
 
 // number reads a file of one integer.

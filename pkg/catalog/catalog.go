@@ -80,7 +80,7 @@ func Open(ctx context.Context, name string, opt Options) (*Entry, error) {
 	if outliers != nil {
 		if e.weights, err = e.base.InjectOutliers(outliers.Seed, outliers.Strength); err != nil {
 			e.base.Close()
-			return nil, fmt.Errorf("catalog: model %q: %w", name, err)
+			return nil, fmt.Errorf("catalog: model %q: %w: %w", name, ErrUnknown, err) // a strength out of range
 		}
 		e.Injected = outliers
 	}

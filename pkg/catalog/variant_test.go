@@ -53,6 +53,11 @@ func TestOutliers(t *testing.T) {
 	t.Setenv("ILLM_CACHE", t.TempDir())
 	t.Setenv("ILLM_DATA", t.TempDir())
 	dir := modeltest.Tiny(t)
+	for _, strength := range []string{"0", "-2", "1025", "nan", "inf"} {
+		if _, err := catalog.Open(ctx, dir+"+outliers="+strength, catalog.Options{}); !errors.Is(err, catalog.ErrUnknown) || !strings.Contains(err.Error(), "expected 1–1024") {
+			t.Errorf("strength %s: error %v, want ErrUnknown and the range", strength, err)
+		}
+	}
 	open := func(name string) *catalog.Entry {
 		t.Helper()
 		e, err := catalog.Open(ctx, name, catalog.Options{Threads: 1})

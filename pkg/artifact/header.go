@@ -150,8 +150,8 @@ type limit struct {
 	min, max int
 }
 
-// check refuses a header whose numbers contradict one another or the file.
-func (h *Header) check(payloadEnd int64) error {
+// CheckSizes refuses sizes that the format or the engine cannot hold: what is known of a header before its sections are.
+func (h *Header) CheckSizes() error {
 	limits := []limit{
 		{"layers", h.Layers, 1, 1024}, {"hidden", h.Hidden, 1, 16384}, {"heads", h.Heads, 1, 1024},
 		{"kv_heads", h.KVHeads, 1, 1024}, {"head_dim", h.HeadDim, 2, 256}, {"ffn", h.FFN, 1, 33025},
@@ -172,8 +172,19 @@ func (h *Header) check(payloadEnd int64) error {
 	if h.Heads%h.KVHeads != 0 {
 		return fmt.Errorf("header: %d heads are not a multiple of %d kv_heads", h.Heads, h.KVHeads)
 	}
+	if n := h.Heads * h.HeadDim; n > 33025 { // the depth of o
+		return fmt.Errorf("header: %d heads of %d channels: expected at most 33025 together", h.Heads, h.HeadDim)
+	}
 	if err := h.Spec.Validate(); err != nil {
 		return fmt.Errorf("header field spec: %w", err)
+	}
+	return nil
+}
+
+// check refuses a header whose numbers contradict one another or the file.
+func (h *Header) check(payloadEnd int64) error {
+	if err := h.CheckSizes(); err != nil {
+		return err
 	}
 	c := sectionChecker{end: payloadEnd}
 	for _, l := range h.Linears {

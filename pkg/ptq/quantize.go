@@ -81,6 +81,9 @@ func QuantizeFrom(ctx context.Context, m Input, spec quant.Spec, cal Calibration
 	h := &artifact.Header{Architecture: c.Architecture, Name: opt.Name, Layers: c.Layers, Hidden: c.Hidden, Heads: c.Heads, KVHeads: c.KVHeads,
 		HeadDim: c.HeadDim, FFN: c.FFN, Vocab: c.Vocab, MaxContext: min(c.MaxContext, maxContext), TiedHead: c.TiedHead, BOS: c.BOS, EOS: c.EOS,
 		Spec: spec, KR: kr, Method: "rtn", Semantics: Semantics, Source: m.Hash, Calibration: cal.Hash}
+	if err := h.CheckSizes(); err != nil { // not when all is quantised
+		return "", fmt.Errorf("ptq: %w", err)
+	}
 	w, err := artifact.Create(path)
 	if err != nil {
 		return "", fmt.Errorf("ptq: %w", err)

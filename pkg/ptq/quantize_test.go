@@ -146,3 +146,33 @@ func TestCalibrate(t *testing.T) {
 		t.Errorf("a short text: %v", w)
 	}
 }
+
+// unread fails the test when a tensor is asked for.
+type unread struct{ t *testing.T }
+
+func (u unread) Float32(name string, _ []float32) ([]float32, error) {
+	u.t.Errorf("%s was read", name)
+	return nil, errors.New("not to be read")
+}
+
+// A model that the engine cannot hold is refused before any work, by the field's name, and leaves nothing.
+func TestTooLarge(t *testing.T) {
+	for want, change := range map[string]func(c *model.Config){
+		"head_dim: expected 2 to 256, found 512":   func(c *model.Config) { c.HeadDim = 512 },
+		"ffn: expected 1 to 33025, found 53248":    func(c *model.Config) { c.FFN = 53248 },
+		"hidden: expected 1 to 16384, found 16448": func(c *model.Config) { c.Hidden = 16448 },
+		"256 heads of 256 channels":                func(c *model.Config) { c.Heads, c.KVHeads, c.HeadDim = 256, 256, 256 },
+		"layers: expected 1–4096, found 0":         func(c *model.Config) { c.Layers = 0 },
+	} {
+		c := fixture(t, "tiny_tied").Config
+		change(&c)
+		dir := t.TempDir()
+		_, err := QuantizeFrom(ctx, Input{Config: c, Weights: unread{t}, Hash: "00"}, spec(t, "w8a8"), Calibration{MaxAbs: 30}, filepath.Join(dir, "m"), Options{})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one with %q", err, want)
+		}
+		if left, _ := os.ReadDir(dir); len(left) != 0 {
+			t.Errorf("left behind: %v", left)
+		}
+	}
+}

@@ -160,17 +160,28 @@ stopped, and a result that has a record is not computed again.`,
 func (a *app) benchCommand() *cobra.Command {
 	var s settings
 	var req bench.SpeedRequest
+	var rivals versus
 	cmd := &cobra.Command{
-		Use:   "bench",
-		Short: "Prefill and decode speed, memory",
+		Use:   "bench [--peers [RIVAL…]]",
+		Short: "Prefill and decode speed, memory; rivals beside us",
 		Long: `bench times a prompt (head for its last token only) and single tokens after it.
 Several recipes take turns in one process. Give medians of a quiet machine; the
 quartiles tell how quiet it was. peak_rss_bytes is the process's largest resident
-set and appears where one recipe runs alone.`,
+set and appears where one recipe runs alone.
+` + peersLong,
 		Example: `  illm bench --recipe w8a8,fp32 --prefill 512 --decode 128
-  illm bench --recipe w4a4 --runs 20 --json`,
-		Args: noArgs,
+  illm bench --recipe w4a4 --runs 20 --json
+  illm bench --peers
+  illm bench --peers llama.cpp --cases prefill,decode --recipe w8a8,w4a8
+  illm bench --peers mkl onednn --rows 1,512 --shapes smollm2`,
+		Args: rivals.args,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case rivals.memory:
+				return a.memoryOf(cmd.Context())
+			case rivals.names != "":
+				return a.peers(cmd, &s, &rivals, req.Runs)
+			}
 			req.Recipes, req.Model, req.Clip, req.Mode = list(s.recipe), s.model, s.clip, s.mode
 			for _, recipe := range req.Recipes {
 				if !quant.IsFloat(recipe) {
@@ -194,6 +205,7 @@ set and appears where one recipe runs alone.`,
 	}
 	s.flags(cmd, "w8a8")
 	s.recordFlag(cmd)
+	rivals.flags(cmd)
 	f := cmd.Flags()
 	f.IntVar(&req.Prefill, "prefill", 512, "tokens of the prompt")
 	f.IntVar(&req.Decode, "decode", 128, "tokens after it")

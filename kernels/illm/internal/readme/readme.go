@@ -24,7 +24,7 @@ var recipes = []string{"fp32", "w8a8", "w6a6", "w4a8", "w4a4"}
 
 var section = regexp.MustCompile(`(?s)<!-- table:([a-z0-9-]+) -->\n.*?<!-- /table:([a-z0-9-]+) -->`)
 
-// Tables lists the names that a marker may carry.
+// Tables lists the names that a marker carries. "peers" may stand in a marker too, once there is something on record.
 func Tables() []string { return []string{"models", "quality", "speed"} }
 
 // Rewrite returns text with every marked section replaced by its table.
@@ -53,6 +53,8 @@ func table(name string, store *record.Store) (string, error) {
 		return quality(store), nil
 	case "speed":
 		return speed(store), nil
+	case "peers":
+		return comparison(store), nil
 	}
 	return "", fmt.Errorf("readme: no table %q: expected one of %s", name, strings.Join(Tables(), ", "))
 }

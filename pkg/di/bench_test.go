@@ -136,9 +136,9 @@ func BenchmarkAddResidual(b *testing.B) {
 }
 
 func BenchmarkMerge(b *testing.B) {
-	u, hi, lo := make([]int64, 64), make([]int32, 64), make([]int32, 64)
+	u, acc := make([]int64, 64), make([]int32, 64)
 	for b.Loop() {
-		Merge(u, hi, lo, PVRow{M: 40000, K: 30, ZeroDot: 12345}, 29)
+		Merge(u, acc, PVRow{M: 40000, K: 30, ZeroDot: 12345}, 29)
 	}
 	perElement(b, 64)
 }

@@ -118,16 +118,19 @@ func MergeScale(rows []PVRow) int32 {
 	return k
 }
 
+// Join puts the two rows of P×V together: acc[c] = 128·hi[c] + lo[c] of hi[c] = Σ nhi·V'_c and lo[c] = Σ nlo·V'_c, modulo
+// 2^32, since what Merge subtracts brings it below 2^24.
+func Join(acc, hi, lo []int32) { vec.Join(acc, hi, lo) }
+
 // Merge brings one head's products to the token's common scale, U = round(((acc − ZeroDot)·M)·2^8 / 2^(K−kmin)), and
 // returns min(0, min U), max(0, max U).
 //
-// In: accHi[c] = Σ nhi·V'_c and accLo[c] = Σ nlo·V'_c, the two rows of the product; kmin ≤ row.K from MergeScale.
-// Range: |U| < 2^48.
-func Merge(u []int64, accHi, accLo []int32, row PVRow, kmin int32) (lo, hi int64) {
+// In: acc[c] = Σ N·V'_c from Join; kmin ≤ row.K from MergeScale. Range: |U| < 2^48.
+func Merge(u []int64, acc []int32, row PVRow, kmin int32) (lo, hi int64) {
 	if row.K < kmin {
 		panic(errMergeRow)
 	}
-	return vec.Merge(u, accHi, accLo, int32(row.ZeroDot), int64(row.M), uint(min(row.K-kmin, 62)))
+	return vec.Merge(u, acc, int32(row.ZeroDot), int64(row.M), uint(min(row.K-kmin, 62)))
 }
 
 // Merge64 is Merge for a cache of 16 bits: acc[c] = ΣN·V_c in int64, below 2^33.

@@ -131,7 +131,9 @@ func TestAttentionRow(t *testing.T) {
 				t.Fatalf("MergeScale = %d, want %d", kmin, row.K-5)
 			}
 			u, u64 := make([]int64, d), make([]int64, d)
-			least, most := Merge(u, accHi, accLo, row, kmin)
+			joined := make([]int32, len(u))
+			Join(joined, accHi, accLo)
+			least, most := Merge(u, joined, row, kmin)
 			Merge64(u64, acc, row, kmin)
 			wantEqual(t, "Merge64", u64, u)
 			if a, b := MinMax(u); a != least || b != most {
@@ -147,5 +149,5 @@ func TestAttentionRow(t *testing.T) {
 			t.Errorf("%s: relative error %.4f, want at most %g", c.mode, rel, c.bound)
 		}
 	}
-	wantPanic(t, "scale", errMergeRow, func() { Merge(nil, nil, nil, PVRow{K: 3}, 4) })
+	wantPanic(t, "scale", errMergeRow, func() { Merge(nil, nil, PVRow{K: 3}, 4) })
 }

@@ -65,8 +65,7 @@ func (s *Session) attend(w *worker, b span, h0, h1 int) {
 		c.mix(w.mixAcc, ldm, w.n, ldn, 2*lines, keys)
 		for i := range lines {
 			from := ((b.from+i%rows)*m.heads + h + i/rows) * m.d
-			copy(s.mixLo[from:from+m.d], w.mixAcc[i*ldm:])
-			copy(s.mixHi[from:from+m.d], w.mixAcc[(lines+i)*ldm:])
+			di.Join(s.mix[from:from+m.d], w.mixAcc[(lines+i)*ldm:], w.mixAcc[i*ldm:])
 		}
 	}
 }

@@ -152,7 +152,7 @@ func (s *Session) outputRows(w *worker, b span, blk *block) {
 		var lo, hi int64
 		for h := range pv {
 			from := h * m.d
-			l, r := di.Merge(u[from:from+m.d], s.mixHi[at*width+from:][:m.d], s.mixLo[at*width+from:][:m.d], pv[h], kmin)
+			l, r := di.Merge(u[from:from+m.d], s.mix[at*width+from:][:m.d], pv[h], kmin)
 			lo, hi = min(lo, l), max(hi, r)
 		}
 		w.x.Params[i] = di.Requant(w.x.Row(i)[:width], u, lo, hi, 1<<15, kmin+8+15, m.widths.Act, m.spec.MantissaBits)

@@ -12,6 +12,7 @@ func vecFile(c *build.Context) {
 	vecLinear(c)
 	vecAttention(c)
 	vecStream(c)
+	vecWide(c)
 }
 
 // vecLinear: what follows a linear layer.

@@ -138,16 +138,14 @@ func vecAttention(c *build.Context) {
 				}
 		})
 
-	writeRow(c, "mergeAVX512", "u = round((128·hi + lo − dot)·m·2^8 / 2^shift) and its range; shift ≤ 62.",
-		"func(u *int64, hi, lo *int32, n int, dot int32, m int64, shift uint) (least, most int64)",
+	writeRow(c, "mergeAVX512", "u = round((acc − dot)·m·2^8 / 2^shift) and its range; shift ≤ 62.",
+		"func(u *int64, acc *int32, n int, dot int32, m int64, shift uint) (least, most int64)",
 		func(r *row) (func(), func()) {
-			u, hi, lo := r.ptr("u"), r.ptr("hi"), r.ptr("lo")
+			u, acc := r.ptr("u"), r.ptr("acc")
 			dot, m, sh := r.d("dot"), r.q("m"), r.rounding("shift", true)
 			lim := r.zeroRange()
 			return func() {
-				v := r.int32s(hi)
-				r.VPSLLD(Imm(7), v, v)
-				r.VPADDD(r.int32s(lo), v, v)
+				v := r.int32s(acc)
 				r.VPSUBD(dot, v, v)
 				w := r.widen(v)
 				r.VPMULDQ(m, w, w)

@@ -126,9 +126,14 @@ func Split(lo, hi []uint8, w []int64, s uint, c int64, n uint, zero []int32) (su
 	return split(lo, hi, w, s, c, n, zero)
 }
 
-// Merge sets u[j] = round(((128·hi[j] + lo[j] − dot)·m)·2^8 / 2^n) and returns min(0, min u), max(0, max u).
+// Join sets u[j] = 128·hi[j] + lo[j] in wrapping int32.
+func Join(u, hi, lo []int32) {
+	join(u, hi, lo)
+}
+
+// Merge sets u[j] = round(((acc[j] − dot)·m)·2^8 / 2^n) and returns min(0, min u), max(0, max u).
 //
 // The bracket is computed in wrapping int32; its true value is below 2^24. m < 2^16.
-func Merge(u []int64, hi, lo []int32, dot int32, m int64, n uint) (least, most int64) {
-	return merge(u, hi, lo, dot, m, n)
+func Merge(u []int64, acc []int32, dot int32, m int64, n uint) (least, most int64) {
+	return merge(u, acc, dot, m, n)
 }

@@ -2,7 +2,11 @@
 
 package vec
 
-import "github.com/illm-go/illm/pkg/simd/cpu"
+import (
+	"math/bits"
+
+	"github.com/illm-go/illm/pkg/simd/cpu"
+)
 
 var useAVX512 bool
 
@@ -20,6 +24,9 @@ func minMax(t []int64) (lo, hi int64) {
 func accumulate(t []int64, acc, sum, m []int32, zero []uint8, z, c, off int32) (lo, hi int64) {
 	if n := len(t); useAVX512 && n > 0 {
 		acc, sum, m, zero = acc[:n], sum[:n], m[:n], zero[:n]
+		if n >= 16 {
+			return accumulateWideAVX512(&t[0], &acc[0], &sum[0], &m[0], &zero[0], n, z, c, off)
+		}
 		return accumulateAVX512(&t[0], &acc[0], &sum[0], &m[0], &zero[0], n, z, c, off)
 	}
 	return accumulateGeneric(t, acc, sum, m, zero, z, c, off)
@@ -41,9 +48,16 @@ func relu(t []int64) {
 	reluGeneric(t)
 }
 
+// untied says that no product of g with a 32-bit number lies halfway between two multiples of 2^h, and that h takes at
+// least 32 bits off: such a number has at most 31 factors of 2. Halves need no sign then.
+func untied(g int64, h uint) bool { return h >= 33 && bits.TrailingZeros64(uint64(g))+31 < int(h)-1 }
+
 func requant(dst []uint8, t []int64, s uint, g int64, h uint, z, top int64) (sum int64) {
 	if n := len(dst); useAVX512 && n > 0 {
 		t = t[:n]
+		if n >= 16 && untied(g, h) && bits.Len64(uint64(z))+int(h) <= 61 {
+			return requantWideAVX512(&dst[0], &t[0], n, s&63, g, z<<h+half(h), int32(h-32), int32(top))
+		}
 		return requantAVX512(&dst[0], &t[0], n, s&63, g, h&63, z, top)
 	}
 	return requantGeneric(dst, t, s, g, h, z, top)
@@ -68,9 +82,33 @@ func rotate(t []int64, cos, sin []int16, s uint) (lo, hi int64) {
 func scores(s []int64, acc, sum, zero, k []int32, m []uint32, zq, c, kmin int32) (lo, hi int64) {
 	if n := len(s); useAVX512 && n > 0 {
 		acc, sum, zero, k, m = acc[:n], sum[:n], zero[:n], k[:n], m[:n]
+		if n >= 16 {
+			// Nothing is rounded while no k passes kmin by more than 16, and that is known behind the pass.
+			if lo, hi, least := scoresWideAVX512(&s[0], &acc[0], &sum[0], &zero[0], &k[0], &m[0], n, zq, c, kmin+16); least >= 0 {
+				return lo, hi
+			}
+		}
 		return scoresAVX512(&s[0], &acc[0], &sum[0], &zero[0], &k[0], &m[0], n, zq, c, kmin)
 	}
 	return scoresGeneric(s, acc, sum, zero, k, m, zq, c, kmin)
+}
+
+// octaves32 is Octaves as (min(w, limit)<<left)>>right for w < 2^25, in 32 bits: shifted right where k ≥ 15, else left,
+// cut off first where the shift would pass 2^20, the cap that the kernels end with.
+func octaves32(k int32) (limit, left, right int32) {
+	if k >= 15 {
+		return -1, 0, min(k-15, 31)
+	}
+	left = min(15-k, 20)
+	return 1 << 20 >> left, left, 0
+}
+
+// octaves64 is the same for w < 2^62.
+func octaves64(k int32) (limit, left, right int64) {
+	if k >= 15 {
+		return 1 << 62, 0, int64(min(k-15, 63))
+	}
+	return 1 << 22, int64(min(15-k, 40)), 0
 }
 
 func exp(e []int32, s []int64, hi, r int64, s1 uint, g int64, h uint, top, mf int64, k int32, quad bool) {
@@ -82,11 +120,7 @@ func exp(e []int32, s []int64, hi, r int64, s1 uint, g int64, h uint, top, mf in
 	s = s[:n]
 	s1, h = s1&63, h&63
 	if top > 255 {
-		// As in Octaves.
-		limit, left, right := int64(1<<62), int64(0), int64(min(k-15, 63))
-		if k < 15 {
-			limit, left, right = 1<<22, int64(min(15-k, 40)), 0
-		}
+		limit, left, right := octaves64(k)
 		if quad {
 			exp16QuadAVX512(&e[0], &s[0], n, hi, r, s1, g, h, top, mf, limit, left, right)
 		} else {
@@ -94,12 +128,14 @@ func exp(e []int32, s []int64, hi, r int64, s1 uint, g int64, h uint, top, mf in
 		}
 		return
 	}
-	// The exponent d·mf < 2^25 stays in 32 bits: shifted right where k ≥ 15, else
-	// left, cut off first where the shift would pass 2^20, the cap of Octaves.
-	limit, left, right := int32(-1), int32(0), min(k-15, 31)
-	if k < 15 {
-		left, right = min(15-k, 20), 0
-		limit = 1 << 20 >> left
+	limit, left, right := octaves32(k)
+	if h >= 33 && n >= 16 {
+		if quad {
+			expWideQuadAVX512(&e[0], &s[0], n, hi, r, s1, g, half(h), int32(h-32), int32(top), int32(mf), limit, left, right)
+		} else {
+			expWideAVX512(&e[0], &s[0], n, hi, r, s1, g, half(h), int32(h-32), int32(top), int32(mf), limit, left, right)
+		}
+		return
 	}
 	if quad {
 		exp8QuadAVX512(&e[0], &s[0], n, hi, r, s1, g, h, top, int32(mf), limit, left, right)
@@ -126,17 +162,57 @@ func sumShift(w []int64, s uint) (sum int64) {
 func split(lo, hi []uint8, w []int64, s uint, c int64, n uint, zero []int32) (sum, dot int64) {
 	if k := len(w); useAVX512 && k > 0 {
 		lo, hi, zero = lo[:k], hi[:k], zero[:k]
+		if k >= 16 && k <= 1<<20 && n >= 32 { // ΣN of a lane stays in 32 bits
+			return splitWideAVX512(&lo[0], &hi[0], &w[0], &zero[0], k, s&63, c, half(n), int32(n-32))
+		}
 		return splitAVX512(&lo[0], &hi[0], &w[0], &zero[0], k, s&63, c, n&63)
 	}
 	return splitGeneric(lo, hi, w, s, c, n, zero)
 }
 
-func merge(u []int64, hi, lo []int32, dot int32, m int64, n uint) (least, most int64) {
+func merge(u []int64, acc []int32, dot int32, m int64, n uint) (least, most int64) {
 	if k := len(u); useAVX512 && k > 0 {
-		hi, lo = hi[:k], lo[:k]
-		return mergeAVX512(&u[0], &hi[0], &lo[0], k, dot, m, min(n, 62))
+		acc = acc[:k]
+		return mergeAVX512(&u[0], &acc[0], k, dot, m, min(n, 62))
 	}
-	return mergeGeneric(u, hi, lo, dot, m, n)
+	return mergeGeneric(u, acc, dot, m, n)
+}
+
+func join(u, hi, lo []int32) {
+	n := len(u)
+	if !useAVX512 || n == 0 {
+		joinGeneric(u, hi, lo)
+		return
+	}
+	hi, lo = hi[:n], lo[:n]
+	joinAVX512(&u[0], &hi[0], &lo[0], n)
+}
+
+func gateTable(table *[256]int32, zg, mf int64, k int32, quad bool, sigma []uint16) {
+	if !useAVX512 {
+		gateTableGeneric(table, zg, mf, k, quad, sigma)
+		return
+	}
+	sigma = sigma[:32769]
+	limit, left, right := octaves32(k)
+	if quad {
+		gatesQuadAVX512(&table[0], len(table), int32(zg), int32(mf), limit, left, right, &sigma[0])
+	} else {
+		gatesAVX512(&table[0], len(table), int32(zg), int32(mf), limit, left, right, &sigma[0])
+	}
+}
+
+func swiGLUAlpha(y []int64, g, u []uint8, zg, zu, mf int64, alpha []int32, k int32, quad bool, sigma []uint16) (lo, hi int64) {
+	n := len(y)
+	if !useAVX512 || n == 0 {
+		return swiGLUCodes(y, g, u, zg, zu, mf, alpha, k, quad, sigma)
+	}
+	g, u, alpha, sigma = g[:n], u[:n], alpha[:n], sigma[:32769]
+	limit, left, right := octaves64(k)
+	if quad {
+		return swigluAlphaQuadAVX512(&y[0], &g[0], &u[0], &alpha[0], n, int32(zg), int32(zu), int32(mf), limit, left, right, &sigma[0])
+	}
+	return swigluAlphaAVX512(&y[0], &g[0], &u[0], &alpha[0], n, int32(zg), int32(zu), int32(mf), limit, left, right, &sigma[0])
 }
 
 func swiGLU(y []int64, g, u []uint8, table *[256]int32, zu int32) (lo, hi int64) {

@@ -1329,17 +1329,16 @@ done:
 	VZEROUPPER
 	RET
 
-// func mergeAVX512(u *int64, hi *int32, lo *int32, n int, dot int32, m int64, shift uint) (least int64, most int64)
+// func mergeAVX512(u *int64, acc *int32, n int, dot int32, m int64, shift uint) (least int64, most int64)
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
-TEXT ·mergeAVX512(SB), NOSPLIT, $0-72
-	MOVQ         n+24(FP), CX
+TEXT ·mergeAVX512(SB), NOSPLIT, $0-64
+	MOVQ         n+16(FP), CX
 	MOVQ         u+0(FP), DX
-	MOVQ         hi+8(FP), BX
-	MOVQ         lo+16(FP), SI
-	MOVL         dot+32(FP), AX
+	MOVQ         acc+8(FP), BX
+	MOVL         dot+24(FP), AX
 	VPBROADCASTD AX, Y0
-	VPBROADCASTQ m+40(FP), Z1
-	VPBROADCASTQ shift+48(FP), Z2
+	VPBROADCASTQ m+32(FP), Z1
+	VPBROADCASTQ shift+40(FP), Z2
 	MOVQ         $0x0000000000000001, AX
 	VPBROADCASTQ AX, Z3
 	VPSLLVQ      Z2, Z3, Z3
@@ -1355,9 +1354,6 @@ TEXT ·mergeAVX512(SB), NOSPLIT, $0-72
 
 loop:
 	VMOVDQU32 (BX)(AX*4), Y7
-	VPSLLD    $0x07, Y7, Y7
-	VMOVDQU32 (SI)(AX*4), Y8
-	VPADDD    Y8, Y7, Y7
 	VPSUBD    Y0, Y7, Y7
 	VPMOVSXDQ Y7, Z7
 	VPMULDQ   Z1, Z7, Z7
@@ -1377,13 +1373,10 @@ loop:
 tail:
 	ADDQ        $0x00000008, CX
 	JZ          done
-	MOVQ        $-1, DI
-	BZHIQ       CX, DI, DI
-	KMOVB       DI, K1
+	MOVQ        $-1, SI
+	BZHIQ       CX, SI, SI
+	KMOVB       SI, K1
 	VMOVDQU32.Z (BX)(AX*4), K1, Y7
-	VPSLLD      $0x07, Y7, Y7
-	VMOVDQU32.Z (SI)(AX*4), K1, Y8
-	VPADDD      Y8, Y7, Y7
 	VPSUBD      Y0, Y7, Y7
 	VPMOVSXDQ   Y7, Z0
 	VPMULDQ     Z1, Z0, Z0
@@ -1405,7 +1398,7 @@ done:
 	VPSHUFD       $0x4e, X1, X0
 	VPMINSQ       X1, X0, X1
 	VMOVQ         X1, AX
-	MOVQ          AX, least+56(FP)
+	MOVQ          AX, least+48(FP)
 	VEXTRACTI64X4 $0x01, Z6, Y0
 	VPMAXSQ       Y0, Y6, Y0
 	VEXTRACTI32X4 $0x01, Y0, X1
@@ -1413,7 +1406,7 @@ done:
 	VPSHUFD       $0x4e, X1, X0
 	VPMAXSQ       X1, X0, X1
 	VMOVQ         X1, AX
-	MOVQ          AX, most+64(FP)
+	MOVQ          AX, most+56(FP)
 	VZEROUPPER
 	RET
 
@@ -2031,5 +2024,1261 @@ tail:
 
 done:
 	MOVQ SI, saturated+40(FP)
+	VZEROUPPER
+	RET
+
+DATA upper<>+0(SB)/8, $0x0000000300000001
+DATA upper<>+8(SB)/8, $0x0000000700000005
+DATA upper<>+16(SB)/8, $0x0000000b00000009
+DATA upper<>+24(SB)/8, $0x0000000f0000000d
+DATA upper<>+32(SB)/8, $0x0000001300000011
+DATA upper<>+40(SB)/8, $0x0000001700000015
+DATA upper<>+48(SB)/8, $0x0000001b00000019
+DATA upper<>+56(SB)/8, $0x0000001f0000001d
+GLOBL upper<>(SB), RODATA|NOPTR, $64
+
+// func requantWideAVX512(dst *uint8, t *int64, n int, s uint, mul int64, base int64, h32 int32, top int32) (sum int64)
+// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·requantWideAVX512(SB), NOSPLIT, $0-64
+	MOVQ         n+16(FP), CX
+	MOVQ         dst+0(FP), DX
+	MOVQ         t+8(FP), BX
+	VPBROADCASTQ s+24(FP), Z0
+	VPBROADCASTQ mul+32(FP), Z1
+	VPBROADCASTQ base+40(FP), Z2
+	MOVL         h32+48(FP), AX
+	VPBROADCASTD AX, Z3
+	MOVL         top+52(FP), AX
+	VPBROADCASTD AX, Z4
+	VPXORQ       Z5, Z5, Z5
+	VPXORQ       Z6, Z6, Z6
+	VMOVDQU32    upper<>+0(SB), Z7
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VMOVDQU64 (BX)(AX*8), Z8
+	VPSRAVQ   Z0, Z8, Z8
+	VPMULDQ   Z1, Z8, Z8
+	VPADDQ    Z2, Z8, Z8
+	VMOVDQU64 64(BX)(AX*8), Z9
+	VPSRAVQ   Z0, Z9, Z9
+	VPMULDQ   Z1, Z9, Z9
+	VPADDQ    Z2, Z9, Z9
+	VPERMT2D  Z9, Z7, Z8
+	VPSRAVD   Z3, Z8, Z8
+	VPMAXSD   Z5, Z8, Z8
+	VPMINSD   Z4, Z8, Z8
+	VPADDD    Z8, Z6, Z6
+	VPMOVDB   Z8, X8
+	VMOVDQU8  X8, (DX)(AX*1)
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000010, CX
+	JZ          done
+	MOVQ        $-1, SI
+	BZHIQ       CX, SI, SI
+	KMOVW       SI, K1
+	KMOVB       SI, K2
+	KSHIFTRW    $0x08, K1, K3
+	VMOVDQU64.Z (BX)(AX*8), K2, Z8
+	VPSRAVQ     Z0, Z8, Z8
+	VPMULDQ     Z1, Z8, Z8
+	VPADDQ      Z2, Z8, Z8
+	VMOVDQU64.Z 64(BX)(AX*8), K3, Z9
+	VPSRAVQ     Z0, Z9, Z9
+	VPMULDQ     Z1, Z9, Z9
+	VPADDQ      Z2, Z9, Z9
+	VPERMT2D    Z9, Z7, Z8
+	VPSRAVD     Z3, Z8, Z8
+	VPMAXSD     Z5, Z8, Z8
+	VPMINSD     Z4, Z8, Z8
+	VPADDD      Z8, Z6, K1, Z6
+	VPMOVDB     Z8, X0
+	VMOVDQU8    X0, K1, (DX)(AX*1)
+
+done:
+	VEXTRACTI64X4 $0x01, Z6, Y0
+	VPMOVSXDQ     Y6, Z1
+	VPMOVSXDQ     Y0, Z0
+	VPADDQ        Z0, Z1, Z1
+	VEXTRACTI64X4 $0x01, Z1, Y0
+	VPADDQ        Y0, Y1, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPADDQ        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPADDQ        X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, sum+56(FP)
+	VZEROUPPER
+	RET
+
+// func accumulateWideAVX512(t *int64, acc *int32, sum *int32, m *int32, zero *uint8, n int, z int32, c int32, off int32) (lo int64, hi int64)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·accumulateWideAVX512(SB), NOSPLIT, $0-80
+	MOVQ         n+40(FP), CX
+	MOVQ         t+0(FP), DX
+	MOVQ         acc+8(FP), BX
+	MOVQ         sum+16(FP), SI
+	MOVQ         m+24(FP), DI
+	MOVQ         zero+32(FP), R8
+	MOVL         z+48(FP), AX
+	VPBROADCASTD AX, Z0
+	MOVL         c+52(FP), AX
+	VPBROADCASTD AX, Z1
+	MOVL         off+56(FP), AX
+	VPBROADCASTD AX, Z2
+	VPXORQ       Z3, Z3, Z3
+	VPXORQ       Z4, Z4, Z4
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VMOVDQU32     (BX)(AX*4), Z5
+	VMOVDQU32     (SI)(AX*4), Z6
+	VPMOVZXBD     (R8)(AX*1), Z7
+	VPMULLD       Z0, Z6, Z6
+	VPSUBD        Z2, Z7, Z7
+	VPMULLD       Z1, Z7, Z7
+	VPSUBD        Z6, Z5, Z5
+	VPSUBD        Z7, Z5, Z5
+	VEXTRACTI64X4 $0x01, Z5, Y6
+	VPMOVSXDQ     Y5, Z5
+	VPMOVSXDQ     Y6, Z6
+	VPMOVSXDQ     (DI)(AX*4), Z7
+	VPMULDQ       Z7, Z5, Z5
+	VMOVDQU64     Z5, (DX)(AX*8)
+	VPMINSQ       Z5, Z3, Z3
+	VPMAXSQ       Z5, Z4, Z4
+	VPMOVSXDQ     32(DI)(AX*4), Z5
+	VPMULDQ       Z5, Z6, Z6
+	VMOVDQU64     Z6, 64(DX)(AX*8)
+	VPMINSQ       Z6, Z3, Z3
+	VPMAXSQ       Z6, Z4, Z4
+	ADDQ          $0x00000010, AX
+	SUBQ          $0x00000010, CX
+	JGE           loop
+
+tail:
+	ADDQ          $0x00000010, CX
+	JZ            done
+	MOVQ          $-1, R9
+	BZHIQ         CX, R9, R9
+	KMOVW         R9, K1
+	KMOVB         R9, K2
+	KSHIFTRW      $0x08, K1, K3
+	VMOVDQU32.Z   (BX)(AX*4), K1, Z5
+	VMOVDQU32.Z   (SI)(AX*4), K1, Z6
+	VPMOVZXBD.Z   (R8)(AX*1), K1, Z7
+	VPMULLD       Z0, Z6, Z6
+	VPSUBD        Z2, Z7, Z7
+	VPMULLD       Z1, Z7, Z7
+	VPSUBD        Z6, Z5, Z5
+	VPSUBD        Z7, Z5, Z5
+	VEXTRACTI64X4 $0x01, Z5, Y0
+	VPMOVSXDQ     Y5, Z1
+	VPMOVSXDQ     Y0, Z0
+	VPMOVSXDQ.Z   (DI)(AX*4), K2, Z2
+	VPMULDQ       Z2, Z1, Z1
+	VMOVDQU64     Z1, K2, (DX)(AX*8)
+	VPMINSQ       Z1, Z3, K2, Z3
+	VPMAXSQ       Z1, Z4, K2, Z4
+	VPMOVSXDQ.Z   32(DI)(AX*4), K3, Z1
+	VPMULDQ       Z1, Z0, Z0
+	VMOVDQU64     Z0, K3, 64(DX)(AX*8)
+	VPMINSQ       Z0, Z3, K3, Z3
+	VPMAXSQ       Z0, Z4, K3, Z4
+
+done:
+	VEXTRACTI64X4 $0x01, Z3, Y0
+	VPMINSQ       Y0, Y3, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMINSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMINSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, lo+64(FP)
+	VEXTRACTI64X4 $0x01, Z4, Y0
+	VPMAXSQ       Y0, Y4, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMAXSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMAXSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, hi+72(FP)
+	VZEROUPPER
+	RET
+
+// func scoresWideAVX512(s *int64, acc *int32, sum *int32, zero *int32, k *int32, m *uint32, n int, zq int32, c int32, left int32) (lo int64, hi int64, least int32)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·scoresWideAVX512(SB), NOSPLIT, $0-92
+	MOVQ         n+48(FP), CX
+	MOVQ         s+0(FP), DX
+	MOVQ         acc+8(FP), BX
+	MOVQ         sum+16(FP), SI
+	MOVQ         zero+24(FP), DI
+	MOVQ         k+32(FP), R8
+	MOVQ         m+40(FP), R9
+	MOVL         zq+56(FP), AX
+	VPBROADCASTD AX, Z0
+	MOVL         c+60(FP), AX
+	VPBROADCASTD AX, Z1
+	MOVL         left+64(FP), AX
+	VPBROADCASTD AX, Z2
+	MOVQ         $0x7fffffffffffffff, AX
+	VPBROADCASTQ AX, Z3
+	MOVQ         $0x8000000000000000, AX
+	VPBROADCASTQ AX, Z4
+	MOVL         $+16, AX
+	VPBROADCASTD AX, Z5
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VMOVDQU32     (BX)(AX*4), Z6
+	VMOVDQU32     (SI)(AX*4), Z7
+	VMOVDQU32     (DI)(AX*4), Z8
+	VMOVDQU32     (R8)(AX*4), Z9
+	VPMULLD       Z0, Z7, Z7
+	VPMULLD       Z1, Z8, Z8
+	VPSUBD        Z7, Z6, Z6
+	VPSUBD        Z8, Z6, Z6
+	VPSUBD        Z9, Z2, Z9
+	VPMINSD       Z9, Z5, Z5
+	VEXTRACTI64X4 $0x01, Z6, Y7
+	VPMOVSXDQ     Y6, Z6
+	VPMOVSXDQ     Y7, Z7
+	VEXTRACTI64X4 $0x01, Z9, Y8
+	VPMOVSXDQ     Y9, Z9
+	VPMOVSXDQ     Y8, Z8
+	VPMOVZXDQ     (R9)(AX*4), Z10
+	VPMULDQ       Z10, Z6, Z6
+	VPSLLVQ       Z9, Z6, Z6
+	VMOVDQU64     Z6, (DX)(AX*8)
+	VPMINSQ       Z6, Z3, Z3
+	VPMAXSQ       Z6, Z4, Z4
+	VPMOVZXDQ     32(R9)(AX*4), Z6
+	VPMULDQ       Z6, Z7, Z7
+	VPSLLVQ       Z8, Z7, Z7
+	VMOVDQU64     Z7, 64(DX)(AX*8)
+	VPMINSQ       Z7, Z3, Z3
+	VPMAXSQ       Z7, Z4, Z4
+	ADDQ          $0x00000010, AX
+	SUBQ          $0x00000010, CX
+	JGE           loop
+
+tail:
+	ADDQ          $0x00000010, CX
+	JZ            done
+	MOVQ          $-1, R10
+	BZHIQ         CX, R10, R10
+	KMOVW         R10, K1
+	KMOVB         R10, K2
+	KSHIFTRW      $0x08, K1, K3
+	VMOVDQU32.Z   (BX)(AX*4), K1, Z6
+	VMOVDQU32.Z   (SI)(AX*4), K1, Z7
+	VMOVDQU32.Z   (DI)(AX*4), K1, Z8
+	VMOVDQU32.Z   (R8)(AX*4), K1, Z9
+	VPMULLD       Z0, Z7, Z7
+	VPMULLD       Z1, Z8, Z8
+	VPSUBD        Z7, Z6, Z6
+	VPSUBD        Z8, Z6, Z6
+	VPSUBD        Z9, Z2, Z9
+	VPMINSD       Z9, Z5, K1, Z5
+	VEXTRACTI64X4 $0x01, Z6, Y0
+	VPMOVSXDQ     Y6, Z1
+	VPMOVSXDQ     Y0, Z0
+	VEXTRACTI64X4 $0x01, Z9, Y2
+	VPMOVSXDQ     Y9, Z6
+	VPMOVSXDQ     Y2, Z2
+	VPMOVZXDQ.Z   (R9)(AX*4), K2, Z7
+	VPMULDQ       Z7, Z1, Z1
+	VPSLLVQ       Z6, Z1, Z1
+	VMOVDQU64     Z1, K2, (DX)(AX*8)
+	VPMINSQ       Z1, Z3, K2, Z3
+	VPMAXSQ       Z1, Z4, K2, Z4
+	VPMOVZXDQ.Z   32(R9)(AX*4), K3, Z1
+	VPMULDQ       Z1, Z0, Z0
+	VPSLLVQ       Z2, Z0, Z0
+	VMOVDQU64     Z0, K3, 64(DX)(AX*8)
+	VPMINSQ       Z0, Z3, K3, Z3
+	VPMAXSQ       Z0, Z4, K3, Z4
+
+done:
+	VEXTRACTI64X4 $0x01, Z3, Y0
+	VPMINSQ       Y0, Y3, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMINSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMINSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, lo+72(FP)
+	VEXTRACTI64X4 $0x01, Z4, Y0
+	VPMAXSQ       Y0, Y4, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMAXSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMAXSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, hi+80(FP)
+	VEXTRACTI64X4 $0x01, Z5, Y0
+	VPMINSD       Y0, Y5, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMINSD       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMINSD       X1, X0, X1
+	VPSHUFD       $0xb1, X1, X0
+	VPMINSD       X1, X0, X1
+	VMOVD         X1, AX
+	MOVL          AX, least+88(FP)
+	VZEROUPPER
+	RET
+
+// func expWideAVX512(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, half int64, h32 int32, top int32, mf int32, cap int32, left int32, right int32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·expWideAVX512(SB), NOSPLIT, $0-88
+	MOVQ         n+16(FP), CX
+	MOVQ         e+0(FP), DX
+	MOVQ         s+8(FP), BX
+	VPBROADCASTQ hi+24(FP), Z0
+	VPBROADCASTQ r+32(FP), Z1
+	VPBROADCASTQ s1+40(FP), Z2
+	VPBROADCASTQ mul+48(FP), Z3
+	VPBROADCASTQ half+56(FP), Z4
+	MOVL         h32+64(FP), AX
+	VPBROADCASTD AX, Z5
+	MOVL         top+68(FP), AX
+	VPBROADCASTD AX, Z6
+	MOVL         mf+72(FP), AX
+	VPBROADCASTD AX, Z7
+	MOVL         cap+76(FP), AX
+	VPBROADCASTD AX, Z8
+	MOVL         left+80(FP), AX
+	VPBROADCASTD AX, Z9
+	MOVL         right+84(FP), AX
+	VPBROADCASTD AX, Z10
+	MOVL         $+1048575, AX
+	VPBROADCASTD AX, Z11
+	MOVL         $+32768, AX
+	VPBROADCASTD AX, Z12
+	MOVL         $+32767, AX
+	VPBROADCASTD AX, Z13
+	MOVL         $+11, AX
+	VPBROADCASTD AX, Z14
+	VMOVDQU32    upper<>+0(SB), Z14
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VMOVDQU64 (BX)(AX*8), Z15
+	VPSUBQ    Z15, Z0, Z15
+	VPMINSQ   Z1, Z15, Z15
+	VPSRAVQ   Z2, Z15, Z15
+	VPMULDQ   Z3, Z15, Z15
+	VPADDQ    Z4, Z15, Z15
+	VMOVDQU64 64(BX)(AX*8), Z16
+	VPSUBQ    Z16, Z0, Z16
+	VPMINSQ   Z1, Z16, Z16
+	VPSRAVQ   Z2, Z16, Z16
+	VPMULDQ   Z3, Z16, Z16
+	VPADDQ    Z4, Z16, Z16
+	VPERMT2D  Z16, Z14, Z15
+	VPSRAVD   Z5, Z15, Z15
+	VPMINSD   Z6, Z15, Z15
+	VPMULLD   Z7, Z15, Z15
+	VPMINUD   Z8, Z15, Z15
+	VPSLLVD   Z9, Z15, Z15
+	VPSRLVD   Z10, Z15, Z15
+	VPMINUD   Z11, Z15, Z15
+	VPANDD    Z13, Z15, Z16
+	VPSRLD    $0x0f, Z15, Z15
+	VPSRLD    $0x01, Z16, Z16
+	VPSUBD    Z16, Z12, Z16
+	VPSLLD    $0x0f, Z16, Z16
+	VPSRLVD   Z15, Z16, Z16
+	VMOVDQU32 Z16, (DX)(AX*4)
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000010, CX
+	JZ          done
+	MOVQ        $-1, SI
+	BZHIQ       CX, SI, SI
+	KMOVW       SI, K1
+	KMOVB       SI, K2
+	KSHIFTRW    $0x08, K1, K3
+	VMOVDQU64.Z (BX)(AX*8), K2, Z15
+	VPSUBQ      Z15, Z0, Z15
+	VPMINSQ     Z1, Z15, Z15
+	VPSRAVQ     Z2, Z15, Z15
+	VPMULDQ     Z3, Z15, Z15
+	VPADDQ      Z4, Z15, Z15
+	VMOVDQU64.Z 64(BX)(AX*8), K3, Z16
+	VPSUBQ      Z16, Z0, Z0
+	VPMINSQ     Z1, Z0, Z0
+	VPSRAVQ     Z2, Z0, Z0
+	VPMULDQ     Z3, Z0, Z0
+	VPADDQ      Z4, Z0, Z0
+	VPERMT2D    Z0, Z14, Z15
+	VPSRAVD     Z5, Z15, Z15
+	VPMINSD     Z6, Z15, Z15
+	VPMULLD     Z7, Z15, Z15
+	VPMINUD     Z8, Z15, Z15
+	VPSLLVD     Z9, Z15, Z15
+	VPSRLVD     Z10, Z15, Z15
+	VPMINUD     Z11, Z15, Z15
+	VPANDD      Z13, Z15, Z0
+	VPSRLD      $0x0f, Z15, Z15
+	VPSRLD      $0x01, Z0, Z0
+	VPSUBD      Z0, Z12, Z0
+	VPSLLD      $0x0f, Z0, Z0
+	VPSRLVD     Z15, Z0, Z0
+	VMOVDQU32   Z0, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func expWideQuadAVX512(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, half int64, h32 int32, top int32, mf int32, cap int32, left int32, right int32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·expWideQuadAVX512(SB), NOSPLIT, $0-88
+	MOVQ         n+16(FP), CX
+	MOVQ         e+0(FP), DX
+	MOVQ         s+8(FP), BX
+	VPBROADCASTQ hi+24(FP), Z0
+	VPBROADCASTQ r+32(FP), Z1
+	VPBROADCASTQ s1+40(FP), Z2
+	VPBROADCASTQ mul+48(FP), Z3
+	VPBROADCASTQ half+56(FP), Z4
+	MOVL         h32+64(FP), AX
+	VPBROADCASTD AX, Z5
+	MOVL         top+68(FP), AX
+	VPBROADCASTD AX, Z6
+	MOVL         mf+72(FP), AX
+	VPBROADCASTD AX, Z7
+	MOVL         cap+76(FP), AX
+	VPBROADCASTD AX, Z8
+	MOVL         left+80(FP), AX
+	VPBROADCASTD AX, Z9
+	MOVL         right+84(FP), AX
+	VPBROADCASTD AX, Z10
+	MOVL         $+1048575, AX
+	VPBROADCASTD AX, Z11
+	MOVL         $+32768, AX
+	VPBROADCASTD AX, Z12
+	MOVL         $+32767, AX
+	VPBROADCASTD AX, Z13
+	MOVL         $+11, AX
+	VPBROADCASTD AX, Z14
+	VMOVDQU32    upper<>+0(SB), Z15
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VMOVDQU64 (BX)(AX*8), Z16
+	VPSUBQ    Z16, Z0, Z16
+	VPMINSQ   Z1, Z16, Z16
+	VPSRAVQ   Z2, Z16, Z16
+	VPMULDQ   Z3, Z16, Z16
+	VPADDQ    Z4, Z16, Z16
+	VMOVDQU64 64(BX)(AX*8), Z17
+	VPSUBQ    Z17, Z0, Z17
+	VPMINSQ   Z1, Z17, Z17
+	VPSRAVQ   Z2, Z17, Z17
+	VPMULDQ   Z3, Z17, Z17
+	VPADDQ    Z4, Z17, Z17
+	VPERMT2D  Z17, Z15, Z16
+	VPSRAVD   Z5, Z16, Z16
+	VPMINSD   Z6, Z16, Z16
+	VPMULLD   Z7, Z16, Z16
+	VPMINUD   Z8, Z16, Z16
+	VPSLLVD   Z9, Z16, Z16
+	VPSRLVD   Z10, Z16, Z16
+	VPMINUD   Z11, Z16, Z16
+	VPANDD    Z13, Z16, Z17
+	VPSRLD    $0x0f, Z16, Z16
+	VPSRLD    $0x01, Z17, Z19
+	VPSUBD    Z19, Z12, Z18
+	VPSUBD    Z17, Z12, Z19
+	VPMULLD   Z17, Z19, Z19
+	VPSRLD    $0x0f, Z19, Z19
+	VPMULLD   Z14, Z19, Z19
+	VPSRLD    $0x06, Z19, Z19
+	VPSUBD    Z19, Z18, Z18
+	VPSLLD    $0x0f, Z18, Z18
+	VPSRLVD   Z16, Z18, Z18
+	VMOVDQU32 Z18, (DX)(AX*4)
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000010, CX
+	JZ          done
+	MOVQ        $-1, SI
+	BZHIQ       CX, SI, SI
+	KMOVW       SI, K1
+	KMOVB       SI, K2
+	KSHIFTRW    $0x08, K1, K3
+	VMOVDQU64.Z (BX)(AX*8), K2, Z16
+	VPSUBQ      Z16, Z0, Z16
+	VPMINSQ     Z1, Z16, Z16
+	VPSRAVQ     Z2, Z16, Z16
+	VPMULDQ     Z3, Z16, Z16
+	VPADDQ      Z4, Z16, Z16
+	VMOVDQU64.Z 64(BX)(AX*8), K3, Z17
+	VPSUBQ      Z17, Z0, Z0
+	VPMINSQ     Z1, Z0, Z0
+	VPSRAVQ     Z2, Z0, Z0
+	VPMULDQ     Z3, Z0, Z0
+	VPADDQ      Z4, Z0, Z0
+	VPERMT2D    Z0, Z15, Z16
+	VPSRAVD     Z5, Z16, Z16
+	VPMINSD     Z6, Z16, Z16
+	VPMULLD     Z7, Z16, Z16
+	VPMINUD     Z8, Z16, Z16
+	VPSLLVD     Z9, Z16, Z16
+	VPSRLVD     Z10, Z16, Z16
+	VPMINUD     Z11, Z16, Z16
+	VPANDD      Z13, Z16, Z0
+	VPSRLD      $0x0f, Z16, Z16
+	VPSRLD      $0x01, Z0, Z2
+	VPSUBD      Z2, Z12, Z1
+	VPSUBD      Z0, Z12, Z2
+	VPMULLD     Z0, Z2, Z2
+	VPSRLD      $0x0f, Z2, Z2
+	VPMULLD     Z14, Z2, Z2
+	VPSRLD      $0x06, Z2, Z2
+	VPSUBD      Z2, Z1, Z1
+	VPSLLD      $0x0f, Z1, Z1
+	VPSRLVD     Z16, Z1, Z1
+	VMOVDQU32   Z1, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func splitWideAVX512(lo *uint8, hi *uint8, w *int64, zero *int32, n int, s uint, c int64, half int64, n32 int32) (sum int64, dot int64)
+// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·splitWideAVX512(SB), NOSPLIT, $0-88
+	MOVQ         n+32(FP), CX
+	MOVQ         lo+0(FP), DX
+	MOVQ         hi+8(FP), BX
+	MOVQ         w+16(FP), SI
+	MOVQ         zero+24(FP), DI
+	VPBROADCASTQ s+40(FP), Z0
+	VPBROADCASTQ c+48(FP), Z1
+	VPBROADCASTQ half+56(FP), Z2
+	MOVL         n32+64(FP), AX
+	VPBROADCASTD AX, Z3
+	MOVL         $+32767, AX
+	VPBROADCASTD AX, Z4
+	MOVL         $+127, AX
+	VPBROADCASTD AX, Z5
+	VPXORQ       Z6, Z6, Z6
+	VPXORQ       Z7, Z7, Z7
+	VMOVDQU32    upper<>+0(SB), Z8
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VMOVDQU64     (SI)(AX*8), Z9
+	VPSRLVQ       Z0, Z9, Z9
+	VPMULUDQ      Z1, Z9, Z9
+	VPADDQ        Z2, Z9, Z9
+	VMOVDQU64     64(SI)(AX*8), Z10
+	VPSRLVQ       Z0, Z10, Z10
+	VPMULUDQ      Z1, Z10, Z10
+	VPADDQ        Z2, Z10, Z10
+	VPERMT2D      Z10, Z8, Z9
+	VPSRLVD       Z3, Z9, Z9
+	VPMINUD       Z4, Z9, Z9
+	VPADDD        Z9, Z6, Z6
+	VMOVDQU32     (DI)(AX*4), Z10
+	VPMULLD       Z9, Z10, Z10
+	VEXTRACTI64X4 $0x01, Z10, Y11
+	VPMOVSXDQ     Y10, Z10
+	VPMOVSXDQ     Y11, Z11
+	VPADDQ        Z10, Z7, Z7
+	VPADDQ        Z11, Z7, Z7
+	VPANDD        Z5, Z9, Z10
+	VPMOVDB       Z10, X10
+	VMOVDQU8      X10, (DX)(AX*1)
+	VPSRLD        $0x07, Z9, Z9
+	VPMOVDB       Z9, X9
+	VMOVDQU8      X9, (BX)(AX*1)
+	ADDQ          $0x00000010, AX
+	SUBQ          $0x00000010, CX
+	JGE           loop
+
+tail:
+	ADDQ          $0x00000010, CX
+	JZ            done
+	MOVQ          $-1, R8
+	BZHIQ         CX, R8, R8
+	KMOVW         R8, K1
+	KMOVB         R8, K2
+	KSHIFTRW      $0x08, K1, K3
+	VMOVDQU64.Z   (SI)(AX*8), K2, Z9
+	VPSRLVQ       Z0, Z9, Z9
+	VPMULUDQ      Z1, Z9, Z9
+	VPADDQ        Z2, Z9, Z9
+	VMOVDQU64.Z   64(SI)(AX*8), K3, Z10
+	VPSRLVQ       Z0, Z10, Z10
+	VPMULUDQ      Z1, Z10, Z10
+	VPADDQ        Z2, Z10, Z10
+	VPERMT2D      Z10, Z8, Z9
+	VPSRLVD       Z3, Z9, Z9
+	VPMINUD       Z4, Z9, Z9
+	VPADDD        Z9, Z6, K1, Z6
+	VMOVDQU32.Z   (DI)(AX*4), K1, Z0
+	VPMULLD       Z9, Z0, Z0
+	VEXTRACTI64X4 $0x01, Z0, Y1
+	VPMOVSXDQ     Y0, Z0
+	VPMOVSXDQ     Y1, Z1
+	VPADDQ        Z0, Z7, K2, Z7
+	VPADDQ        Z1, Z7, K3, Z7
+	VPANDD        Z5, Z9, Z0
+	VPMOVDB       Z0, X0
+	VMOVDQU8      X0, K1, (DX)(AX*1)
+	VPSRLD        $0x07, Z9, Z9
+	VPMOVDB       Z9, X0
+	VMOVDQU8      X0, K1, (BX)(AX*1)
+
+done:
+	VEXTRACTI64X4 $0x01, Z6, Y0
+	VPMOVSXDQ     Y6, Z1
+	VPMOVSXDQ     Y0, Z0
+	VPADDQ        Z0, Z1, Z1
+	VEXTRACTI64X4 $0x01, Z1, Y0
+	VPADDQ        Y0, Y1, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPADDQ        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPADDQ        X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, sum+72(FP)
+	VEXTRACTI64X4 $0x01, Z7, Y0
+	VPADDQ        Y0, Y7, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPADDQ        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPADDQ        X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, dot+80(FP)
+	VZEROUPPER
+	RET
+
+// func joinAVX512(u *int32, hi *int32, lo *int32, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·joinAVX512(SB), NOSPLIT, $0-32
+	MOVQ n+24(FP), CX
+	MOVQ u+0(FP), DX
+	MOVQ hi+8(FP), BX
+	MOVQ lo+16(FP), SI
+	XORQ AX, AX
+	SUBQ $0x00000010, CX
+	JL   tail
+
+loop:
+	VMOVDQU32 (BX)(AX*4), Z0
+	VPSLLD    $0x07, Z0, Z0
+	VMOVDQU32 (SI)(AX*4), Z1
+	VPADDD    Z1, Z0, Z0
+	VMOVDQU32 Z0, (DX)(AX*4)
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000010, CX
+	JZ          done
+	MOVQ        $-1, DI
+	BZHIQ       CX, DI, DI
+	KMOVW       DI, K1
+	KMOVB       DI, K2
+	KSHIFTRW    $0x08, K1, K2
+	VMOVDQU32.Z (BX)(AX*4), K1, Z0
+	VPSLLD      $0x07, Z0, Z0
+	VMOVDQU32.Z (SI)(AX*4), K1, Z1
+	VPADDD      Z1, Z0, Z0
+	VMOVDQU32   Z0, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func gatesAVX512(table *int32, n int, zg int32, mf int32, cap int32, left int32, right int32, sigma *uint16)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·gatesAVX512(SB), NOSPLIT, $0-48
+	MOVQ         n+8(FP), CX
+	MOVQ         table+0(FP), DX
+	MOVQ         sigma+40(FP), BX
+	MOVL         mf+20(FP), AX
+	VPBROADCASTD AX, Z0
+	MOVL         cap+24(FP), AX
+	VPBROADCASTD AX, Z1
+	MOVL         left+28(FP), AX
+	VPBROADCASTD AX, Z2
+	MOVL         right+32(FP), AX
+	VPBROADCASTD AX, Z3
+	MOVL         $+1048575, AX
+	VPBROADCASTD AX, Z4
+	MOVL         $+32768, AX
+	VPBROADCASTD AX, Z5
+	MOVL         $+32767, AX
+	VPBROADCASTD AX, Z6
+	MOVL         $+11, AX
+	VPBROADCASTD AX, Z7
+	MOVL         $+65535, AX
+	VPBROADCASTD AX, Z7
+	MOVL         $+16, AX
+	VPBROADCASTD AX, Z12
+	VPXORQ       Z8, Z8, Z8
+	MOVQ         $0x0706050403020100, AX
+	VMOVQ        AX, X11
+	MOVQ         $0x0f0e0d0c0b0a0908, AX
+	VPINSRQ      $0x01, AX, X11, X11
+	VPMOVZXBD    X11, Z11
+	MOVL         zg+16(FP), AX
+	VPBROADCASTD AX, Z13
+	VPSUBD       Z13, Z11, Z11
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VPABSD     Z11, Z13
+	VPMULLD    Z0, Z13, Z13
+	VPMINUD    Z1, Z13, Z13
+	VPSLLVD    Z2, Z13, Z13
+	VPSRLVD    Z3, Z13, Z13
+	VPMINUD    Z4, Z13, Z13
+	VPANDD     Z6, Z13, Z14
+	VPSRLD     $0x0f, Z13, Z13
+	VPSRLD     $0x01, Z14, Z14
+	VPSUBD     Z14, Z5, Z14
+	VPSRLVD    Z13, Z14, Z13
+	VPMINUD    Z6, Z13, Z13
+	KXNORW     K1, K1, K1
+	VPXORD     Z9, Z9, Z9
+	VPGATHERDD (BX)(Z13*2), K1, Z9
+	VPANDD     Z7, Z9, Z9
+	VPCMPGTD   Z11, Z8, K1
+	VPSUBD     Z9, Z5, K1, Z9
+	VPMULLD    Z11, Z9, Z9
+	VMOVDQU32  Z9, (DX)(AX*4)
+	VPADDD     Z12, Z11, Z11
+	ADDQ       $0x00000010, AX
+	SUBQ       $0x00000010, CX
+	JGE        loop
+
+tail:
+	ADDQ       $0x00000010, CX
+	JZ         done
+	MOVQ       $-1, SI
+	BZHIQ      CX, SI, SI
+	KMOVW      SI, K1
+	KMOVB      SI, K3
+	KSHIFTRW   $0x08, K1, K3
+	VPABSD     Z11, Z9
+	VPMULLD    Z0, Z9, Z9
+	VPMINUD    Z1, Z9, Z9
+	VPSLLVD    Z2, Z9, Z9
+	VPSRLVD    Z3, Z9, Z9
+	VPMINUD    Z4, Z9, Z9
+	VPANDD     Z6, Z9, Z0
+	VPSRLD     $0x0f, Z9, Z9
+	VPSRLD     $0x01, Z0, Z0
+	VPSUBD     Z0, Z5, Z0
+	VPSRLVD    Z9, Z0, Z0
+	VPMINUD    Z6, Z0, Z0
+	KXNORW     K2, K2, K2
+	VPXORD     Z10, Z10, Z10
+	VPGATHERDD (BX)(Z0*2), K2, Z10
+	VPANDD     Z7, Z10, Z10
+	VPCMPGTD   Z11, Z8, K2
+	VPSUBD     Z10, Z5, K2, Z10
+	VPMULLD    Z11, Z10, Z10
+	VMOVDQU32  Z10, K1, (DX)(AX*4)
+	VPADDD     Z12, Z11, Z11
+
+done:
+	VZEROUPPER
+	RET
+
+// func swigluAlphaAVX512(y *int64, gate *uint8, u *uint8, alpha *int32, n int, zg int32, zu int32, mf int32, cap int64, left int64, right int64, sigma *uint16) (lo int64, hi int64)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·swigluAlphaAVX512(SB), NOSPLIT, $0-104
+	MOVQ         n+32(FP), CX
+	MOVQ         y+0(FP), DX
+	MOVQ         gate+8(FP), BX
+	MOVQ         u+16(FP), SI
+	MOVQ         alpha+24(FP), DI
+	MOVQ         sigma+80(FP), R8
+	MOVL         zg+40(FP), AX
+	VPBROADCASTD AX, Z0
+	MOVL         zu+44(FP), AX
+	VPBROADCASTD AX, Z1
+	MOVL         mf+48(FP), AX
+	VPBROADCASTD AX, Z2
+	VPBROADCASTQ cap+56(FP), Z3
+	VPBROADCASTQ left+64(FP), Z4
+	VPBROADCASTQ right+72(FP), Z5
+	MOVQ         $0x00000000000fffff, AX
+	VPBROADCASTQ AX, Z6
+	MOVL         $+32768, AX
+	VPBROADCASTD AX, Z7
+	MOVL         $+32767, AX
+	VPBROADCASTD AX, Z8
+	MOVL         $+11, AX
+	VPBROADCASTD AX, Z9
+	MOVL         $+65535, AX
+	VPBROADCASTD AX, Z9
+	VPXORQ       Z10, Z10, Z10
+	VPXORQ       Z11, Z11, Z11
+	VPXORQ       Z12, Z12, Z12
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VPMOVZXBD     (BX)(AX*1), Z16
+	VPSUBD        Z0, Z16, Z16
+	VPABSD        Z16, Z17
+	VPMULLD       Z2, Z17, Z17
+	VEXTRACTI64X4 $0x01, Z17, Y14
+	VPMOVSXDQ     Y17, Z17
+	VPMOVSXDQ     Y14, Z18
+	VPMOVSXDQ     (DI)(AX*4), Z19
+	VPMULDQ       Z19, Z17, Z17
+	VPMINUQ       Z3, Z17, Z17
+	VPSLLVQ       Z4, Z17, Z17
+	VPSRLVQ       Z5, Z17, Z17
+	VPMINUQ       Z6, Z17, Z17
+	VPMOVQD       Z17, Y14
+	VPMOVSXDQ     32(DI)(AX*4), Z17
+	VPMULDQ       Z17, Z18, Z18
+	VPMINUQ       Z3, Z18, Z18
+	VPSLLVQ       Z4, Z18, Z18
+	VPSRLVQ       Z5, Z18, Z18
+	VPMINUQ       Z6, Z18, Z18
+	VPMOVQD       Z18, Y17
+	VINSERTI64X4  $0x01, Y17, Z14, Z17
+	VPANDD        Z8, Z17, Z18
+	VPSRLD        $0x0f, Z17, Z17
+	VPSRLD        $0x01, Z18, Z18
+	VPSUBD        Z18, Z7, Z18
+	VPSRLVD       Z17, Z18, Z17
+	VPMINUD       Z8, Z17, Z17
+	KXNORW        K1, K1, K1
+	VPXORD        Z13, Z13, Z13
+	VPGATHERDD    (R8)(Z17*2), K1, Z13
+	VPANDD        Z9, Z13, Z13
+	VPCMPGTD      Z16, Z10, K1
+	VPSUBD        Z13, Z7, K1, Z13
+	VPMULLD       Z16, Z13, Z13
+	VPMOVZXBD     (SI)(AX*1), Z16
+	VPSUBD        Z1, Z16, Z16
+	VEXTRACTI64X4 $0x01, Z13, Y14
+	VPMOVSXDQ     Y13, Z17
+	VPMOVSXDQ     Y14, Z18
+	VEXTRACTI64X4 $0x01, Z16, Y14
+	VPMOVSXDQ     Y16, Z16
+	VPMOVSXDQ     Y14, Z19
+	VPMULDQ       Z16, Z17, Z17
+	VPMULDQ       Z19, Z18, Z18
+	VMOVDQU64     Z17, (DX)(AX*8)
+	VPMINSQ       Z17, Z11, Z11
+	VPMAXSQ       Z17, Z12, Z12
+	VMOVDQU64     Z18, 64(DX)(AX*8)
+	VPMINSQ       Z18, Z11, Z11
+	VPMAXSQ       Z18, Z12, Z12
+	ADDQ          $0x00000010, AX
+	SUBQ          $0x00000010, CX
+	JGE           loop
+
+tail:
+	ADDQ          $0x00000010, CX
+	JZ            done
+	MOVQ          $-1, R9
+	BZHIQ         CX, R9, R9
+	KMOVW         R9, K1
+	KMOVB         R9, K3
+	KSHIFTRW      $0x08, K1, K4
+	VPMOVZXBD.Z   (BX)(AX*1), K1, Z13
+	VPSUBD        Z0, Z13, Z13
+	VPABSD        Z13, Z0
+	VPMULLD       Z2, Z0, Z0
+	VEXTRACTI64X4 $0x01, Z0, Y2
+	VPMOVSXDQ     Y0, Z0
+	VPMOVSXDQ     Y2, Z2
+	VPMOVSXDQ.Z   (DI)(AX*4), K3, Z16
+	VPMULDQ       Z16, Z0, Z0
+	VPMINUQ       Z3, Z0, Z0
+	VPSLLVQ       Z4, Z0, Z0
+	VPSRLVQ       Z5, Z0, Z0
+	VPMINUQ       Z6, Z0, Z0
+	VPMOVQD       Z0, Y14
+	VPMOVSXDQ.Z   32(DI)(AX*4), K4, Z0
+	VPMULDQ       Z0, Z2, Z2
+	VPMINUQ       Z3, Z2, Z2
+	VPSLLVQ       Z4, Z2, Z2
+	VPSRLVQ       Z5, Z2, Z2
+	VPMINUQ       Z6, Z2, Z2
+	VPMOVQD       Z2, Y0
+	VINSERTI64X4  $0x01, Y0, Z14, Z0
+	VPANDD        Z8, Z0, Z2
+	VPSRLD        $0x0f, Z0, Z0
+	VPSRLD        $0x01, Z2, Z2
+	VPSUBD        Z2, Z7, Z2
+	VPSRLVD       Z0, Z2, Z0
+	VPMINUD       Z8, Z0, Z0
+	KXNORW        K2, K2, K2
+	VPXORD        Z15, Z15, Z15
+	VPGATHERDD    (R8)(Z0*2), K2, Z15
+	VPANDD        Z9, Z15, Z15
+	VPCMPGTD      Z13, Z10, K2
+	VPSUBD        Z15, Z7, K2, Z15
+	VPMULLD       Z13, Z15, Z15
+	VPMOVZXBD.Z   (SI)(AX*1), K1, Z0
+	VPSUBD        Z1, Z0, Z0
+	VEXTRACTI64X4 $0x01, Z15, Y1
+	VPMOVSXDQ     Y15, Z2
+	VPMOVSXDQ     Y1, Z1
+	VEXTRACTI64X4 $0x01, Z0, Y3
+	VPMOVSXDQ     Y0, Z0
+	VPMOVSXDQ     Y3, Z3
+	VPMULDQ       Z0, Z2, Z2
+	VPMULDQ       Z3, Z1, Z1
+	VMOVDQU64     Z2, K3, (DX)(AX*8)
+	VPMINSQ       Z2, Z11, K3, Z11
+	VPMAXSQ       Z2, Z12, K3, Z12
+	VMOVDQU64     Z1, K4, 64(DX)(AX*8)
+	VPMINSQ       Z1, Z11, K4, Z11
+	VPMAXSQ       Z1, Z12, K4, Z12
+
+done:
+	VEXTRACTI64X4 $0x01, Z11, Y0
+	VPMINSQ       Y0, Y11, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMINSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMINSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, lo+88(FP)
+	VEXTRACTI64X4 $0x01, Z12, Y0
+	VPMAXSQ       Y0, Y12, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMAXSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMAXSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, hi+96(FP)
+	VZEROUPPER
+	RET
+
+// func gatesQuadAVX512(table *int32, n int, zg int32, mf int32, cap int32, left int32, right int32, sigma *uint16)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·gatesQuadAVX512(SB), NOSPLIT, $0-48
+	MOVQ         n+8(FP), CX
+	MOVQ         table+0(FP), DX
+	MOVQ         sigma+40(FP), BX
+	MOVL         mf+20(FP), AX
+	VPBROADCASTD AX, Z0
+	MOVL         cap+24(FP), AX
+	VPBROADCASTD AX, Z1
+	MOVL         left+28(FP), AX
+	VPBROADCASTD AX, Z2
+	MOVL         right+32(FP), AX
+	VPBROADCASTD AX, Z3
+	MOVL         $+1048575, AX
+	VPBROADCASTD AX, Z4
+	MOVL         $+32768, AX
+	VPBROADCASTD AX, Z5
+	MOVL         $+32767, AX
+	VPBROADCASTD AX, Z6
+	MOVL         $+11, AX
+	VPBROADCASTD AX, Z7
+	MOVL         $+65535, AX
+	VPBROADCASTD AX, Z8
+	MOVL         $+16, AX
+	VPBROADCASTD AX, Z10
+	VPXORQ       Z11, Z11, Z11
+	MOVQ         $0x0706050403020100, AX
+	VMOVQ        AX, X9
+	MOVQ         $0x0f0e0d0c0b0a0908, AX
+	VPINSRQ      $0x01, AX, X9, X9
+	VPMOVZXBD    X9, Z9
+	MOVL         zg+16(FP), AX
+	VPBROADCASTD AX, Z12
+	VPSUBD       Z12, Z9, Z9
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VPABSD     Z9, Z12
+	VPMULLD    Z0, Z12, Z12
+	VPMINUD    Z1, Z12, Z12
+	VPSLLVD    Z2, Z12, Z12
+	VPSRLVD    Z3, Z12, Z12
+	VPMINUD    Z4, Z12, Z12
+	VPANDD     Z6, Z12, Z15
+	VPSRLD     $0x0f, Z12, Z12
+	VPSRLD     $0x01, Z15, Z17
+	VPSUBD     Z17, Z5, Z16
+	VPSUBD     Z15, Z5, Z17
+	VPMULLD    Z15, Z17, Z17
+	VPSRLD     $0x0f, Z17, Z17
+	VPMULLD    Z7, Z17, Z17
+	VPSRLD     $0x06, Z17, Z17
+	VPSUBD     Z17, Z16, Z16
+	VPSRLVD    Z12, Z16, Z12
+	VPMINUD    Z6, Z12, Z12
+	KXNORW     K1, K1, K1
+	VPXORD     Z13, Z13, Z13
+	VPGATHERDD (BX)(Z12*2), K1, Z13
+	VPANDD     Z8, Z13, Z13
+	VPCMPGTD   Z9, Z11, K1
+	VPSUBD     Z13, Z5, K1, Z13
+	VPMULLD    Z9, Z13, Z13
+	VMOVDQU32  Z13, (DX)(AX*4)
+	VPADDD     Z10, Z9, Z9
+	ADDQ       $0x00000010, AX
+	SUBQ       $0x00000010, CX
+	JGE        loop
+
+tail:
+	ADDQ       $0x00000010, CX
+	JZ         done
+	MOVQ       $-1, SI
+	BZHIQ      CX, SI, SI
+	KMOVW      SI, K1
+	KMOVB      SI, K3
+	KSHIFTRW   $0x08, K1, K3
+	VPABSD     Z9, Z12
+	VPMULLD    Z0, Z12, Z12
+	VPMINUD    Z1, Z12, Z12
+	VPSLLVD    Z2, Z12, Z12
+	VPSRLVD    Z3, Z12, Z12
+	VPMINUD    Z4, Z12, Z12
+	VPANDD     Z6, Z12, Z0
+	VPSRLD     $0x0f, Z12, Z12
+	VPSRLD     $0x01, Z0, Z2
+	VPSUBD     Z2, Z5, Z1
+	VPSUBD     Z0, Z5, Z2
+	VPMULLD    Z0, Z2, Z2
+	VPSRLD     $0x0f, Z2, Z2
+	VPMULLD    Z7, Z2, Z2
+	VPSRLD     $0x06, Z2, Z2
+	VPSUBD     Z2, Z1, Z1
+	VPSRLVD    Z12, Z1, Z0
+	VPMINUD    Z6, Z0, Z0
+	KXNORW     K2, K2, K2
+	VPXORD     Z14, Z14, Z14
+	VPGATHERDD (BX)(Z0*2), K2, Z14
+	VPANDD     Z8, Z14, Z14
+	VPCMPGTD   Z9, Z11, K2
+	VPSUBD     Z14, Z5, K2, Z14
+	VPMULLD    Z9, Z14, Z14
+	VMOVDQU32  Z14, K1, (DX)(AX*4)
+	VPADDD     Z10, Z9, Z9
+
+done:
+	VZEROUPPER
+	RET
+
+// func swigluAlphaQuadAVX512(y *int64, gate *uint8, u *uint8, alpha *int32, n int, zg int32, zu int32, mf int32, cap int64, left int64, right int64, sigma *uint16) (lo int64, hi int64)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·swigluAlphaQuadAVX512(SB), NOSPLIT, $0-104
+	MOVQ         n+32(FP), CX
+	MOVQ         y+0(FP), DX
+	MOVQ         gate+8(FP), BX
+	MOVQ         u+16(FP), SI
+	MOVQ         alpha+24(FP), DI
+	MOVQ         sigma+80(FP), R8
+	MOVL         zg+40(FP), AX
+	VPBROADCASTD AX, Z0
+	MOVL         zu+44(FP), AX
+	VPBROADCASTD AX, Z1
+	MOVL         mf+48(FP), AX
+	VPBROADCASTD AX, Z2
+	VPBROADCASTQ cap+56(FP), Z3
+	VPBROADCASTQ left+64(FP), Z4
+	VPBROADCASTQ right+72(FP), Z5
+	MOVQ         $0x00000000000fffff, AX
+	VPBROADCASTQ AX, Z6
+	MOVL         $+32768, AX
+	VPBROADCASTD AX, Z7
+	MOVL         $+32767, AX
+	VPBROADCASTD AX, Z8
+	MOVL         $+11, AX
+	VPBROADCASTD AX, Z9
+	MOVL         $+65535, AX
+	VPBROADCASTD AX, Z10
+	VPXORQ       Z11, Z11, Z11
+	VPXORQ       Z12, Z12, Z12
+	VPXORQ       Z13, Z13, Z13
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VPMOVZXBD     (BX)(AX*1), Z14
+	VPSUBD        Z0, Z14, Z14
+	VPABSD        Z14, Z15
+	VPMULLD       Z2, Z15, Z15
+	VEXTRACTI64X4 $0x01, Z15, Y17
+	VPMOVSXDQ     Y15, Z15
+	VPMOVSXDQ     Y17, Z17
+	VPMOVSXDQ     (DI)(AX*4), Z19
+	VPMULDQ       Z19, Z15, Z15
+	VPMINUQ       Z3, Z15, Z15
+	VPSLLVQ       Z4, Z15, Z15
+	VPSRLVQ       Z5, Z15, Z15
+	VPMINUQ       Z6, Z15, Z15
+	VPMOVQD       Z15, Y20
+	VPMOVSXDQ     32(DI)(AX*4), Z15
+	VPMULDQ       Z15, Z17, Z17
+	VPMINUQ       Z3, Z17, Z17
+	VPSLLVQ       Z4, Z17, Z17
+	VPSRLVQ       Z5, Z17, Z17
+	VPMINUQ       Z6, Z17, Z17
+	VPMOVQD       Z17, Y15
+	VINSERTI64X4  $0x01, Y15, Z20, Z15
+	VPANDD        Z8, Z15, Z17
+	VPSRLD        $0x0f, Z15, Z15
+	VPSRLD        $0x01, Z17, Z21
+	VPSUBD        Z21, Z7, Z19
+	VPSUBD        Z17, Z7, Z21
+	VPMULLD       Z17, Z21, Z21
+	VPSRLD        $0x0f, Z21, Z21
+	VPMULLD       Z9, Z21, Z21
+	VPSRLD        $0x06, Z21, Z21
+	VPSUBD        Z21, Z19, Z19
+	VPSRLVD       Z15, Z19, Z15
+	VPMINUD       Z8, Z15, Z15
+	KXNORW        K1, K1, K1
+	VPXORD        Z16, Z16, Z16
+	VPGATHERDD    (R8)(Z15*2), K1, Z16
+	VPANDD        Z10, Z16, Z16
+	VPCMPGTD      Z14, Z11, K1
+	VPSUBD        Z16, Z7, K1, Z16
+	VPMULLD       Z14, Z16, Z16
+	VPMOVZXBD     (SI)(AX*1), Z14
+	VPSUBD        Z1, Z14, Z14
+	VEXTRACTI64X4 $0x01, Z16, Y17
+	VPMOVSXDQ     Y16, Z15
+	VPMOVSXDQ     Y17, Z17
+	VEXTRACTI64X4 $0x01, Z14, Y19
+	VPMOVSXDQ     Y14, Z14
+	VPMOVSXDQ     Y19, Z19
+	VPMULDQ       Z14, Z15, Z15
+	VPMULDQ       Z19, Z17, Z17
+	VMOVDQU64     Z15, (DX)(AX*8)
+	VPMINSQ       Z15, Z12, Z12
+	VPMAXSQ       Z15, Z13, Z13
+	VMOVDQU64     Z17, 64(DX)(AX*8)
+	VPMINSQ       Z17, Z12, Z12
+	VPMAXSQ       Z17, Z13, Z13
+	ADDQ          $0x00000010, AX
+	SUBQ          $0x00000010, CX
+	JGE           loop
+
+tail:
+	ADDQ          $0x00000010, CX
+	JZ            done
+	MOVQ          $-1, R9
+	BZHIQ         CX, R9, R9
+	KMOVW         R9, K1
+	KMOVB         R9, K3
+	KSHIFTRW      $0x08, K1, K4
+	VPMOVZXBD.Z   (BX)(AX*1), K1, Z14
+	VPSUBD        Z0, Z14, Z14
+	VPABSD        Z14, Z0
+	VPMULLD       Z2, Z0, Z0
+	VEXTRACTI64X4 $0x01, Z0, Y2
+	VPMOVSXDQ     Y0, Z0
+	VPMOVSXDQ     Y2, Z2
+	VPMOVSXDQ.Z   (DI)(AX*4), K3, Z15
+	VPMULDQ       Z15, Z0, Z0
+	VPMINUQ       Z3, Z0, Z0
+	VPSLLVQ       Z4, Z0, Z0
+	VPSRLVQ       Z5, Z0, Z0
+	VPMINUQ       Z6, Z0, Z0
+	VPMOVQD       Z0, Y20
+	VPMOVSXDQ.Z   32(DI)(AX*4), K4, Z0
+	VPMULDQ       Z0, Z2, Z2
+	VPMINUQ       Z3, Z2, Z2
+	VPSLLVQ       Z4, Z2, Z2
+	VPSRLVQ       Z5, Z2, Z2
+	VPMINUQ       Z6, Z2, Z2
+	VPMOVQD       Z2, Y0
+	VINSERTI64X4  $0x01, Y0, Z20, Z0
+	VPANDD        Z8, Z0, Z2
+	VPSRLD        $0x0f, Z0, Z0
+	VPSRLD        $0x01, Z2, Z4
+	VPSUBD        Z4, Z7, Z3
+	VPSUBD        Z2, Z7, Z4
+	VPMULLD       Z2, Z4, Z4
+	VPSRLD        $0x0f, Z4, Z4
+	VPMULLD       Z9, Z4, Z4
+	VPSRLD        $0x06, Z4, Z4
+	VPSUBD        Z4, Z3, Z3
+	VPSRLVD       Z0, Z3, Z0
+	VPMINUD       Z8, Z0, Z0
+	KXNORW        K2, K2, K2
+	VPXORD        Z18, Z18, Z18
+	VPGATHERDD    (R8)(Z0*2), K2, Z18
+	VPANDD        Z10, Z18, Z18
+	VPCMPGTD      Z14, Z11, K2
+	VPSUBD        Z18, Z7, K2, Z18
+	VPMULLD       Z14, Z18, Z18
+	VPMOVZXBD.Z   (SI)(AX*1), K1, Z0
+	VPSUBD        Z1, Z0, Z0
+	VEXTRACTI64X4 $0x01, Z18, Y1
+	VPMOVSXDQ     Y18, Z2
+	VPMOVSXDQ     Y1, Z1
+	VEXTRACTI64X4 $0x01, Z0, Y3
+	VPMOVSXDQ     Y0, Z0
+	VPMOVSXDQ     Y3, Z3
+	VPMULDQ       Z0, Z2, Z2
+	VPMULDQ       Z3, Z1, Z1
+	VMOVDQU64     Z2, K3, (DX)(AX*8)
+	VPMINSQ       Z2, Z12, K3, Z12
+	VPMAXSQ       Z2, Z13, K3, Z13
+	VMOVDQU64     Z1, K4, 64(DX)(AX*8)
+	VPMINSQ       Z1, Z12, K4, Z12
+	VPMAXSQ       Z1, Z13, K4, Z13
+
+done:
+	VEXTRACTI64X4 $0x01, Z12, Y0
+	VPMINSQ       Y0, Y12, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMINSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMINSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, lo+88(FP)
+	VEXTRACTI64X4 $0x01, Z13, Y0
+	VPMAXSQ       Y0, Y13, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMAXSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMAXSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, hi+96(FP)
 	VZEROUPPER
 	RET

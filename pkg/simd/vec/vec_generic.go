@@ -159,11 +159,17 @@ func splitGeneric(lo, hi []uint8, w []int64, s uint, c int64, n uint, zero []int
 	return sum, dot
 }
 
-func mergeGeneric(u []int64, hi, lo []int32, dot int32, m int64, n uint) (least, most int64) {
-	k := len(u)
-	hi, lo = hi[:k], lo[:k]
+func joinGeneric(u, hi, lo []int32) {
+	hi, lo = hi[:len(u)], lo[:len(u)]
 	for j := range u {
-		v := roundShift(int64(hi[j]<<7+lo[j]-dot)*m<<8, uint32(n))
+		u[j] = hi[j]<<7 + lo[j]
+	}
+}
+
+func mergeGeneric(u []int64, acc []int32, dot int32, m int64, n uint) (least, most int64) {
+	acc = acc[:len(u)]
+	for j := range u {
+		v := roundShift(int64(acc[j]-dot)*m<<8, uint32(n))
 		u[j] = v
 		least = min(least, v)
 		most = max(most, v)

@@ -50,8 +50,20 @@ func split(lo, hi []uint8, w []int64, s uint, c int64, n uint, zero []int32) (su
 	return splitGeneric(lo, hi, w, s, c, n, zero)
 }
 
-func merge(u []int64, hi, lo []int32, dot int32, m int64, n uint) (least, most int64) {
-	return mergeGeneric(u, hi, lo, dot, m, n)
+func merge(u []int64, acc []int32, dot int32, m int64, n uint) (least, most int64) {
+	return mergeGeneric(u, acc, dot, m, n)
+}
+
+func join(u, hi, lo []int32) {
+	joinGeneric(u, hi, lo)
+}
+
+func gateTable(table *[256]int32, zg, mf int64, k int32, quad bool, sigma []uint16) {
+	gateTableGeneric(table, zg, mf, k, quad, sigma)
+}
+
+func swiGLUAlpha(y []int64, g, u []uint8, zg, zu, mf int64, alpha []int32, k int32, quad bool, sigma []uint16) (lo, hi int64) {
+	return swiGLUCodes(y, g, u, zg, zu, mf, alpha, k, quad, sigma)
 }
 
 func swiGLU(y []int64, g, u []uint8, table *[256]int32, zu int32) (lo, hi int64) {

@@ -84,10 +84,10 @@ func sumShiftAVX512(w *int64, n int, s uint) (sum int64)
 //go:noescape
 func splitAVX512(lo *uint8, hi *uint8, w *int64, zero *int32, n int, s uint, c int64, shift uint) (sum int64, dot int64)
 
-// mergeAVX512: u = round((128·hi + lo − dot)·m·2^8 / 2^shift) and its range; shift ≤ 62.
+// mergeAVX512: u = round((acc − dot)·m·2^8 / 2^shift) and its range; shift ≤ 62.
 //
 //go:noescape
-func mergeAVX512(u *int64, hi *int32, lo *int32, n int, dot int32, m int64, shift uint) (least int64, most int64)
+func mergeAVX512(u *int64, acc *int32, n int, dot int32, m int64, shift uint) (least int64, most int64)
 
 // maxAbsAVX512: the least and the largest of 0 and h.
 //
@@ -128,3 +128,58 @@ func layerNormBetaAVX512(v *int64, h *int32, gamma *int32, beta *int64, n int, l
 //
 //go:noescape
 func addResidualAVX512(h *int32, t *int64, n int, m int64, shift uint) (saturated int64)
+
+// requantWideAVX512: dst = clamp(((t>>s)·g + base)>>(32 + h32), 0, top) and its sum.
+//
+//go:noescape
+func requantWideAVX512(dst *uint8, t *int64, n int, s uint, mul int64, base int64, h32 int32, top int32) (sum int64)
+
+// accumulateWideAVX512: t = (acc − z·sum − (zero−off)·c)·m and its range.
+//
+//go:noescape
+func accumulateWideAVX512(t *int64, acc *int32, sum *int32, m *int32, zero *uint8, n int, z int32, c int32, off int32) (lo int64, hi int64)
+
+// scoresWideAVX512: s = ((acc − zq·sum − zero·c)·m)<<(left − k), its plain range, and the least of 16 and left − k.
+//
+//go:noescape
+func scoresWideAVX512(s *int64, acc *int32, sum *int32, zero *int32, k *int32, m *uint32, n int, zq int32, c int32, left int32) (lo int64, hi int64, least int32)
+
+// expWideAVX512: exp8AVX512 for a shift of 32 + h32.
+//
+//go:noescape
+func expWideAVX512(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, half int64, h32 int32, top int32, mf int32, cap int32, left int32, right int32)
+
+// expWideQuadAVX512: exp8QuadAVX512 for a shift of 32 + h32, with the parabola.
+//
+//go:noescape
+func expWideQuadAVX512(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, half int64, h32 int32, top int32, mf int32, cap int32, left int32, right int32)
+
+// splitWideAVX512: N = min(32767, ((w>>s)·c + half)>>(32 + n32)) in two bytes, ΣN, ΣN·zero.
+//
+//go:noescape
+func splitWideAVX512(lo *uint8, hi *uint8, w *int64, zero *int32, n int, s uint, c int64, half int64, n32 int32) (sum int64, dot int64)
+
+// joinAVX512: u = 128·hi + lo.
+//
+//go:noescape
+func joinAVX512(u *int32, hi *int32, lo *int32, n int)
+
+// gatesAVX512: table[x] = (x − zg)·σ for n codes x.
+//
+//go:noescape
+func gatesAVX512(table *int32, n int, zg int32, mf int32, cap int32, left int32, right int32, sigma *uint16)
+
+// swigluAlphaAVX512: y = x·σ·(u − zu), x = g − zg, σ of |x|·mf·alpha, and its range.
+//
+//go:noescape
+func swigluAlphaAVX512(y *int64, gate *uint8, u *uint8, alpha *int32, n int, zg int32, zu int32, mf int32, cap int64, left int64, right int64, sigma *uint16) (lo int64, hi int64)
+
+// gatesQuadAVX512: table[x] = (x − zg)·σ for n codes x, with the parabola.
+//
+//go:noescape
+func gatesQuadAVX512(table *int32, n int, zg int32, mf int32, cap int32, left int32, right int32, sigma *uint16)
+
+// swigluAlphaQuadAVX512: y = x·σ·(u − zu), x = g − zg, σ of |x|·mf·alpha, and its range, with the parabola.
+//
+//go:noescape
+func swigluAlphaQuadAVX512(y *int64, gate *uint8, u *uint8, alpha *int32, n int, zg int32, zu int32, mf int32, cap int64, left int64, right int64, sigma *uint16) (lo int64, hi int64)

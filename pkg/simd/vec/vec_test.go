@@ -2,6 +2,7 @@ package vec
 
 import (
 	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -210,9 +211,105 @@ func TestSplitPaths(t *testing.T) {
 func TestMergePaths(t *testing.T) {
 	walk(t, func(s *source) []any {
 		hi, lo := ints[int32](s, s.n, -1<<24, 1<<24), ints[int32](s, s.n, -1<<31, 1<<31-1)
-		u := slab[int64](s, s.n)
-		least, most := Merge(u, hi, lo, int32(s.between(-1<<24, 1<<24)), s.between(0, 1<<16-1), uint(s.between(0, 70)))
-		return []any{least, most, u, hi, lo}
+		u, acc := slab[int64](s, s.n), slab[int32](s, s.n)
+		Join(acc, hi, lo)
+		least, most := Merge(u, acc, int32(s.between(-1<<24, 1<<24)), s.between(0, 1<<16-1), uint(s.between(0, 70)))
+		return []any{least, most, u, acc, hi, lo}
+	})
+}
+
+// sigmas is σ⁺ of E in Q15, against a forbidden page.
+func sigmas(s *source) []uint16 {
+	t := slab[uint16](s, 32769)
+	for e := range t {
+		d := 1<<15 + e
+		t[e] = uint16((1<<30 + d/2) / d)
+	}
+	return t
+}
+
+func TestGateTablePaths(t *testing.T) {
+	for _, quad := range []bool{false, true} {
+		walk(t, func(s *source) []any {
+			var table [256]int32
+			GateTable(&table, s.between(0, 255), s.between(1, 1<<17-1), int32(s.between(-60, 60)), quad, sigmas(s))
+			return []any{table}
+		})
+	}
+}
+
+func TestSwiGLUCodesPaths(t *testing.T) {
+	for _, quad := range []bool{false, true} {
+		walk(t, func(s *source) []any {
+			g, u, alpha := ints[uint8](s, s.n, 0, 255), ints[uint8](s, s.n, 0, 255), ints[int32](s, s.n, 0, 1<<20-1)
+			y := slab[int64](s, s.n)
+			lo, hi := SwiGLUCodes(y, g, u, s.between(0, 255), s.between(0, 255), s.between(1, 1<<17-1), alpha, int32(s.between(-60, 80)), quad, sigmas(s))
+			return []any{lo, hi, y, g, u, alpha}
+		})
+	}
+}
+
+// grids draws a row as di.Requant and the softmax do: a range below 2^56, its factor g and shift h for n bits.
+func (s *source) grids(n int) (lo, hi int64, shift uint, g int64, h uint) {
+	r := s.between(1, 1<<s.between(1, 56))
+	if s.IntN(3) == 0 {
+		r = (1<<n - 1) << s.IntN(40) // g is a power of two: every tie there is
+	}
+	lo = -s.between(0, r)
+	shift = uint(max(0, bits.Len64(uint64(r))-31))
+	rr := r >> shift
+	h = uint(bits.Len64(uint64(rr)) + 30 - n)
+	return lo, lo + r, shift, ((1<<n-1)<<h + rr/2) / rr, h
+}
+
+func TestRequantGrids(t *testing.T) {
+	walk(t, func(s *source) []any {
+		n := 2 + s.IntN(7)
+		lo, hi, shift, g, h := s.grids(n)
+		x := ints[int64](s, s.n, lo, hi)
+		for i := range x {
+			if s.IntN(4) == 0 {
+				x[i] = max(lo, min(x[i]&^(1<<s.IntN(32)-1), hi)) // many factors of 2
+			}
+		}
+		dst := slab[uint8](s, s.n)
+		sum := Requant(dst, x, shift, g, h, ((-lo>>shift)*g+1<<(h-1))>>h, 1<<n-1)
+		return []any{sum, dst, x}
+	})
+}
+
+func TestExpGrids(t *testing.T) {
+	for _, quad := range []bool{false, true} {
+		walk(t, func(s *source) []any {
+			lo, hi, shift, g, h := s.grids(8)
+			x := ints[int64](s, s.n, lo, hi)
+			x[s.IntN(len(x))] = hi
+			e := slab[int32](s, s.n)
+			Exp(e, x, hi, s.between(1, hi-lo), shift, g, h, 255, s.between(1, 1<<17-1), int32(s.between(-20, 40)), quad)
+			return []any{e, x}
+		})
+	}
+}
+
+// Key scales near each other: nothing is rounded.
+func TestScoresNear(t *testing.T) {
+	walk(t, func(s *source) []any {
+		n := s.n
+		acc, sum, zero := ints[int32](s, n, -1<<22, 1<<22), ints[int32](s, n, -1<<13, 1<<13), ints[int32](s, n, -128, 127)
+		m, k := ints[uint32](s, n, 0, 1<<16-1), ints[int32](s, n, 7, 7+16+s.Int64N(2))
+		dst := slab[int64](s, n)
+		lo, hi := Scores(dst, acc, sum, zero, k, m, int32(s.between(0, 255)), int32(s.between(0, 1<<13)), 7)
+		return []any{lo, hi, dst, acc, sum, zero, m, k}
+	})
+}
+
+func TestSplitLikeWeights(t *testing.T) {
+	walk(t, func(s *source) []any {
+		w := ints[int64](s, s.n, 0, 1<<46-1)
+		zero := ints[int32](s, s.n, -128, 127)
+		lo, hi := slab[uint8](s, s.n), slab[uint8](s, s.n)
+		sum, dot := Split(lo, hi, w, 15, s.between(0, 1<<31), uint(s.between(30, 62)), zero)
+		return []any{sum, dot, lo, hi, w, zero}
 	})
 }
 

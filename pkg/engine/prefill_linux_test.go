@@ -1,0 +1,105 @@
+package engine_test
+
+import (
+	"bytes"
+	"fmt"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/illm-go/illm/pkg/engine"
+)
+
+// threadTime is the processor time of the calling thread: what a busy machine does beside it does not count.
+func threadTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(1, &u); err != nil { // RUSAGE_THREAD
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// prefill runs a prompt of up to 512 tokens on one worker, with the head for its last token or for all, until the
+// benchmark has enough, and returns the prompt's length and the processor time of each run.
+func prefill(b *testing.B, m *engine.Model, all bool) (length int, times []float64) {
+	ids := prompt(m, min(512, m.MaxContext()))
+	s, err := m.NewSession(len(ids))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for b.Loop() {
+		s.Reset()
+		start := threadTime()
+		if all {
+			err = s.AppendAll(ctx, ids, func(int, engine.Logits) error { return nil })
+		} else {
+			_, err = s.AppendLast(ctx, ids)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		times = append(times, (threadTime() - start).Seconds())
+	}
+	return len(ids), times
+}
+
+func eachPrefill(b *testing.B, f func(b *testing.B, m *engine.Model, all bool)) {
+	for _, path := range artefacts(b) {
+		m := open(b, path, engine.Options{Threads: 1})
+		for _, all := range []bool{false, true} {
+			name := fmt.Sprintf("%s/%dx%d/head=%s", m.Spec().Recipe.Name, m.Artifact().Header.Layers, m.Artifact().Header.Hidden, map[bool]string{false: "last", true: "all"}[all])
+			b.Run(name, func(b *testing.B) { f(b, m, all) })
+		}
+	}
+}
+
+// BenchmarkPrefill is one worker's processor time for 512 tokens.
+func BenchmarkPrefill(b *testing.B) {
+	eachPrefill(b, func(b *testing.B, m *engine.Model, all bool) {
+		length, times := prefill(b, m, all)
+		b.ReportMetric(0, "ns/op")
+		b.ReportMetric(1e9*median(times)/float64(length), "cpu-ns/token")
+		b.ReportMetric(float64(length)/median(times), "tok/cpu-s")
+	})
+}
+
+// BenchmarkPrefillParts shares the same time out to the components of a block by a sampling profile: 100 samples a
+// second of processor time, so that it wants -benchtime=10s or more.
+func BenchmarkPrefillParts(b *testing.B) {
+	eachPrefill(b, func(b *testing.B, m *engine.Model, all bool) {
+		var profile bytes.Buffer
+		if err := pprof.StartCPUProfile(&profile); err != nil {
+			b.Skip(err)
+		}
+		length, times := prefill(b, m, all)
+		pprof.StopCPUProfile()
+		count, total := map[string]uint64{}, uint64(0)
+		if err := readProfile(profile.Bytes(), func(stack []string, n uint64) {
+			if c := componentOf(stack); c != "" {
+				count[c] += n
+				total += n
+			}
+		}); err != nil {
+			b.Fatal(err)
+		}
+		token := 1e9 * median(times) / float64(length)
+		text := fmt.Sprintf("%s: %.0f ns a token, %d samples\n", b.Name(), token, total)
+		var done []string
+		for _, c := range components {
+			if !slices.Contains(done, c.name) && count[c.name] > 0 {
+				part := float64(count[c.name]) / float64(total)
+				text += fmt.Sprintf("%-16s %9.0f ns  %5.1f %%\n", c.name, part*token, 100*part)
+				done = append(done, c.name)
+			}
+		}
+		b.Log(text)
+		b.ReportMetric(0, "ns/op")
+		b.ReportMetric(token, "cpu-ns/token")
+	})
+}

@@ -40,8 +40,7 @@ type Session struct {
 	h       []int32           // [rows, hidden] residual stream
 	q       []uint8           // [head, rows, dstride] query codes
 	qp      []quant.RowParams // [head, rows]
-	mixLo   []int32           // [rows, head, d] Σ nlo·V'
-	mixHi   []int32           // the same for the high bytes
+	mix     []int32           // [rows, head, d] Σ N·V'
 	pv      []di.PVRow        // [rows, head]
 	dstride int
 
@@ -87,7 +86,7 @@ func (m *Model) NewSession(capacity int) (*Session, error) {
 	s.h = make([]int32, rows*m.hidden)
 	s.q = make([]uint8, m.heads*rows*s.dstride)
 	s.qp = make([]quant.RowParams, m.heads*rows)
-	s.mixLo, s.mixHi = make([]int32, rows*m.heads*m.d), make([]int32, rows*m.heads*m.d)
+	s.mix = make([]int32, rows*m.heads*m.d)
 	s.pv = make([]di.PVRow, rows*m.heads)
 	s.blocks = make([]span, 0, rows/rowBlock+2)
 	s.cache = make([][]*kvCache, m.layers)

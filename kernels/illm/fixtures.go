@@ -41,6 +41,7 @@ var generators = []generator{
 	{"tokenizer", "pkg/model/tokenizer/testdata/reference.py", []string{"tiny", "{opticks}"}, ""},
 	{"tokenizer-smollm2", "pkg/model/tokenizer/testdata/reference.py", []string{"smollm2", "{smollm2}", "{opticks}", "{data}"}, ""},
 	{"floatref", "pkg/floatref/testdata/fixtures.py", []string{"--opticks", "{opticks}"}, ""},
+	{"pretrain", "pkg/pretrain/testdata/gradients.py", nil, ""},
 	{"floatref-smollm2", "pkg/floatref/testdata/fixtures.py", []string{"--gguf", "{smollm2}", "--data", "{data}", "--opticks", "{opticks}"}, ""},
 }
 

@@ -45,7 +45,7 @@ func (a *app) train(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
-	if list, err := filepath.Glob(filepath.Join(dirs.Root, filepath.FromSlash(trainerFolder), "*.go")); err != nil || len(list) == 0 {
+	if _, err := os.Stat(filepath.Join(dirs.Root, filepath.FromSlash(trainerFolder), "main.go")); err != nil {
 		return fmt.Errorf("train: the clone %s has no %s: update it", dirs.Root, trainerFolder)
 	}
 	toolchain, err := gotool.FindGo(ctx, dirs.Root)

@@ -59,7 +59,14 @@ func Card(dir fs.FS, t *Training, w Weights, store *record.Store) (string, error
 	if len(t.Curve) >= 2 {
 		p("![Loss over the tokens seen](training.svg)\n")
 	}
-	p("`training.json` is the record of the run: settings, data, curve. `illm train` runs the trainer. SHA-256 of `model.safetensors`:\n\n    %x\n", sha256.Sum256(raw))
+	p("`training.json` is the record of the run: settings, data, curve. To train it again, with a folder DIR for the tokens and the GPU named by `GOMLX_BACKEND=xla:cuda`:\n")
+	p("    go run ./kernels/illm train prepare --tokenizer data/models/%s/tokenizer.json --out DIR\n    %s\n", w.Name, t.command())
+	if t.Same {
+		p("On the same backend that gives the same bits.")
+	} else {
+		p("The run let the backend choose its kernels by timing them: the command gives a model as good, not the same bits (`--deterministic` gives equal bits from run to run).")
+	}
+	p("\nSHA-256 of `model.safetensors`:\n\n    %x\n", sha256.Sum256(raw))
 	p("This card is written by `illm readme` from `training.json` and the records.")
 	return b.String(), nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"strings"
 
 	"github.com/illm-go/illm/pkg/chart"
 )
@@ -37,6 +38,9 @@ type Training struct {
 	Clip    float64 `json:"clip"`
 	Dropout float64 `json:"dropout"`
 	Average float64 `json:"average"`
+	Chunks  int     `json:"attention_chunks"`
+	Embed   bool    `json:"decay_embeddings"`
+	Same    bool    `json:"deterministic"`
 
 	Steps   int      `json:"steps"`
 	Tokens  int64    `json:"tokens"`
@@ -131,6 +135,17 @@ func (t *Training) check() error {
 		}
 	}
 	return nil
+}
+
+// command is what trains the model again, for the length that the run had.
+func (t *Training) command() string {
+	var b strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&b, " "+format, args...) }
+	b.WriteString("go run ./kernels/illm train pretrain")
+	p("--model %s --tokens DIR/train.bin --valid DIR/valid.bin --tokenizer data/models/%s/tokenizer.json --out OUT --checkpoint RUN", t.Model, t.Model)
+	p("--steps %d --batch %d --window %d --lr %g --lr-floor %g --warmup %d --weight-decay %g --clip %g", t.Steps, t.Batch, t.Window, t.Rate, t.Floor, t.Warmup, t.Decay, t.Clip)
+	p("--dropout %g --average %g --attention-chunks %d --decay-embeddings=%t --precision %s --seed %d --deterministic=%t", t.Dropout, t.Average, max(1, t.Chunks), t.Embed, t.Precision, t.Seed, t.Same)
+	return b.String()
 }
 
 // errNoCurve says that a record has no points to draw.

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"encoding/binary"
+
 	"github.com/illm-go/illm/pkg/di"
 	"github.com/illm-go/illm/pkg/quant"
 	"github.com/illm-go/illm/pkg/simd/gemm"
@@ -51,54 +53,61 @@ func (c *kvCache) bytes(n int) int {
 func (c *kvCache) setKey(t int, codes []uint8, p quant.RowParams) {
 	base := c.k[t/64*c.ldk+t%64*4:]
 	codes = codes[:c.dim]
-	switch {
-	case c.bits <= 4:
-		for i := 0; i < len(codes); i += 8 {
-			block := base[i/8*256:]
-			for b := 0; b < 4; b++ {
-				var lo, hi uint8
-				if i+b < len(codes) {
-					lo = codes[i+b]
-				}
-				if i+4+b < len(codes) {
-					hi = codes[i+4+b]
-				}
-				block[b] = lo | hi<<4
+	i := 0
+	if c.bits <= 4 {
+		for ; i+8 <= len(codes); i += 8 {
+			binary.LittleEndian.PutUint32(base[i/8*256:], binary.LittleEndian.Uint32(codes[i:])|binary.LittleEndian.Uint32(codes[i+4:])<<4)
+		}
+		if rest := len(codes) - i; rest > 0 {
+			var last [8]uint8
+			copy(last[:], codes[i:])
+			for b := range min(rest, 4) {
+				base[i/8*256+b] = last[b] | last[b+4]<<4
 			}
 		}
-	default:
+	} else {
 		flip := c.flip()
-		for i, q := range codes {
-			base[i/4*256+i%4] = q ^ flip
+		for ; i+4 <= len(codes); i += 4 {
+			binary.LittleEndian.PutUint32(base[i/4*256:], binary.LittleEndian.Uint32(codes[i:])^flip)
+		}
+		for ; i < len(codes); i++ {
+			base[i/4*256+i%4] = codes[i] ^ uint8(flip)
 		}
 	}
 	c.setHeader(c.keys, t, p)
 }
 
-// setValue stores the value of token t. Goroutines must keep to disjoint
-// groups of 8 tokens: at 4 bits, two tokens share a byte.
-func (c *kvCache) setValue(t int, codes []uint8, p quant.RowParams) {
-	codes = codes[:c.dim]
+// setValues stores the codes of the tokens [from, to), at most four in one group of four, whose rows, ld bytes apart, are
+// at their places in the group; the headers are stored apart. Goroutines must keep to disjoint groups of 8 tokens: at
+// 4 bits, two tokens share a byte.
+func (c *kvCache) setValues(from, to int, codes []uint8, ld int) {
+	group := from &^ 3
+	var keep, mask, flip uint32 // bits that stay of the word, bytes that are set, and what turns a code into its signed byte
+	for t := from; t < to; t++ {
+		mask |= 0xff << (8 * (t & 3))
+	}
+	shift, block := 0, group/4*256
 	if c.bits <= 4 {
-		shift, keep := uint(0), byte(0xf0)
-		if t/4%2 == 1 {
-			shift, keep = 4, 0x0f
-		}
-		for i, q := range codes {
-			b := &c.v[i/64*c.ldv+t/8*256+i%64*4+t%4]
-			*b = *b&keep | q<<shift
-		}
+		shift, block = group&4, group/8*256
+		keep = 0xf0f0f0f0 >> shift
 	} else {
-		flip := c.flip()
-		for i, q := range codes {
-			c.v[i/64*c.ldv+t/4*256+i%64*4+t%4] = q ^ flip
+		flip = c.flip()
+	}
+	keep |= ^mask
+	r0, r1, r2, r3 := codes[:c.dim], codes[ld:][:c.dim], codes[2*ld:][:c.dim], codes[3*ld:][:c.dim]
+	for first := 0; first < c.dim; first += 64 {
+		out := c.v[first/64*c.ldv+block:][:256]
+		for i := range min(64, c.dim-first) {
+			j := first + i
+			q := (uint32(r0[j])|uint32(r1[j])<<8|uint32(r2[j])<<16|uint32(r3[j])<<24)<<shift ^ flip
+			w := out[4*i : 4*i+4 : 4*i+4]
+			binary.LittleEndian.PutUint32(w, binary.LittleEndian.Uint32(w)&keep|q&^keep)
 		}
 	}
-	c.setHeader(c.values, t, p)
 }
 
-// flip turns an unsigned 8-bit code into code − 128 as a signed byte.
-func (c *kvCache) flip() uint8 { return uint8(di.Offset(c.bits)) }
+// flip turns four unsigned 8-bit codes into code − 128 as signed bytes.
+func (c *kvCache) flip() uint32 { return 0x01010101 * uint32(di.Offset(c.bits)) }
 
 // setHeader stores the parameters of token t, moved along with its codes. The
 // running minimum of the exponents waits for extend: tokens arrive in any order.

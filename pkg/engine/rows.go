@@ -15,7 +15,8 @@ type worker struct {
 	up     *quant.Acts
 	acc    []int32 // [rows, widest set of products]
 	t      []int64 // one row of T
-	kvCode []uint8 // one key or value
+	key    []uint8 // one head's codes
+	values []uint8 // [kv head, 4, padded d] codes of a group of four tokens
 
 	// attention
 	scoreAcc []int32
@@ -33,7 +34,8 @@ func newWorker(m *Model, rows, capacity int) *worker {
 	w := &worker{
 		ops: m.ops.NewWorker(max(m.hidden, m.ffn, capacity)),
 		x:   quant.NewActs(rows, max(m.hidden, m.heads*m.d), m.widths.Act), y: quant.NewActs(rows, m.ffn, m.widths.Act),
-		t: make([]int64, max(m.hidden, m.heads*m.d, m.ffn)), kvCode: make([]uint8, (m.d+7)&^7),
+		t: make([]int64, max(m.hidden, m.heads*m.d, m.ffn)), key: make([]uint8, (m.d+7)&^7),
+		values: make([]uint8, 4*m.kv*((m.d+7)&^7)),
 	}
 	wide := gemm.Pad(m.ffn)
 	if m.blocks[0].gate != nil {
@@ -118,11 +120,17 @@ func (s *Session) qkvRows(w *worker, b span, blk *block, cache []*kvCache) {
 			s.qp[at] = s.placed(code, t, lo, hi, p, blk.q, blk.qNorm, pos, m.widths.Query)
 		}
 		for g := range m.kv {
-			code := w.kvCode[:m.d]
+			code := w.key[:m.d]
 			t, lo, hi := s.accumulated(w, 1, k, i, p, g*m.d, m.d)
 			cache[g].setKey(pos, code, s.placed(code, t, lo, hi, p, blk.k, blk.kNorm, pos, m.widths.KV))
 			t, lo, hi = s.accumulated(w, 2, v, i, p, g*m.d, m.d)
-			cache[g].setValue(pos, code, di.Requant(code, t, lo, hi, p.M, p.K+blk.v.KW, m.widths.KV, m.spec.MantissaBits))
+			code = w.values[(4*g+pos%4)*s.dstride:][:m.d]
+			cache[g].setHeader(cache[g].values, pos, di.Requant(code, t, lo, hi, p.M, p.K+blk.v.KW, m.widths.KV, m.spec.MantissaBits))
+		}
+		if pos%4 == 3 || i == rows-1 {
+			for g := range m.kv {
+				cache[g].setValues(max(pos&^3, s.pos+b.from), pos+1, w.values[4*g*s.dstride:], s.dstride)
+			}
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 const (
 	chunkRows  = 512 // tokens that pass through the blocks together
-	rowBlock   = 32  // rows a worker takes at once; a multiple of 8 (see kvCache.setValue)
+	rowBlock   = 32  // rows a worker takes at once; a multiple of 8 (see kvCache.setValues)
 	splitBelow = 16  // chunks shorter than this split matrices by panels instead of by rows
 )
 

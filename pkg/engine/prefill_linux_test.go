@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/illm-go/illm/pkg/di"
 	"github.com/illm-go/illm/pkg/engine"
 )
 
@@ -37,7 +38,10 @@ func prefill(b *testing.B, m *engine.Model, all bool) (length int, times []float
 		s.Reset()
 		start := threadTime()
 		if all {
-			err = s.AppendAll(ctx, ids, func(int, engine.Logits) error { return nil })
+			err = s.AppendAll(ctx, ids, func(_ int, l engine.Logits) error {
+				di.MinMax(l.T) // whoever wants logits reads them
+				return nil
+			})
 		} else {
 			_, err = s.AppendLast(ctx, ids)
 		}

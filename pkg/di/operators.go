@@ -84,7 +84,7 @@ func (o *integer) NewWorker(maxRow int) Worker {
 type worker struct {
 	*integer
 	v     []int64 // a row before requantisation
-	gates [256]int32
+	gates [256]uint16
 }
 
 // scratch returns n entries of the row buffer.

@@ -58,7 +58,7 @@ func (w *worker) SwiGLURow(y []int64, gate, up Row, p *GLU) (lo, hi int64) {
 	}
 	// A long row of 8-bit gates meets each code many times: one σ a code.
 	vec.GateTable(&w.gates, int64(gate.Zero), mf, k, w.quad, w.sigma)
-	return vec.SwiGLU(y, gate.Codes, up.Codes, &w.gates, up.Zero)
+	return vec.SwiGLU(y, gate.Codes, up.Codes, &w.gates, gate.Zero, up.Zero)
 }
 
 // SwiGLU is DI-SwiGLU with the requantisation of its result to dst[:n].

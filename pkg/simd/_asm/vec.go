@@ -102,27 +102,6 @@ func vecLinear(c *build.Context) {
 				}, func() { r.Store(r.reduce(r.VPADDQ, sum), r.Return("sum")) }
 			})
 	}
-
-	writeRow(c, "swigluAVX512", "y = table[g]·(u − zu) and its range.",
-		"func(y *int64, gate, u *uint8, table *int32, n int, zu int32) (lo, hi int64)",
-		func(r *row) (func(), func()) {
-			y, g, u, table := r.ptr("y"), r.ptr("gate"), r.ptr("u"), r.ptr("table")
-			zu := r.d("zu")
-			lim := r.zeroRange()
-			return func() {
-				code, x := r.uint8sTo32(g), r.uint8sTo32(u)
-				// Lanes behind the tail read entry 0, which is there.
-				k, v := r.K(), r.YMM()
-				r.KXNORB(k, k, k)
-				r.VPXORD(v, v, v)
-				r.VPGATHERDD(Mem{Base: table, Index: code, Scale: 4}, k, v)
-				r.VPSUBD(zu, x, x)
-				w := r.widen(v)
-				r.VPMULDQ(r.widen(x), w, w)
-				r.storeInt64s(w, y)
-				r.foldRange(w, lim)
-			}, func() { r.returnRange(lim, "lo", "hi") }
-		})
 }
 
 // vecStream: norms and the residual stream.

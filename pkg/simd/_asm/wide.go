@@ -229,35 +229,35 @@ func vecWide(c *build.Context) {
 			zq, cc, left := r.d16("zq"), r.d16("c"), r.d16("left")
 			lim, least := minMax{r.constQ(1<<63 - 1), r.constQ(-1 << 63)}, r.const16(16)
 			return func() {
-				v, a, o, n := r.int32s(acc), r.int32s(sum), r.int32s(zero), r.int32s(k)
-				r.VPMULLD(zq, a, a)
-				r.VPMULLD(cc, o, o)
-				r.VPSUBD(a, v, v)
-				r.VPSUBD(o, v, v)
-				r.VPSUBD(n, left, n)
-				r.fold(r.VPMINSD, n, least)
-				w, x := r.widen(v)
-				p, q := r.widen(n)
-				for i, w := range []reg.VecVirtual{w, x} {
-					r.VPMULDQ(r.uint32sTo64(m, i), w, w)
-					r.VPSLLVQ([]reg.VecVirtual{p, q}[i], w, w)
-					r.storeInt64s(w, s, i)
-					r.foldRangeHalf(w, lim, i)
+					v, a, o, n := r.int32s(acc), r.int32s(sum), r.int32s(zero), r.int32s(k)
+					r.VPMULLD(zq, a, a)
+					r.VPMULLD(cc, o, o)
+					r.VPSUBD(a, v, v)
+					r.VPSUBD(o, v, v)
+					r.VPSUBD(n, left, n)
+					r.fold(r.VPMINSD, n, least)
+					w, x := r.widen(v)
+					p, q := r.widen(n)
+					for i, w := range []reg.VecVirtual{w, x} {
+						r.VPMULDQ(r.uint32sTo64(m, i), w, w)
+						r.VPSLLVQ([]reg.VecVirtual{p, q}[i], w, w)
+						r.storeInt64s(w, s, i)
+						r.foldRangeHalf(w, lim, i)
+					}
+				}, func() {
+					r.returnRange(lim, "lo", "hi")
+					y, x, t, g := r.YMM(), r.XMM(), r.XMM(), r.GP32()
+					r.VEXTRACTI64X4(Imm(1), least, y)
+					r.VPMINSD(y, least.AsY(), y)
+					r.VEXTRACTI32X4(Imm(1), y, x)
+					r.VPMINSD(x, y.AsX(), x)
+					r.VPSHUFD(Imm(0x4e), x, t)
+					r.VPMINSD(x, t, x)
+					r.VPSHUFD(Imm(0xb1), x, t)
+					r.VPMINSD(x, t, x)
+					r.VMOVD(x, g)
+					r.Store(g, r.Return("least"))
 				}
-			}, func() {
-				r.returnRange(lim, "lo", "hi")
-				y, x, t, g := r.YMM(), r.XMM(), r.XMM(), r.GP32()
-				r.VEXTRACTI64X4(Imm(1), least, y)
-				r.VPMINSD(y, least.AsY(), y)
-				r.VEXTRACTI32X4(Imm(1), y, x)
-				r.VPMINSD(x, y.AsX(), x)
-				r.VPSHUFD(Imm(0x4e), x, t)
-				r.VPMINSD(x, t, x)
-				r.VPSHUFD(Imm(0xb1), x, t)
-				r.VPMINSD(x, t, x)
-				r.VMOVD(x, g)
-				r.Store(g, r.Return("least"))
-			}
 		})
 
 	for _, quad := range []bool{false, true} {
@@ -312,6 +312,7 @@ func vecWide(c *build.Context) {
 			}, func() {}
 		})
 
+	vecSwiGLU(c)
 	for _, quad := range []bool{false, true} {
 		vecGates(c, quad)
 		vecGatesAlpha(c, quad)
@@ -384,12 +385,73 @@ func vecExpWide(c *build.Context, upper Mem, quad bool) {
 		})
 }
 
-// vecGates writes the table of x·σ(x) over the gate codes. σ of E = 2^15 is that of
+// vecSwiGLU looks σ up in a table of 256 words that fills eight registers: a permutation reads 64 of them.
+func vecSwiGLU(c *build.Context) {
+	writeWide(c, "swigluAVX512", "y = (g − zg)·table[g]·(u − zu) and its range.",
+		"func(y *int64, gate, u *uint8, table *uint16, n int, zg, zu int32) (lo, hi int64)",
+		func(r *wide) (func(), func()) {
+			y, g, u, table := r.ptr("y"), r.ptr("gate"), r.ptr("u"), r.ptr("table")
+			zg, zu, lo, hi := r.d16("zg"), r.d16("zu"), r.zero(), r.zero()
+			var words [8]reg.VecVirtual
+			for i := range words {
+				words[i] = r.ZMM()
+				r.VMOVDQU16(Mem{Base: table, Disp: 64 * i}, words[i])
+			}
+			b6, b7 := r.ZMM(), r.ZMM()
+			for i, b := range []reg.VecVirtual{b6, b7} {
+				w := r.GP32()
+				r.MOVL(U32(64<<i), w)
+				r.VPBROADCASTW(w, b)
+			}
+			return func() {
+					index, k6, k7 := r.ZMM(), r.K(), r.K()
+					if r.masked {
+						r.VPMOVZXBW_Z(r.at(g, 1), r.tail, index.AsY())
+					} else {
+						r.VPMOVZXBW(r.at(g, 1), index.AsY())
+					}
+					r.VPTESTMW(b6, index, k6)
+					r.VPTESTMW(b7, index, k7)
+					var q [4]reg.VecVirtual
+					for i := range q {
+						q[i] = r.ZMM()
+						r.VMOVDQA32(index, q[i])
+						r.VPERMI2W(words[2*i+1], words[2*i], q[i])
+					}
+					r.VMOVDQU16(q[1], k6, q[0])
+					r.VMOVDQU16(q[3], k6, q[2])
+					r.VMOVDQU16(q[2], k7, q[0])
+					s, x, t := r.ZMM(), r.uint8s(g), r.uint8s(u)
+					r.VPMOVZXWD(q[0].AsY(), s)
+					r.VPSUBD(zg, x, x)
+					r.VPSUBD(zu, t, t)
+					r.VPMULLD(x, s, s)
+					r.VPMULLD(t, s, s)
+					r.fold(r.VPMINSD, s, lo)
+					r.fold(r.VPMAXSD, s, hi)
+					a, b := r.widen(s)
+					r.storeInt64s(a, y, 0)
+					r.storeInt64s(b, y, 1)
+				}, func() {
+					for _, m := range []struct {
+						name string
+						op   func(...Op)
+						v    reg.VecVirtual
+					}{{"lo", r.VPMINSQ, lo}, {"hi", r.VPMAXSQ, hi}} {
+						a, b := r.widen(m.v)
+						m.op(b, a, a)
+						r.Store(r.reduce(m.op, a), r.Return(m.name))
+					}
+				}
+		})
+}
+
+// vecGates writes the table of σ over the gate codes. σ of E = 2^15 is that of
 // E − 1, so that a gather of 32 bits stays within its 2^15 + 1 words.
 func vecGates(c *build.Context, quad bool) {
 	q, doc := suffix(quad)
-	writeWide(c, "gates"+q+"AVX512", "table[x] = (x − zg)·σ for n codes x"+doc+".",
-		"func(table *int32, n int, zg, mf, cap, left, right int32, sigma *uint16)",
+	writeWide(c, "gates"+q+"AVX512", "table[x] = σ, or 2^15 − σ where x < zg, for n codes x"+doc+".",
+		"func(table *uint16, n int, zg, mf, cap, left, right int32, sigma *uint16)",
 		func(r *wide) (func(), func()) {
 			table, sigma := r.ptr("table"), r.ptr("sigma")
 			mf, limit, left, right := r.d16("mf"), r.d16("cap"), r.d16("left"), r.d16("right")
@@ -417,8 +479,9 @@ func vecGates(c *build.Context, quad bool) {
 				r.VPANDD(word, s, s)
 				r.VPCMPGTD(x, zero, k)
 				r.VPSUBD(s, one, k, s)
-				r.VPMULLD(x, s, s)
-				r.storeInt32s(s, table)
+				y := r.YMM()
+				r.VPMOVDW(s, y)
+				r.store(r.VMOVDQU16, y, r.at(table, 2))
 				r.VPADDD(step, x, x)
 			}, func() {}
 		})

@@ -27,7 +27,7 @@ func BenchmarkRow(b *testing.B) {
 		t[j] = int64(j) * 2654435761 & (1<<40 - 1)
 		m[j], k[j], g[j], c[j], cos[j] = 1<<15, int32(j&3), uint8(j), uint8(3*j), int16(j)
 	}
-	var table [256]int32
+	var table [256]uint16
 	sigma := make([]uint16, 32769)
 	rows := []struct {
 		name string
@@ -48,7 +48,7 @@ func BenchmarkRow(b *testing.B) {
 		{"Join", 64, func(n int) { Join(i32[5][:n], i32[0], i32[1]) }},
 		{"GateTable", 256, func(int) { GateTable(&table, 128, 1<<16, 20, false, sigma) }},
 		{"SwiGLUCodes", 1536, func(n int) { SwiGLUCodes(u[:n], g, c, 128, 128, 1<<16, i32[0], 36, false, sigma) }},
-		{"SwiGLU", 1536, func(n int) { SwiGLU(u[:n], g, c, &table, 128) }},
+		{"SwiGLU", 1536, func(n int) { SwiGLU(u[:n], g, c, &table, 128, 128) }},
 		{"MaxAbs", 576, func(n int) { MaxAbs(i32[0][:n]) }},
 		{"SumSquares", 576, func(n int) { SumSquares(i32[0][:n], 1) }},
 		{"Norm", 576, func(n int) { Norm(u[:n], i32[0], i32[1], 1, 1<<30, 26) }},

@@ -1,10 +1,10 @@
 package vec
 
-// SwiGLU sets y[j] = table[g[j]]·(u[j] − zu) and returns min(0, min y), max(0, max y).
+// SwiGLU sets y[j] = (g[j] − zg)·table[g[j]]·(u[j] − zu) and returns min(0, min y), max(0, max y).
 //
-// The table holds (code − z_g)·σ in Q15 for every gate code: |table| < 2^23, so |y| < 2^31.
-func SwiGLU(y []int64, g, u []uint8, table *[256]int32, zu int32) (lo, hi int64) {
-	return swiGLU(y, g, u, table, zu)
+// The table holds σ of every gate code in Q15, at most 2^15: |y| < 2^31. 0 ≤ zg, zu ≤ 255.
+func SwiGLU(y []int64, g, u []uint8, table *[256]uint16, zg, zu int32) (lo, hi int64) {
+	return swiGLU(y, g, u, table, zg, zu)
 }
 
 // SwiGLUCodes is SwiGLU without a table over the gate codes, for 8- or 16-bit operands and a factor a channel:
@@ -20,9 +20,9 @@ func SwiGLUCodes[C uint8 | uint16](y []int64, g, u []C, zg, zu, mf int64, alpha 
 	return swiGLUCodes(y, g, u, zg, zu, mf, alpha, k, quad, sigma)
 }
 
-// GateTable sets table[x] = (x − zg)·σ for every 8-bit gate code x, σ and sigma as in SwiGLUCodes without alpha.
-// 0 ≤ zg ≤ 255, mf < 2^17.
-func GateTable(table *[256]int32, zg, mf int64, k int32, quad bool, sigma []uint16) {
+// GateTable sets table[x] to the σ of SwiGLUCodes, without alpha, for every 8-bit gate code x: sigma[E] where x ≥ zg and
+// 2^15 − sigma[E] below. 0 ≤ zg ≤ 255, mf < 2^17.
+func GateTable(table *[256]uint16, zg, mf int64, k int32, quad bool, sigma []uint16) {
 	gateTable(table, zg, mf, k, quad, sigma)
 }
 

@@ -1,10 +1,10 @@
 package vec
 
-func swiGLUGeneric(y []int64, g, u []uint8, table *[256]int32, zu int32) (lo, hi int64) {
+func swiGLUGeneric(y []int64, g, u []uint8, table *[256]uint16, zg, zu int32) (lo, hi int64) {
 	n := len(y)
 	g, u = g[:n], u[:n]
 	for j := range y {
-		v := int64(table[g[j]]) * int64(int32(u[j])-zu)
+		v := int64((int32(g[j]) - zg) * int32(table[g[j]]) * (int32(u[j]) - zu))
 		y[j] = v
 		lo = min(lo, v)
 		hi = max(hi, v)
@@ -33,15 +33,15 @@ func swiGLUCodes[C uint8 | uint16](y []int64, g, u []C, zg, zu, mf int64, alpha 
 	return lo, hi
 }
 
-func gateTableGeneric(table *[256]int32, zg, mf int64, k int32, quad bool, sigma []uint16) {
+func gateTableGeneric(table *[256]uint16, zg, mf int64, k int32, quad bool, sigma []uint16) {
 	sigma = sigma[:32769]
 	for a := range max(zg, 255-zg) + 1 { // both signs share one exponential
-		s := int64(sigma[pow2Q15(a*mf, k, quad)])
+		s := sigma[pow2Q15(a*mf, k, quad)]
 		if c := zg - a; c >= 0 {
-			table[uint8(c)] = int32(a * (s - 32768))
+			table[uint8(c)] = 32768 - s
 		}
-		if c := zg + a; c <= 255 {
-			table[uint8(c)] = int32(a * s)
+		if c := zg + a; c <= 255 { // the code zg itself last
+			table[uint8(c)] = s
 		}
 	}
 }

@@ -188,7 +188,7 @@ func join(u, hi, lo []int32) {
 	joinAVX512(&u[0], &hi[0], &lo[0], n)
 }
 
-func gateTable(table *[256]int32, zg, mf int64, k int32, quad bool, sigma []uint16) {
+func gateTable(table *[256]uint16, zg, mf int64, k int32, quad bool, sigma []uint16) {
 	if !useAVX512 {
 		gateTableGeneric(table, zg, mf, k, quad, sigma)
 		return
@@ -215,12 +215,12 @@ func swiGLUAlpha(y []int64, g, u []uint8, zg, zu, mf int64, alpha []int32, k int
 	return swigluAlphaAVX512(&y[0], &g[0], &u[0], &alpha[0], n, int32(zg), int32(zu), int32(mf), limit, left, right, &sigma[0])
 }
 
-func swiGLU(y []int64, g, u []uint8, table *[256]int32, zu int32) (lo, hi int64) {
+func swiGLU(y []int64, g, u []uint8, table *[256]uint16, zg, zu int32) (lo, hi int64) {
 	if n := len(y); useAVX512 && n > 0 {
 		g, u = g[:n], u[:n]
-		return swigluAVX512(&y[0], &g[0], &u[0], &table[0], n, zu)
+		return swigluAVX512(&y[0], &g[0], &u[0], &table[0], n, zg, zu)
 	}
-	return swiGLUGeneric(y, g, u, table, zu)
+	return swiGLUGeneric(y, g, u, table, zg, zu)
 }
 
 func maxAbs(h []int32) uint32 {

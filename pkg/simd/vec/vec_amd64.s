@@ -388,78 +388,6 @@ done:
 	VZEROUPPER
 	RET
 
-// func swigluAVX512(y *int64, gate *uint8, u *uint8, table *int32, n int, zu int32) (lo int64, hi int64)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
-TEXT ·swigluAVX512(SB), NOSPLIT, $0-64
-	MOVQ         n+32(FP), CX
-	MOVQ         y+0(FP), DX
-	MOVQ         gate+8(FP), BX
-	MOVQ         u+16(FP), SI
-	MOVQ         table+24(FP), DI
-	MOVL         zu+40(FP), AX
-	VPBROADCASTD AX, Y0
-	VPXORQ       Z1, Z1, Z1
-	VPXORQ       Z2, Z2, Z2
-	XORQ         AX, AX
-	SUBQ         $0x00000008, CX
-	JL           tail
-
-loop:
-	VPMOVZXBD  (BX)(AX*1), Y3
-	VPMOVZXBD  (SI)(AX*1), Y4
-	KXNORB     K1, K1, K1
-	VPXORD     Y5, Y5, Y5
-	VPGATHERDD (DI)(Y3*4), K1, Y5
-	VPSUBD     Y0, Y4, Y4
-	VPMOVSXDQ  Y5, Z3
-	VPMOVSXDQ  Y4, Z4
-	VPMULDQ    Z4, Z3, Z3
-	VMOVDQU64  Z3, (DX)(AX*8)
-	VPMINSQ    Z3, Z1, Z1
-	VPMAXSQ    Z3, Z2, Z2
-	ADDQ       $0x00000008, AX
-	SUBQ       $0x00000008, CX
-	JGE        loop
-
-tail:
-	ADDQ        $0x00000008, CX
-	JZ          done
-	MOVQ        $-1, R8
-	BZHIQ       CX, R8, R8
-	KMOVB       R8, K1
-	VPMOVZXBD.Z (BX)(AX*1), K1, Y3
-	VPMOVZXBD.Z (SI)(AX*1), K1, Y4
-	KXNORB      K2, K2, K2
-	VPXORD      Y6, Y6, Y6
-	VPGATHERDD  (DI)(Y3*4), K2, Y6
-	VPSUBD      Y0, Y4, Y4
-	VPMOVSXDQ   Y6, Z0
-	VPMOVSXDQ   Y4, Z3
-	VPMULDQ     Z3, Z0, Z0
-	VMOVDQU64   Z0, K1, (DX)(AX*8)
-	VPMINSQ     Z0, Z1, K1, Z1
-	VPMAXSQ     Z0, Z2, K1, Z2
-
-done:
-	VEXTRACTI64X4 $0x01, Z1, Y0
-	VPMINSQ       Y0, Y1, Y0
-	VEXTRACTI32X4 $0x01, Y0, X1
-	VPMINSQ       X1, X0, X1
-	VPSHUFD       $0x4e, X1, X0
-	VPMINSQ       X1, X0, X1
-	VMOVQ         X1, AX
-	MOVQ          AX, lo+48(FP)
-	VEXTRACTI64X4 $0x01, Z2, Y0
-	VPMAXSQ       Y0, Y2, Y0
-	VEXTRACTI32X4 $0x01, Y0, X1
-	VPMAXSQ       X1, X0, X1
-	VPSHUFD       $0x4e, X1, X0
-	VPMAXSQ       X1, X0, X1
-	VMOVQ         X1, AX
-	MOVQ          AX, hi+56(FP)
-	VZEROUPPER
-	RET
-
 // func rotateAVX512(a *int64, b *int64, cos *int16, sin *int16, n int, s uint) (lo int64, hi int64)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·rotateAVX512(SB), NOSPLIT, $0-64
@@ -2719,8 +2647,136 @@ done:
 	VZEROUPPER
 	RET
 
-// func gatesAVX512(table *int32, n int, zg int32, mf int32, cap int32, left int32, right int32, sigma *uint16)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// func swigluAVX512(y *int64, gate *uint8, u *uint8, table *uint16, n int, zg int32, zu int32) (lo int64, hi int64)
+// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·swigluAVX512(SB), NOSPLIT, $0-64
+	MOVQ         n+32(FP), CX
+	MOVQ         y+0(FP), DX
+	MOVQ         gate+8(FP), BX
+	MOVQ         u+16(FP), SI
+	MOVQ         table+24(FP), AX
+	MOVL         zg+40(FP), DI
+	VPBROADCASTD DI, Z0
+	MOVL         zu+44(FP), DI
+	VPBROADCASTD DI, Z1
+	VPXORQ       Z2, Z2, Z2
+	VPXORQ       Z3, Z3, Z3
+	VMOVDQU16    (AX), Z4
+	VMOVDQU16    64(AX), Z5
+	VMOVDQU16    128(AX), Z6
+	VMOVDQU16    192(AX), Z7
+	VMOVDQU16    256(AX), Z8
+	VMOVDQU16    320(AX), Z9
+	VMOVDQU16    384(AX), Z10
+	VMOVDQU16    448(AX), Z11
+	MOVL         $0x00000040, AX
+	VPBROADCASTW AX, Z12
+	MOVL         $0x00000080, AX
+	VPBROADCASTW AX, Z13
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VPMOVZXBW     (BX)(AX*1), Y14
+	VPTESTMW      Z12, Z14, K1
+	VPTESTMW      Z13, Z14, K2
+	VMOVDQA32     Z14, Z15
+	VPERMI2W      Z5, Z4, Z15
+	VMOVDQA32     Z14, Z16
+	VPERMI2W      Z7, Z6, Z16
+	VMOVDQA32     Z14, Z17
+	VPERMI2W      Z9, Z8, Z17
+	VMOVDQA32     Z14, Z18
+	VPERMI2W      Z11, Z10, Z18
+	VMOVDQU16     Z16, K1, Z15
+	VMOVDQU16     Z18, K1, Z17
+	VMOVDQU16     Z17, K2, Z15
+	VPMOVZXBD     (BX)(AX*1), Z16
+	VPMOVZXBD     (SI)(AX*1), Z17
+	VPMOVZXWD     Y15, Z15
+	VPSUBD        Z0, Z16, Z16
+	VPSUBD        Z1, Z17, Z17
+	VPMULLD       Z16, Z15, Z15
+	VPMULLD       Z17, Z15, Z15
+	VPMINSD       Z15, Z2, Z2
+	VPMAXSD       Z15, Z3, Z3
+	VEXTRACTI64X4 $0x01, Z15, Y14
+	VPMOVSXDQ     Y15, Z15
+	VPMOVSXDQ     Y14, Z16
+	VMOVDQU64     Z15, (DX)(AX*8)
+	VMOVDQU64     Z16, 64(DX)(AX*8)
+	ADDQ          $0x00000010, AX
+	SUBQ          $0x00000010, CX
+	JGE           loop
+
+tail:
+	ADDQ          $0x00000010, CX
+	JZ            done
+	MOVQ          $-1, DI
+	BZHIQ         CX, DI, DI
+	KMOVW         DI, K1
+	KMOVB         DI, K2
+	KSHIFTRW      $0x08, K1, K3
+	VPMOVZXBW.Z   (BX)(AX*1), K1, Y14
+	VPTESTMW      Z12, Z14, K4
+	VPTESTMW      Z13, Z14, K5
+	VMOVDQA32     Z14, Z12
+	VPERMI2W      Z5, Z4, Z12
+	VMOVDQA32     Z14, Z4
+	VPERMI2W      Z7, Z6, Z4
+	VMOVDQA32     Z14, Z5
+	VPERMI2W      Z9, Z8, Z5
+	VMOVDQA32     Z14, Z6
+	VPERMI2W      Z11, Z10, Z6
+	VMOVDQU16     Z4, K4, Z12
+	VMOVDQU16     Z6, K4, Z5
+	VMOVDQU16     Z5, K5, Z12
+	VPMOVZXBD.Z   (BX)(AX*1), K1, Z4
+	VPMOVZXBD.Z   (SI)(AX*1), K1, Z5
+	VPMOVZXWD     Y12, Z6
+	VPSUBD        Z0, Z4, Z4
+	VPSUBD        Z1, Z5, Z5
+	VPMULLD       Z4, Z6, Z6
+	VPMULLD       Z5, Z6, Z6
+	VPMINSD       Z6, Z2, K1, Z2
+	VPMAXSD       Z6, Z3, K1, Z3
+	VEXTRACTI64X4 $0x01, Z6, Y0
+	VPMOVSXDQ     Y6, Z1
+	VPMOVSXDQ     Y0, Z0
+	VMOVDQU64     Z1, K2, (DX)(AX*8)
+	VMOVDQU64     Z0, K3, 64(DX)(AX*8)
+
+done:
+	VEXTRACTI64X4 $0x01, Z2, Y0
+	VPMOVSXDQ     Y2, Z1
+	VPMOVSXDQ     Y0, Z0
+	VPMINSQ       Z0, Z1, Z1
+	VEXTRACTI64X4 $0x01, Z1, Y0
+	VPMINSQ       Y0, Y1, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMINSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMINSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, lo+48(FP)
+	VEXTRACTI64X4 $0x01, Z3, Y0
+	VPMOVSXDQ     Y3, Z1
+	VPMOVSXDQ     Y0, Z0
+	VPMAXSQ       Z0, Z1, Z1
+	VEXTRACTI64X4 $0x01, Z1, Y0
+	VPMAXSQ       Y0, Y1, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMAXSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMAXSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, hi+56(FP)
+	VZEROUPPER
+	RET
+
+// func gatesAVX512(table *uint16, n int, zg int32, mf int32, cap int32, left int32, right int32, sigma *uint16)
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·gatesAVX512(SB), NOSPLIT, $0-48
 	MOVQ         n+8(FP), CX
 	MOVQ         table+0(FP), DX
@@ -2777,8 +2833,8 @@ loop:
 	VPANDD     Z7, Z9, Z9
 	VPCMPGTD   Z11, Z8, K1
 	VPSUBD     Z9, Z5, K1, Z9
-	VPMULLD    Z11, Z9, Z9
-	VMOVDQU32  Z9, (DX)(AX*4)
+	VPMOVDW    Z9, Y13
+	VMOVDQU16  Y13, (DX)(AX*2)
 	VPADDD     Z12, Z11, Z11
 	ADDQ       $0x00000010, AX
 	SUBQ       $0x00000010, CX
@@ -2810,8 +2866,8 @@ tail:
 	VPANDD     Z7, Z10, Z10
 	VPCMPGTD   Z11, Z8, K2
 	VPSUBD     Z10, Z5, K2, Z10
-	VPMULLD    Z11, Z10, Z10
-	VMOVDQU32  Z10, K1, (DX)(AX*4)
+	VPMOVDW    Z10, Y0
+	VMOVDQU16  Y0, K1, (DX)(AX*2)
 	VPADDD     Z12, Z11, Z11
 
 done:
@@ -2989,8 +3045,8 @@ done:
 	VZEROUPPER
 	RET
 
-// func gatesQuadAVX512(table *int32, n int, zg int32, mf int32, cap int32, left int32, right int32, sigma *uint16)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// func gatesQuadAVX512(table *uint16, n int, zg int32, mf int32, cap int32, left int32, right int32, sigma *uint16)
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·gatesQuadAVX512(SB), NOSPLIT, $0-48
 	MOVQ         n+8(FP), CX
 	MOVQ         table+0(FP), DX
@@ -3053,8 +3109,8 @@ loop:
 	VPANDD     Z8, Z13, Z13
 	VPCMPGTD   Z9, Z11, K1
 	VPSUBD     Z13, Z5, K1, Z13
-	VPMULLD    Z9, Z13, Z13
-	VMOVDQU32  Z13, (DX)(AX*4)
+	VPMOVDW    Z13, Y12
+	VMOVDQU16  Y12, (DX)(AX*2)
 	VPADDD     Z10, Z9, Z9
 	ADDQ       $0x00000010, AX
 	SUBQ       $0x00000010, CX
@@ -3092,8 +3148,8 @@ tail:
 	VPANDD     Z8, Z14, Z14
 	VPCMPGTD   Z9, Z11, K2
 	VPSUBD     Z14, Z5, K2, Z14
-	VPMULLD    Z9, Z14, Z14
-	VMOVDQU32  Z14, K1, (DX)(AX*4)
+	VPMOVDW    Z14, Y0
+	VMOVDQU16  Y0, K1, (DX)(AX*2)
 	VPADDD     Z10, Z9, Z9
 
 done:

@@ -58,7 +58,7 @@ func join(u, hi, lo []int32) {
 	joinGeneric(u, hi, lo)
 }
 
-func gateTable(table *[256]int32, zg, mf int64, k int32, quad bool, sigma []uint16) {
+func gateTable(table *[256]uint16, zg, mf int64, k int32, quad bool, sigma []uint16) {
 	gateTableGeneric(table, zg, mf, k, quad, sigma)
 }
 
@@ -66,8 +66,8 @@ func swiGLUAlpha(y []int64, g, u []uint8, zg, zu, mf int64, alpha []int32, k int
 	return swiGLUCodes(y, g, u, zg, zu, mf, alpha, k, quad, sigma)
 }
 
-func swiGLU(y []int64, g, u []uint8, table *[256]int32, zu int32) (lo, hi int64) {
-	return swiGLUGeneric(y, g, u, table, zu)
+func swiGLU(y []int64, g, u []uint8, table *[256]uint16, zg, zu int32) (lo, hi int64) {
+	return swiGLUGeneric(y, g, u, table, zg, zu)
 }
 
 func maxAbs(h []int32) uint32 {

@@ -34,11 +34,6 @@ func requantAVX512(dst *uint8, t *int64, n int, s uint, mul int64, h uint, z int
 //go:noescape
 func requant16AVX512(dst *uint16, t *int64, n int, s uint, mul int64, h uint, z int64, top int64) (sum int64)
 
-// swigluAVX512: y = table[g]·(u − zu) and its range.
-//
-//go:noescape
-func swigluAVX512(y *int64, gate *uint8, u *uint8, table *int32, n int, zu int32) (lo int64, hi int64)
-
 // rotateAVX512: the pairs (a, b) turned in place, and their range; n pairs.
 //
 //go:noescape
@@ -164,20 +159,25 @@ func splitWideAVX512(lo *uint8, hi *uint8, w *int64, zero *int32, n int, s uint,
 //go:noescape
 func joinAVX512(u *int32, hi *int32, lo *int32, n int)
 
-// gatesAVX512: table[x] = (x − zg)·σ for n codes x.
+// swigluAVX512: y = (g − zg)·table[g]·(u − zu) and its range.
 //
 //go:noescape
-func gatesAVX512(table *int32, n int, zg int32, mf int32, cap int32, left int32, right int32, sigma *uint16)
+func swigluAVX512(y *int64, gate *uint8, u *uint8, table *uint16, n int, zg int32, zu int32) (lo int64, hi int64)
+
+// gatesAVX512: table[x] = σ, or 2^15 − σ where x < zg, for n codes x.
+//
+//go:noescape
+func gatesAVX512(table *uint16, n int, zg int32, mf int32, cap int32, left int32, right int32, sigma *uint16)
 
 // swigluAlphaAVX512: y = x·σ·(u − zu), x = g − zg, σ of |x|·mf·alpha, and its range.
 //
 //go:noescape
 func swigluAlphaAVX512(y *int64, gate *uint8, u *uint8, alpha *int32, n int, zg int32, zu int32, mf int32, cap int64, left int64, right int64, sigma *uint16) (lo int64, hi int64)
 
-// gatesQuadAVX512: table[x] = (x − zg)·σ for n codes x, with the parabola.
+// gatesQuadAVX512: table[x] = σ, or 2^15 − σ where x < zg, for n codes x, with the parabola.
 //
 //go:noescape
-func gatesQuadAVX512(table *int32, n int, zg int32, mf int32, cap int32, left int32, right int32, sigma *uint16)
+func gatesQuadAVX512(table *uint16, n int, zg int32, mf int32, cap int32, left int32, right int32, sigma *uint16)
 
 // swigluAlphaQuadAVX512: y = x·σ·(u − zu), x = g − zg, σ of |x|·mf·alpha, and its range, with the parabola.
 //

@@ -231,7 +231,7 @@ func sigmas(s *source) []uint16 {
 func TestGateTablePaths(t *testing.T) {
 	for _, quad := range []bool{false, true} {
 		walk(t, func(s *source) []any {
-			var table [256]int32
+			var table [256]uint16
 			GateTable(&table, s.between(0, 255), s.between(1, 1<<17-1), int32(s.between(-60, 60)), quad, sigmas(s))
 			return []any{table}
 		})
@@ -316,9 +316,9 @@ func TestSplitLikeWeights(t *testing.T) {
 func TestSwiGLUPaths(t *testing.T) {
 	walk(t, func(s *source) []any {
 		g, u := ints[uint8](s, s.n, 0, 255), ints[uint8](s, s.n, 0, 255)
-		table := (*[256]int32)(ints[int32](s, 256, -1<<23+1, 1<<23-1))
+		table := (*[256]uint16)(ints[uint16](s, 256, 0, 1<<15))
 		y := slab[int64](s, s.n)
-		lo, hi := SwiGLU(y, g, u, table, int32(s.between(0, 255)))
+		lo, hi := SwiGLU(y, g, u, table, int32(s.between(0, 255)), int32(s.between(0, 255)))
 		return []any{lo, hi, y, g, u, *table}
 	})
 }
@@ -418,11 +418,11 @@ func TestMaxAbsExtreme(t *testing.T) {
 // No row is empty in the engine, but none of the functions minds.
 func TestEmptyRows(t *testing.T) {
 	simdtest.Each(t, "vec", func(t *testing.T) {
-		var table [256]int32
+		var table [256]uint16
 		lo, hi := MinMax(nil)
 		sum := Requant(nil, nil, 0, 1, 1, 3, 255)
 		top, sumW, sumE := Fold(nil, nil, nil, nil, 0)
-		a, b := SwiGLU(nil, nil, nil, &table, 0)
+		a, b := SwiGLU(nil, nil, nil, &table, 0, 0)
 		c, d := Norm(nil, nil, nil, 0, 0, 1)
 		e, f := Rotate(nil, nil, nil, 0)
 		g, h := AddBias(nil, nil, 1, 0, 0)

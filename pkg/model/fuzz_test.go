@@ -27,6 +27,13 @@ func FuzzConfigJSON(f *testing.F) {
 		h["num_hidden_layers"], h["vocab_size"], h["hidden_size"] = 4096, 1<<22, 1<<20
 		add(h)
 	}
+	for _, name := range []string{"tiny-llama", "tiny-opt"} {
+		b, err := os.ReadFile(filepath.Join("..", "..", "data", "models", name, "config.json"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
 	f.Add([]byte(`{"model_type":"opt","hidden_size":9223372036854775807,"num_attention_heads":-9223372036854775808}`))
 	f.Add([]byte(`{"model_type":"mistral","eos_token_id":[],"rope_scaling":{"type":"linear","factor":1e308}}`))
 	dir := f.TempDir()

@@ -1,6 +1,8 @@
 package tokenizer
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -61,6 +63,11 @@ func FuzzUnmarshal(f *testing.F) {
 }
 
 func FuzzFromJSON(f *testing.F) {
+	shipped, err := os.ReadFile(filepath.Join("..", "..", "..", "data", "models", "tiny-llama", "tokenizer.json"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(shipped)
 	f.Add([]byte(smallJSON))
 	f.Add([]byte(`{"normalizer":{"type":"NFC"},"pre_tokenizer":{"type":"ByteLevel"},"model":{"vocab":{"a":0,"b":1,"ab":2},"merges":[["a","b"]],"ignore_merges":true}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {

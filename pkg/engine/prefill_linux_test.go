@@ -23,10 +23,14 @@ func threadTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// prefill runs a prompt of up to 512 tokens on one worker, with the head for its last token or for all, until the
-// benchmark has enough, and returns the prompt's length and the processor time of each run.
+// prefill runs a prompt of 512 tokens on one worker with the head for its last token, or a window of an evaluation, 1024
+// tokens with the head for all, until the benchmark has enough, and returns the length and the processor time of each run.
 func prefill(b *testing.B, m *engine.Model, all bool) (length int, times []float64) {
-	ids := prompt(m, min(512, m.MaxContext()))
+	length = 512
+	if all {
+		length = 1024
+	}
+	ids := prompt(m, min(length, m.MaxContext()))
 	s, err := m.NewSession(len(ids))
 	if err != nil {
 		b.Fatal(err)
@@ -63,7 +67,7 @@ func eachPrefill(b *testing.B, f func(b *testing.B, m *engine.Model, all bool)) 
 	}
 }
 
-// BenchmarkPrefill is one worker's processor time for 512 tokens.
+// BenchmarkPrefill is one worker's processor time for a token.
 func BenchmarkPrefill(b *testing.B) {
 	eachPrefill(b, func(b *testing.B, m *engine.Model, all bool) {
 		length, times := prefill(b, m, all)

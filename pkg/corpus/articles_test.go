@@ -2,9 +2,9 @@ package corpus
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,50 +36,49 @@ func TestHeldOut(t *testing.T) {
 	}
 }
 
-// TestArticlesFile reads an .xz file made by the xz program.
+// Files made by the xz program: two articles, and two of which the second has no text.
+const (
+	twoArticles = "/Td6WFoAAATm1rRGAgAhARwAAAAQz1jM4ABBADBdAD2IiobUVOndN3jVVn7qFFaHnBBypexoUXcknxkcQfxshL1+nJTfBQb5BHDyT/JTAABt90QDNj/3PQABTEKelZjkH7bzfQEAAAAABFla"
+	noText      = "/Td6WFoAAATm1rRGAgAhARwAAAAQz1jM4AAmACJdAD2IiobUVOndN3jVVn7qFFaWp01pHOQBE9F4vLdZETvgqGAAAACrvZVStuuYwwABPic9G0nEH7bzfQEAAAAABFla"
+)
+
+// TestArticlesFile reads .xz files, whole and cut.
 func TestArticlesFile(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, "train", "enwiki2015.jsonl")
-	write := func(text string) {
-		t.Helper()
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if out, err := exec.Command("xz", "-kf", path).CombinedOutput(); err != nil {
-			t.Skipf("the xz program is needed to make the file: %v %s", err, out)
-		}
+	path := filepath.Join(dir, filepath.FromSlash(ArticlesFile))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
 	}
-	all := func() (titles []string, err error) {
+	decode := func(s string) []byte {
+		b, err := base64.StdEncoding.DecodeString(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	read := func(packed []byte) (titles []string, err error) {
+		if err := os.WriteFile(path, packed, 0o644); err != nil {
+			t.Fatal(err)
+		}
 		err = Articles(context.Background(), Options{Data: dir}, func(a Article) error {
 			titles = append(titles, a.Title)
 			return nil
 		})
 		return titles, err
 	}
-	if _, err := all(); err == nil || !strings.Contains(err.Error(), ArticlesFile) {
+	if err := Articles(context.Background(), Options{Data: dir}, func(Article) error { return nil }); err == nil || !strings.Contains(err.Error(), ArticlesFile) {
 		t.Errorf("no file: %v", err)
 	}
-	write(`{"title":"A","style":"plain","text":"a"}` + "\n" + `{"title":"B","text":"b"}` + "\n")
-	if got, err := all(); err != nil || strings.Join(got, "") != "AB" {
-		t.Errorf("%v, %v", got, err)
-	}
-	write(`{"title":"A","text":"a"}` + "\n" + `{"title":"B"}` + "\n")
-	if _, err := all(); err == nil || !strings.Contains(err.Error(), "article 2") {
+	if _, err := read(decode(noText)); err == nil || !strings.Contains(err.Error(), "article 2") {
 		t.Errorf("no text: %v", err)
 	}
-	packed, err := os.ReadFile(path + ".xz")
-	if err != nil {
-		t.Fatal(err)
+	good := decode(twoArticles)
+	if got, err := read(good); err != nil || strings.Join(got, "") != "AB" {
+		t.Errorf("%v, %v", got, err)
 	}
-	for n := range len(packed) {
-		if err := os.WriteFile(path+".xz", packed[:n], 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := all(); err == nil {
-			t.Fatalf("cut to %d of %d bytes: read without an error", n, len(packed))
+	for n := range good {
+		if _, err := read(good[:n]); err == nil {
+			t.Fatalf("cut to %d of %d bytes: read without an error", n, len(good))
 		}
 	}
 }

@@ -40,9 +40,10 @@ type Progress struct {
 
 // Variant is one configuration of a quality run. The recipe "fp32" is the float model.
 type Variant struct {
-	Recipe string
-	Clip   string // "": 15
-	Mode   string // "": illm
+	Recipe    string
+	Clip      string // "": 15
+	Mode      string // "": illm
+	Operators string // "": the mode's integer ones; else a rival set, see Operators
 }
 
 // QualityRequest asks for the variants' scores on the same windows.
@@ -72,6 +73,8 @@ type qualityConfig struct {
 	Base     bool        `json:"base"`
 
 	Injected *catalog.Outliers `json:"injected,omitempty"` // into the weights; the model's name says so too
+
+	Operators string `json:"operators,omitempty"` // a rival set of non-linear operators
 }
 
 // prepared is a variant on its way to a record.
@@ -174,14 +177,23 @@ func (r *Runner) prepare(ctx context.Context, entry *catalog.Entry, text *corpus
 			if err != nil {
 				return nil, err
 			}
-			m, err := entry.Integer(ctx, spec)
+			ops, err := Operators(spec, v.Operators)
 			if err != nil {
 				return nil, err
 			}
+			m, err := entry.IntegerWith(ctx, spec, ops)
+			if err != nil {
+				return nil, err
+			}
+			cfg.Operators = v.Operators
 			p.int = &engine.Scored{M: m}
 			p.lm = p.int
 			cfg.Spec, cfg.Recipe = &spec, spec.Recipe.Name
 			p.name = fmt.Sprintf("%s clip %s", spec.Recipe.Name, spec.Clip)
+			if v.Operators != "" {
+				p.name += " " + v.Operators
+				p.record.Axes["operators"] = v.Operators
+			}
 			p.record.Artefact, p.record.Semantics = m.Artifact().ID, ptq.Semantics
 			p.record.Axes["recipe"], p.record.Axes["clip"], p.record.Axes["mode"] = spec.Recipe.Name, spec.Clip.String(), string(spec.Mode)
 		}

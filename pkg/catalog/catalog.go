@@ -13,6 +13,7 @@ import (
 
 	"github.com/illm-go/illm/data"
 	"github.com/illm-go/illm/pkg/artifact"
+	"github.com/illm-go/illm/pkg/di"
 	"github.com/illm-go/illm/pkg/engine"
 	"github.com/illm-go/illm/pkg/floatref"
 	"github.com/illm-go/illm/pkg/hub"
@@ -272,6 +273,11 @@ func (e *Entry) Float() (*floatref.Model, error) {
 
 // Integer loads the engine for spec, making the artefact where the cache has none.
 func (e *Entry) Integer(ctx context.Context, spec quant.Spec) (*engine.Model, error) {
+	return e.IntegerWith(ctx, spec, nil)
+}
+
+// IntegerWith is Integer with other non-linear operators: a rival of an ablation. nil: those of the spec.
+func (e *Entry) IntegerWith(ctx context.Context, spec quant.Spec, ops di.Operators) (*engine.Model, error) {
 	art := e.art
 	if art == nil {
 		path, err := e.artifactFor(ctx, spec)
@@ -282,7 +288,7 @@ func (e *Entry) Integer(ctx context.Context, spec quant.Spec) (*engine.Model, er
 			return nil, err
 		}
 	}
-	return engine.New(art, engine.Options{Spec: &spec, Threads: e.opt.Threads})
+	return engine.New(art, engine.Options{Spec: &spec, Threads: e.opt.Threads, Operators: ops})
 }
 
 // open maps the artefact at path, once for all engines of the entry.

@@ -86,7 +86,7 @@ func (e shippedOnly) Stands(ctx context.Context, c ablation.Config, r *record.Re
 }
 
 func variant(c ablation.Config) bench.Variant {
-	return bench.Variant{Recipe: c["recipe"], Clip: c["clip"], Mode: c["mode"]}
+	return bench.Variant{Recipe: c["recipe"], Clip: c["clip"], Mode: c["mode"], Operators: c["operators"]}
 }
 
 // request turns what a batch shares into bench's form.
@@ -130,7 +130,11 @@ func (e *live) Evaluate(ctx context.Context, configs []ablation.Config, done fun
 		if err != nil {
 			return err
 		}
-		m, err := entry.Integer(ctx, spec)
+		ops, err := bench.Operators(spec, c["operators"])
+		if err != nil {
+			return err
+		}
+		m, err := entry.IntegerWith(ctx, spec, ops)
 		if err != nil {
 			return err
 		}

@@ -125,6 +125,10 @@ type Header struct {
 
 	Source      string `json:"source_sha256"`
 	Calibration string `json:"calibration_sha256"`
+	Factors     string `json:"factors_sha256,omitempty"` // of the factor file behind the weights
+
+	Rotations   Rotations   `json:"rotations,omitzero"`
+	RangeRatios RangeRatios `json:"range_ratios,omitempty"`
 
 	Linears     []Linear   `json:"linears"`
 	Norms       []Norm     `json:"norms"`
@@ -205,6 +209,9 @@ func (h *Header) check(payloadEnd int64) error {
 		}
 	}
 	if err := h.checkNorms(&c); err != nil {
+		return err
+	}
+	if err := h.checkSites(); err != nil {
 		return err
 	}
 	for _, g := range h.GLUs {

@@ -12,9 +12,10 @@
 //
 // Register sets the bool if the machine can run the path. The generic Go path
 // needs no registration: it is what remains when every bool is false. Tests
-// walk the paths through pkg/simd/simdtest; ILLM_SIMD=generic (or avx2,
-// avx512, avx512vnni) in the environment limits a whole process, which is how
-// a result is compared between instruction sets from the command line.
+// walk the paths through pkg/simd/simdtest; ILLM_SIMD=generic (or another name
+// of a Set, upper and lower case alike) in the environment limits a whole
+// process, which is how a result is compared between instruction sets from the
+// command line.
 //
 // With the build tag purego, or on an architecture without assembly, nothing is
 // registered and every package runs its generic path.
@@ -30,17 +31,26 @@ import (
 )
 
 // A Set is an instruction set as the paths need it. The order is that of
-// preference: a limit to one set also rules out all larger ones.
+// preference: a limit to one set also rules out all larger ones. The sets of
+// arm64 stand before those of amd64, so that a limit to one of the latter leaves
+// an arm64 machine everything that it has.
 type Set int
 
 const (
-	Generic    Set = iota // Go alone
-	AVX2                  // AVX2 and FMA
-	AVX512                // AVX-512 F, BW, VL, DQ and CD
-	AVX512VNNI            // AVX512 and the 8-bit dot product VPDPBUSD
+	Generic     Set = iota // Go alone
+	NEON                   // arm64's Advanced SIMD, on every such machine
+	NEONDotProd            // NEON and the 8-bit dot products of equal signs, UDOT and SDOT
+	NEONI8MM               // NEONDotProd and that of unequal signs, SUDOT
+	AVX2                   // AVX2, FMA and BMI2
+	AVXVNNI                // AVX2 and VPDPBUSD in its VEX form: CPUID 7.1 EAX bit 4
+	AVX512                 // AVX-512 F, BW, VL, DQ and CD
+	AVX512VNNI             // AVX512 and the 8-bit dot product VPDPBUSD in its EVEX form
+
+	// Largest is the last Set: no limit.
+	Largest = AVX512VNNI
 )
 
-var names = [...]string{"generic", "AVX2", "AVX512", "AVX512VNNI"}
+var names = [...]string{"generic", "NEON", "NEONDotProd", "NEONI8MM", "AVX2", "AVXVNNI", "AVX512", "AVX512VNNI"}
 
 // String returns the name of the set as it stands in records.
 func (s Set) String() string {
@@ -62,13 +72,22 @@ func ParseSet(name string) (Set, error) {
 
 // Has reports whether processor and operating system can run code for s.
 func Has(s Set) bool {
-	x := &xcpu.X86 // all false on other architectures
-	avx512 := x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512DQ && x.HasAVX512CD && x.HasAVX2 && x.HasFMA && x.HasBMI2
+	x := &xcpu.X86 // all false on other architectures, as is ARM64 here
+	avx2 := x.HasAVX2 && x.HasFMA && x.HasBMI2
+	avx512 := x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512DQ && x.HasAVX512CD && avx2
 	switch s {
 	case Generic:
 		return true
+	case NEON:
+		return xcpu.ARM64.HasASIMD
+	case NEONDotProd:
+		return xcpu.ARM64.HasASIMD && xcpu.ARM64.HasASIMDDP
+	case NEONI8MM:
+		return xcpu.ARM64.HasASIMD && xcpu.ARM64.HasASIMDDP && xcpu.ARM64.HasI8MM
 	case AVX2:
-		return x.HasAVX2 && x.HasFMA && x.HasBMI2
+		return avx2
+	case AVXVNNI:
+		return avx2 && x.HasAVXVNNI
 	case AVX512:
 		return avx512
 	case AVX512VNNI:
@@ -91,7 +110,7 @@ var limit = fromEnv(os.Getenv("ILLM_SIMD"))
 
 func fromEnv(name string) Set {
 	if name == "" {
-		return AVX512VNNI
+		return Largest
 	}
 	s, err := ParseSet(name)
 	if err != nil {

@@ -1,12 +1,13 @@
 package cpu
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 )
 
 func TestParseSet(t *testing.T) {
-	for s := Generic; s <= AVX512VNNI; s++ {
+	for s := Generic; s <= Largest; s++ {
 		for _, name := range []string{s.String(), strings.ToLower(s.String())} {
 			if got, err := ParseSet(name); err != nil || got != s {
 				t.Errorf("ParseSet(%q) = %v, %v", name, got, err)
@@ -21,14 +22,23 @@ func TestParseSet(t *testing.T) {
 	}
 }
 
+// A machine with a set has those that its paths also use, and none of another
+// architecture.
 func TestHasIsMonotone(t *testing.T) {
-	for s := AVX512VNNI; s > Generic; s-- {
-		if Has(s) && !Has(s-1) {
-			t.Errorf("%v without %v", s, s-1)
+	for _, c := range [][2]Set{
+		{NEONDotProd, NEON}, {NEONI8MM, NEONDotProd}, {AVXVNNI, AVX2}, {AVX512, AVX2}, {AVX512VNNI, AVX512},
+	} {
+		if Has(c[0]) && !Has(c[1]) {
+			t.Errorf("%v without %v", c[0], c[1])
 		}
 	}
 	if !Has(Generic) {
 		t.Error("no generic path")
+	}
+	for s := Generic + 1; s <= Largest; s++ {
+		if want := map[bool]string{true: "arm64", false: "amd64"}[s <= NEONI8MM]; Has(s) && want != runtime.GOARCH && want+runtime.GOARCH != "amd64386" {
+			t.Errorf("%v on %s", s, runtime.GOARCH)
+		}
 	}
 }
 

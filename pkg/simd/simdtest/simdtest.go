@@ -32,7 +32,7 @@ func Each(t *testing.T, pkg string, f func(t *testing.T)) {
 // Sets returns cpu.Generic and the sets registered for pkg ("" for all), rising.
 func Sets(pkg string) []cpu.Set {
 	sets := []cpu.Set{cpu.Generic}
-	for s := cpu.Generic + 1; s <= cpu.AVX512VNNI; s++ {
+	for s := cpu.Generic + 1; s <= cpu.Largest; s++ {
 		for _, p := range cpu.Paths(pkg) {
 			if p.Set == s {
 				sets = append(sets, s)

@@ -35,7 +35,17 @@ var Clip = Study{
 }
 
 // Studies lists the studies by name.
-func Studies() []Study { return []Study{Models, Widths, Clip} }
+func Studies() []Study { return []Study{Models, Widths, Clip, Methods, NonLinear} }
+
+// ByName returns the study called name.
+func ByName(name string) (Study, bool) {
+	for _, s := range Studies() {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return Study{}, false
+}
 
 func checkRecipe(s string) (string, error) {
 	if _, err := quant.ParseRecipe(s); err != nil {

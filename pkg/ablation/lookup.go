@@ -14,7 +14,7 @@ import (
 // takes the one with most metrics, then the newest; stale counts those that do
 // not stand.
 func find(ctx context.Context, store *record.Store, ev Evaluator, c Config) (best *record.Record, stale int) {
-	for _, r := range store.Latest(func(r *record.Record) bool { return r.Kind == record.Quality && matches(r, c) }) {
+	for _, r := range store.Latest(func(r *record.Record) bool { return matches(r, c) }) {
 		switch {
 		case ev != nil && !ev.Stands(ctx, c, r):
 			stale++
@@ -79,7 +79,7 @@ func settleWindows(ctx context.Context, store *record.Store, ev Evaluator, confi
 			continue
 		}
 		have := map[string]bool{}
-		for _, r := range store.Filter(func(r *record.Record) bool { return r.Kind == record.Quality && matches(r, c) }) {
+		for _, r := range store.Filter(func(r *record.Record) bool { return matches(r, c) }) {
 			if n := setting(r, "windows"); n != "" && (ev == nil || ev.Stands(ctx, c, r)) {
 				have[n] = true
 			}
@@ -122,15 +122,41 @@ func setting(r *record.Record, name string) string {
 // matches reports whether the record was made under the settings of c, which it
 // holds as axes or in its configuration.
 func matches(r *record.Record, c Config) bool {
+	if kindOf(c) != r.Kind {
+		return false
+	}
 	for k, v := range c {
-		if k == "windows" && v == Most {
-			continue
-		}
-		if got := setting(r, k); got != v && !(k == "first" && v == "0" && got == "") {
+		switch {
+		case spelling[k], k == "windows" && v == Most, ofWindows[k] && measured(c):
+		case k == "corpus" && v == Speed:
+			if setting(r, "task") != Speed {
+				return false
+			}
+		case setting(r, k) != v && !(setting(r, k) == "" && v == unsaid[k]):
 			return false
 		}
 	}
 	return true
+}
+
+// unsaid is the value of a setting that a record may leave out.
+var unsaid = map[string]string{"first": "0", "operators": Integer, "arithmetic": Integer, "clip": "15", "mode": "illm"}
+
+// spelling names axes that only spell another setting, the recipe, for people (Study.Derive).
+var spelling = map[string]bool{"width": true, "method": true}
+
+// ofWindows names the settings of texts that a measurement which reads none does not have.
+var ofWindows = map[string]bool{"window": true, "windows": true, "first": true}
+
+// measured says that the level of "corpus" is no text.
+func measured(c Config) bool { return c["corpus"] == Speed || c["corpus"] == ZeroShot }
+
+// kindOf is the kind of record that answers c.
+func kindOf(c Config) string {
+	if c["corpus"] == Speed {
+		return record.Timing
+	}
+	return record.Quality
 }
 
 // name lists the levels of a configuration.

@@ -27,6 +27,7 @@ type Study struct {
 	Axes     []Axis
 	Fixed    map[string]string // settings that are part of every Config
 	Spread   string            // axis whose levels become columns: metric "ppl" at corpus "c4" is column "ppl_c4"
+	Derive   func(Config)      // sets what axes only spell ("width" and "method" spell "recipe"); nil: nothing
 	Base     map[string]string // levels of the base model on the axes it names (none: ""); there is one for every level of the others
 }
 
@@ -240,7 +241,13 @@ func (p plan) configs() ([]Config, error) {
 			}
 		}
 	}
-	return append(out, expand(p.study.Axes, levels)...), nil
+	out = append(out, expand(p.study.Axes, levels)...)
+	if p.study.Derive != nil {
+		for _, c := range out {
+			p.study.Derive(c)
+		}
+	}
+	return out, nil
 }
 
 func sortedKeys[V any, M ~map[string]V](m M) []string {

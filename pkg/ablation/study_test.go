@@ -351,3 +351,36 @@ func TestModels(t *testing.T) {
 		t.Errorf("%d batches, want one a model: %v", len(ev.calls), ev.calls)
 	}
 }
+
+// TestDerivedRecipe: axes that spell the recipe find records by it, and settings that a record leaves out mean their default.
+func TestDerivedRecipe(t *testing.T) {
+	a := shippedRecord(t, "w4a4-fsbr", "15", "wikitext2", 4, 40, 1)
+	b := shippedRecord(t, "w4a4", "15", "wikitext2", 4, 90, 1)
+	c := shippedRecord(t, "w4a4", "15", "wikitext2", 4, 30, 1)
+	c.Axes["operators"] = "half"
+	c.Config["operators"] = "half"
+	store := storeOf(t, a, b, c)
+	runs, err := Methods.Run(context.Background(), store, nil, Stored(), WithoutBase(), Set("width", "w4a4"), Set("method", "rtn", "fsbr"),
+		Set("arithmetic", Integer), Set("corpus", "wikitext2"), Set("window", 2048))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for method, want := range map[string]float64{"rtn": 90, "fsbr": 40} {
+		if v, ok := runs.At("ppl", "method", method); !ok || v.Y != want {
+			t.Errorf("method %s: %v, want %v", method, v.Y, want)
+		}
+	}
+	runs, err = NonLinear.Run(context.Background(), store, nil, Stored(), WithoutBase(), Set("recipe", "w4a4"), Set("operators", Integer, "half"),
+		Set("corpus", "wikitext2"), Set("window", 2048))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ops, want := range map[string]float64{Integer: 90, "half": 30} {
+		if v, ok := runs.At("ppl", "operators", ops); !ok || v.Y != want {
+			t.Errorf("operators %s: %v, want %v", ops, v.Y, want)
+		}
+	}
+	if _, err := NonLinear.Run(context.Background(), store, nil, Set("operators", "half:soft")); err == nil || !strings.Contains(err.Error(), "softmax, activation or norm") {
+		t.Errorf("an unknown operator: %v", err)
+	}
+}

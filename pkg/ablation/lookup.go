@@ -125,6 +125,11 @@ func matches(r *record.Record, c Config) bool {
 	if kindOf(c) != r.Kind {
 		return false
 	}
+	for _, k := range rivals { // a study that does not ask for a rival does not mean one
+		if c[k] == "" && setting(r, k) != "" {
+			return false
+		}
+	}
 	for k, v := range c {
 		switch {
 		case spelling[k], k == "windows" && v == Most, ofWindows[k] && measured(c):
@@ -141,6 +146,9 @@ func matches(r *record.Record, c Config) bool {
 
 // unsaid is the value of a setting that a record may leave out.
 var unsaid = map[string]string{"first": "0", "operators": Integer, "arithmetic": Integer, "clip": "15", "mode": "illm"}
+
+// rivals are settings that put something else in the engine's place.
+var rivals = []string{"operators", "arithmetic"}
 
 // spelling names axes that only spell another setting, the recipe, for people (Study.Derive).
 var spelling = map[string]bool{"width": true, "method": true}

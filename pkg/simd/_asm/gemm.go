@@ -24,6 +24,12 @@ func gemmFile(c *build.Context) {
 	for rows := 1; rows <= 4; rows++ {
 		gemmAVX2(c, even, rows)
 	}
+	for _, set := range []string{"AVXVNNI", "AVX512VL"} {
+		for rows := 1; rows <= 6; rows++ {
+			gemmYMM(c, set, rows)
+		}
+	}
+	peak(c, "peakAVXVNNI", 12, c.YMM, func(a, b, sum reg.VecVirtual) { c.VPDPBUSD(a, b, sum) })
 }
 
 const intTileSignature = "func(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)"
@@ -84,16 +90,75 @@ func sets(rows int) int {
 	return 1
 }
 
-// gemmAVX2 writes the byte tile of rows × 16 channels, a quarter of a panel.
+// gemmYMM writes the byte tile of 32-byte registers: as gemmVNNI, with the
+// channels that 16 registers hold. One row takes the whole panel, since it waits
+// for memory and a panel is contiguous. Set is AVXVNNI, whose VPDPBUSD vexDot
+// re-encodes, or its twin AVX512VL, which is the same but for that encoding.
+func gemmYMM(c *build.Context, set string, rows int) {
+	vecs := ymmVecs(rows)
+	var b [4]reg.VecVirtual
+	var bc [2]reg.VecVirtual
+	name := fmt.Sprintf("gemmU8S8_%dx%dc4_%s", rows, 8*vecs, set)
+	writeTile(c, intTile(c, tile{
+		name: name, rows: rows, vecs: vecs, ymm: true, blockBytes: 256, rowBytes: 4,
+		doc: fmt.Sprintf("%s: acc[%d·t+i][j] (+)= Σ x·w, i < %d, j < %d, t < tiles.", name, rows, rows, 8*vecs),
+		prologue: func() {
+			for j := range min(vecs, len(b)) {
+				b[j] = c.YMM()
+			}
+			bc[0], bc[1] = c.YMM(), c.YMM()
+		},
+		step: func(s *tileStep) {
+			load := func(j int) { c.VMOVDQU(Mem{Base: s.panel, Disp: 256*s.u + 32*j}, b[j%len(b)]) }
+			for j := range vecs {
+				if rows > 1 {
+					load(j)
+				}
+			}
+			for i := range rows {
+				v := bc[(i+s.u)%2]
+				c.VPBROADCASTD(s.row[i].Offset(4*s.u), v)
+				for j := range vecs {
+					if rows == 1 {
+						load(j)
+					}
+					c.VPDPBUSD(b[j%len(b)], v, s.acc[i][j])
+				}
+			}
+		},
+	}), ymmSets(rows))
+}
+
+// ymmVecs is the number of 8-channel vectors a row of a 32-byte tile.
+func ymmVecs(rows int) int {
+	switch rows {
+	case 1:
+		return 8
+	case 2:
+		return 4
+	}
+	return 2
+}
+
+// ymmSets is the number of its accumulator sets: 6 to 12 chains in all.
+func ymmSets(rows int) int {
+	if rows == 3 {
+		return 2
+	}
+	return 1
+}
+
+// gemmAVX2 writes the byte tile of rows × 16 channels, a quarter of a panel, or of one row × 64.
 // Even and odd bytes are widened to words (the weights once for all rows), so
 // that VPMADDWD adds two exact products; a channel keeps its 32-bit lane.
 func gemmAVX2(c *build.Context, even Mem, rows int) {
 	var we, wo [2]reg.VecVirtual
 	var xe, xo, p reg.VecVirtual
-	name := fmt.Sprintf("gemmU8S8_%dx16c4_AVX2", rows)
+	vecs := avx2Vecs(rows)
+	name := fmt.Sprintf("gemmU8S8_%dx%dc4_AVX2", rows, 8*vecs)
 	writeTile(c, intTile(c, tile{
-		name: name, rows: rows, vecs: 2, ymm: true, blockBytes: 256, rowBytes: 4,
-		doc: fmt.Sprintf("%s: acc[%d·t+i][j] (+)= Σ x·w, i < %d, j < 16, t < tiles.", name, rows, rows),
+		name: name, rows: rows, vecs: vecs, ymm: true, blockBytes: 256, rowBytes: 4,
+		doc: fmt.Sprintf("%s: acc[%d·t+i][j] (+)= Σ x·w, i < %d, j < %d, t < tiles.", name, rows, rows, 8*vecs),
 		prologue: func() {
 			for j := range we {
 				we[j], wo[j] = c.YMM(), c.YMM()
@@ -101,23 +166,39 @@ func gemmAVX2(c *build.Context, even Mem, rows int) {
 			xe, xo, p = c.YMM(), c.YMM(), c.YMM()
 		},
 		step: func(s *tileStep) {
-			for j := range 2 {
-				c.VMOVDQU(Mem{Base: s.panel, Disp: 256*s.u + 32*j}, wo[j])
-				c.VPSLLW(Imm(8), wo[j], we[j])
-				c.VPSRAW(Imm(8), we[j], we[j])
-				c.VPSRAW(Imm(8), wo[j], wo[j])
+			widen := func(j int) {
+				w, v := wo[j%2], we[j%2]
+				c.VMOVDQU(Mem{Base: s.panel, Disp: 256*s.u + 32*j}, w)
+				c.VPSLLW(Imm(8), w, v)
+				c.VPSRAW(Imm(8), v, v)
+				c.VPSRAW(Imm(8), w, w)
+			}
+			if rows > 1 {
+				widen(0)
+				widen(1)
 			}
 			for i := range rows {
 				c.VPBROADCASTD(s.row[i].Offset(4*s.u), xo)
 				c.VPAND(even, xo, xe)
 				c.VPSRLW(Imm(8), xo, xo)
-				for j := range 2 {
-					c.VPMADDWD(we[j], xe, p)
+				for j := range vecs {
+					if rows == 1 {
+						widen(j)
+					}
+					c.VPMADDWD(we[j%2], xe, p)
 					c.VPADDD(p, s.acc[i][j], s.acc[i][j])
-					c.VPMADDWD(wo[j], xo, p)
+					c.VPMADDWD(wo[j%2], xo, p)
 					c.VPADDD(p, s.acc[i][j], s.acc[i][j])
 				}
 			}
 		},
 	}), 1)
+}
+
+// avx2Vecs is the number of 8-channel vectors a row of an AVX2 tile.
+func avx2Vecs(rows int) int {
+	if rows == 1 {
+		return 8
+	}
+	return 2
 }

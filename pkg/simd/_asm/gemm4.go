@@ -27,6 +27,11 @@ func gemm4File(c *build.Context) {
 	for rows := 1; rows <= 4; rows++ {
 		gemm4AVX2(c, nibble, ones, rows)
 	}
+	for _, set := range []string{"AVXVNNI", "AVX512VL"} {
+		for rows := 1; rows <= 6; rows++ {
+			gemm4YMM(c, nibble, set, rows)
+		}
+	}
 }
 
 // gemm4VNNI writes the nibble tile: as gemmVNNI, with one load for two depth
@@ -71,35 +76,98 @@ func gemm4VNNI(c *build.Context, nibble Mem, rows int) {
 	writeTile(c, t, sets(rows))
 }
 
-// gemm4AVX2 writes the nibble tile of rows × 16 channels, a quarter of a panel.
+// gemm4YMM writes the nibble tile of 32-byte registers: gemm4VNNI as gemmYMM is
+// gemmVNNI. The mask stays in memory where rows leave no register for it.
+func gemm4YMM(c *build.Context, nibble Mem, set string, rows int) {
+	vecs := ymmVecs(rows)
+	var b [4]reg.VecVirtual
+	var bc [2]reg.VecVirtual
+	var mask Op = nibble
+	name := fmt.Sprintf("gemmU8U4_%dx%dc8_%s", rows, 8*vecs, set)
+	writeTile(c, intTile(c, tile{
+		name: name, rows: rows, vecs: vecs, ymm: true, blockBytes: 256, rowBytes: 8,
+		doc: fmt.Sprintf("%s: acc[%d·t+i][j] (+)= Σ x·code, i < %d, j < %d, t < tiles.", name, rows, rows, 8*vecs),
+		prologue: func() {
+			for j := range min(vecs, len(b)) {
+				b[j] = c.YMM()
+			}
+			bc[0], bc[1] = c.YMM(), c.YMM()
+			if rows == 1 {
+				m := c.YMM()
+				c.VMOVDQU(nibble, m)
+				mask = m
+			}
+		},
+		step: func(s *tileStep) {
+			load := func(j, half int) {
+				v := b[j%len(b)]
+				c.VMOVDQU(Mem{Base: s.panel, Disp: 256*s.u + 32*j}, v)
+				if half == 1 {
+					c.VPSRLW(Imm(4), v, v)
+				}
+				c.VPAND(mask, v, v)
+			}
+			for half := range 2 {
+				for j := range vecs {
+					if rows > 1 {
+						load(j, half)
+					}
+				}
+				for i := range rows {
+					v := bc[(i+half)%2]
+					c.VPBROADCASTD(s.row[i].Offset(8*s.u+4*half), v)
+					for j := range vecs {
+						if rows == 1 {
+							load(j, half)
+						}
+						c.VPDPBUSD(b[j%len(b)], v, s.acc[i][j])
+					}
+				}
+			}
+		},
+	}), ymmSets(rows))
+}
+
+// gemm4AVX2 writes the nibble tile of rows × 16 channels, a quarter of a panel, or of one row × 64.
 // VPMADDUBSW cannot saturate here: two depth blocks together reach
 // 4·255·15 = 15 300 before VPMADDWD widens them.
 func gemm4AVX2(c *build.Context, nibble, ones Mem, rows int) {
 	var lo, hi [2]reg.VecVirtual
 	var x0, x1, p, q reg.VecVirtual
-	name := fmt.Sprintf("gemmU8U4_%dx16c8_AVX2", rows)
+	vecs := avx2Vecs(rows)
+	name := fmt.Sprintf("gemmU8U4_%dx%dc8_AVX2", rows, 8*vecs)
 	writeTile(c, intTile(c, tile{
-		name: name, rows: rows, vecs: 2, ymm: true, blockBytes: 256, rowBytes: 8,
-		doc: fmt.Sprintf("%s: acc[%d·t+i][j] (+)= Σ x·code, i < %d, j < 16, t < tiles.", name, rows, rows),
+		name: name, rows: rows, vecs: vecs, ymm: true, blockBytes: 256, rowBytes: 8,
+		doc: fmt.Sprintf("%s: acc[%d·t+i][j] (+)= Σ x·code, i < %d, j < %d, t < tiles.", name, rows, rows, 8*vecs),
 		prologue: func() {
-			for j := range lo {
-				lo[j], hi[j] = c.YMM(), c.YMM()
+			lo[0], hi[0] = c.YMM(), c.YMM()
+			lo[1], hi[1] = lo[0], hi[0]
+			if rows > 1 {
+				lo[1], hi[1] = c.YMM(), c.YMM()
 			}
 			x0, x1, p, q = c.YMM(), c.YMM(), c.YMM(), c.YMM()
 		},
 		step: func(s *tileStep) {
-			for j := range 2 {
-				c.VMOVDQU(Mem{Base: s.panel, Disp: 256*s.u + 32*j}, hi[j])
-				c.VPAND(nibble, hi[j], lo[j])
-				c.VPSRLW(Imm(4), hi[j], hi[j])
-				c.VPAND(nibble, hi[j], hi[j])
+			split := func(j int) {
+				l, h := lo[j%2], hi[j%2]
+				c.VMOVDQU(Mem{Base: s.panel, Disp: 256*s.u + 32*j}, h)
+				c.VPAND(nibble, h, l)
+				c.VPSRLW(Imm(4), h, h)
+				c.VPAND(nibble, h, h)
+			}
+			if rows > 1 {
+				split(0)
+				split(1)
 			}
 			for i := range rows {
 				c.VPBROADCASTD(s.row[i].Offset(8*s.u), x0)
 				c.VPBROADCASTD(s.row[i].Offset(8*s.u+4), x1)
-				for j := range 2 {
-					c.VPMADDUBSW(lo[j], x0, p)
-					c.VPMADDUBSW(hi[j], x1, q)
+				for j := range vecs {
+					if rows == 1 {
+						split(j)
+					}
+					c.VPMADDUBSW(lo[j%2], x0, p)
+					c.VPMADDUBSW(hi[j%2], x1, q)
 					c.VPADDW(p, q, p)
 					c.VPMADDWD(ones, p, p)
 					c.VPADDD(p, s.acc[i][j], s.acc[i][j])

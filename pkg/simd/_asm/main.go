@@ -13,21 +13,27 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/pass"
 	"github.com/mmcloughlin/avo/printer"
 )
 
-// files maps a package of pkg/simd to what writes its kernels.
+// files maps a package of pkg/simd to what writes its kernels; PACKAGE/FILE is a
+// second file of the package.
 var files = []struct {
 	pkg      string
 	generate func(c *build.Context)
 }{
 	{"gemm", gemmFile},
 	{"gemm4", gemm4File},
+	{"ordered", orderedFile},
 	{"sgemm", sgemmFile},
 	{"vec", vecFile},
+	{"vec/exprival", expRivalFile},
+	{"vec/hadamard", hadamardFile},
+	{"fvec", fvecFile},
 }
 
 func main() {
@@ -40,22 +46,26 @@ func main() {
 		if *only != "" && f.pkg != *only {
 			continue
 		}
-		if err := write(filepath.Join(*root, f.pkg), f.pkg, f.generate); err != nil {
+		pkg, file, ok := strings.Cut(f.pkg, "/")
+		if !ok {
+			file = pkg
+		}
+		if err := write(filepath.Join(*root, pkg), pkg, file, f.generate); err != nil {
 			log.Fatalf("%s: %v", f.pkg, err)
 		}
 	}
 }
 
-// write runs one generator and stores PKG_amd64.s and PKG_stub_amd64.go in dir.
-func write(dir, pkg string, generate func(c *build.Context)) error {
+// write runs one generator and stores FILE_amd64.s and FILE_stub_amd64.go in dir.
+func write(dir, pkg, file string, generate func(c *build.Context)) error {
 	c := build.NewContext()
 	c.ConstraintExpr("!purego")
 	generate(c)
-	file, err := c.Result()
+	result, err := c.Result()
 	if err != nil {
 		return err
 	}
-	if err := pass.Compile.Execute(file); err != nil {
+	if err := pass.Compile.Execute(result); err != nil {
 		return err
 	}
 	cfg := printer.Config{Name: "pkg/simd/_asm", Pkg: pkg}
@@ -63,11 +73,14 @@ func write(dir, pkg string, generate func(c *build.Context)) error {
 		return err
 	}
 	for name, p := range map[string]printer.Printer{
-		pkg + "_amd64.s":       printer.NewGoAsm(cfg),
-		pkg + "_stub_amd64.go": printer.NewStubs(cfg),
+		file + "_amd64.s":       printer.NewGoAsm(cfg),
+		file + "_stub_amd64.go": printer.NewStubs(cfg),
 	} {
-		text, err := p.Print(file)
+		text, err := p.Print(result)
 		if err != nil {
+			return err
+		}
+		if text, err = vexDot(text); err != nil {
 			return err
 		}
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o666); err != nil {

@@ -54,7 +54,7 @@ type tileStep struct {
 	u     int
 	row   []Mem                 // addresses of the rows, before the u-th offset
 	panel reg.GPVirtual         // address of the panel, before the u-th offset
-	acc   *[6][4]reg.VecVirtual // accumulators of this step
+	acc   *[6][8]reg.VecVirtual // accumulators of this step
 }
 
 // writeTile writes the loops around a tile's steps. The parameters are
@@ -90,7 +90,7 @@ func writeTile(c *build.Context, t tile, sets int) {
 	if t.ymm {
 		vector, width = c.YMM, 32
 	}
-	var a [2][6][4]reg.VecVirtual
+	var a [2][6][8]reg.VecVirtual
 	each := func(f func(i, j int)) {
 		for i := range t.rows {
 			for j := range t.vecs {

@@ -8,10 +8,11 @@ import (
 	"github.com/illm-go/illm/pkg/simd/cpu"
 )
 
-var useVNNI, useAVX2 bool
+var useVNNI, useAVXVNNI, useAVX2 bool
 
 func init() {
 	cpu.Register("gemm", cpu.AVX512VNNI, &useVNNI)
+	cpu.Register("gemm", cpu.AVXVNNI, &useAVXVNNI)
 	cpu.Register("gemm", cpu.AVX2, &useAVX2)
 }
 
@@ -21,6 +22,8 @@ func matMul(acc []int32, ldacc int, x []uint8, ldx int, panel []byte, ldp int, m
 		matMulGeneric(acc, ldacc, x, ldx, panel, ldp, m, panels, blocks)
 	case useVNNI:
 		matMulTiles(acc, ldacc, x, ldx, panel, ldp, m, panels, blocks, tilesVNNI)
+	case useAVXVNNI:
+		matMulTiles(acc, ldacc, x, ldx, panel, ldp, m, panels, blocks, tilesAVXVNNI)
 	case useAVX2:
 		matMulTiles(acc, ldacc, x, ldx, panel, ldp, m, panels, blocks, tilesAVX2)
 	default:
@@ -91,36 +94,16 @@ func tilesVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, ni, nb, ac
 	}
 }
 
-// tilesAVX2 runs tiles of 4 rows, then one of the rest, on each quarter of the
-// panel: 16 channels are what 16 registers hold.
-func tilesAVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, ni, nb, accumulate int) {
-	full, rest := ni/4, ni%4
-	for q := 0; q < Channels; q += 16 {
-		a, xr, w := skip(acc, q), x, skip(panel, 4*q)
-		if full > 0 {
-			gemmU8S8_4x16c4_AVX2(a, ldacc, xr, ldx, w, nb, full, accumulate)
-			if rest == 0 {
-				continue
-			}
-			a, xr = skip(a, 4*full*ldacc), skip(xr, 4*full*ldx)
-		}
-		switch rest {
-		case 1:
-			gemmU8S8_1x16c4_AVX2(a, ldacc, xr, ldx, w, nb, 1, accumulate)
-		case 2:
-			gemmU8S8_2x16c4_AVX2(a, ldacc, xr, ldx, w, nb, 1, accumulate)
-		case 3:
-			gemmU8S8_3x16c4_AVX2(a, ldacc, xr, ldx, w, nb, 1, accumulate)
-		}
-	}
-}
-
 func peakWork(rounds int) int64 {
-	if !useVNNI {
-		return 0
+	switch { // instructions a round, bytes each
+	case useVNNI:
+		peakVNNI(rounds)
+		return 24 * 64 * 2 * int64(rounds)
+	case useAVXVNNI:
+		peakAVXVNNI(rounds)
+		return 12 * 32 * 2 * int64(rounds)
 	}
-	peakVNNI(rounds)
-	return 24 * 64 * 2 * int64(rounds) // instructions a round, bytes each
+	return 0
 }
 
 func peakRead(p []byte, blocks int) uint32 {

@@ -42,10 +42,10 @@ func peakVNNI(rounds int)
 //go:noescape
 func peakReadAVX512(p *byte, blocks int) uint32
 
-// gemmU8S8_1x16c4_AVX2: acc[1·t+i][j] (+)= Σ x·w, i < 1, j < 16, t < tiles.
+// gemmU8S8_1x64c4_AVX2: acc[1·t+i][j] (+)= Σ x·w, i < 1, j < 64, t < tiles.
 //
 //go:noescape
-func gemmU8S8_1x16c4_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+func gemmU8S8_1x64c4_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
 
 // gemmU8S8_2x16c4_AVX2: acc[2·t+i][j] (+)= Σ x·w, i < 2, j < 16, t < tiles.
 //
@@ -61,3 +61,66 @@ func gemmU8S8_3x16c4_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte,
 //
 //go:noescape
 func gemmU8S8_4x16c4_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8S8_1x64c4_AVXVNNI: acc[1·t+i][j] (+)= Σ x·w, i < 1, j < 64, t < tiles.
+//
+//go:noescape
+func gemmU8S8_1x64c4_AVXVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8S8_2x32c4_AVXVNNI: acc[2·t+i][j] (+)= Σ x·w, i < 2, j < 32, t < tiles.
+//
+//go:noescape
+func gemmU8S8_2x32c4_AVXVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8S8_3x16c4_AVXVNNI: acc[3·t+i][j] (+)= Σ x·w, i < 3, j < 16, t < tiles.
+//
+//go:noescape
+func gemmU8S8_3x16c4_AVXVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8S8_4x16c4_AVXVNNI: acc[4·t+i][j] (+)= Σ x·w, i < 4, j < 16, t < tiles.
+//
+//go:noescape
+func gemmU8S8_4x16c4_AVXVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8S8_5x16c4_AVXVNNI: acc[5·t+i][j] (+)= Σ x·w, i < 5, j < 16, t < tiles.
+//
+//go:noescape
+func gemmU8S8_5x16c4_AVXVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8S8_6x16c4_AVXVNNI: acc[6·t+i][j] (+)= Σ x·w, i < 6, j < 16, t < tiles.
+//
+//go:noescape
+func gemmU8S8_6x16c4_AVXVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8S8_1x64c4_AVX512VL: acc[1·t+i][j] (+)= Σ x·w, i < 1, j < 64, t < tiles.
+//
+//go:noescape
+func gemmU8S8_1x64c4_AVX512VL(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8S8_2x32c4_AVX512VL: acc[2·t+i][j] (+)= Σ x·w, i < 2, j < 32, t < tiles.
+//
+//go:noescape
+func gemmU8S8_2x32c4_AVX512VL(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8S8_3x16c4_AVX512VL: acc[3·t+i][j] (+)= Σ x·w, i < 3, j < 16, t < tiles.
+//
+//go:noescape
+func gemmU8S8_3x16c4_AVX512VL(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8S8_4x16c4_AVX512VL: acc[4·t+i][j] (+)= Σ x·w, i < 4, j < 16, t < tiles.
+//
+//go:noescape
+func gemmU8S8_4x16c4_AVX512VL(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8S8_5x16c4_AVX512VL: acc[5·t+i][j] (+)= Σ x·w, i < 5, j < 16, t < tiles.
+//
+//go:noescape
+func gemmU8S8_5x16c4_AVX512VL(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8S8_6x16c4_AVX512VL: acc[6·t+i][j] (+)= Σ x·w, i < 6, j < 16, t < tiles.
+//
+//go:noescape
+func gemmU8S8_6x16c4_AVX512VL(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// peakAVXVNNI: rounds times as many independent multiply-adds as a tile has accumulators.
+func peakAVXVNNI(rounds int)

@@ -8,10 +8,11 @@ import (
 	"github.com/illm-go/illm/pkg/simd/cpu"
 )
 
-var useVNNI, useAVX2 bool
+var useVNNI, useAVXVNNI, useAVX2 bool
 
 func init() {
 	cpu.Register("gemm4", cpu.AVX512VNNI, &useVNNI)
+	cpu.Register("gemm4", cpu.AVXVNNI, &useAVXVNNI)
 	cpu.Register("gemm4", cpu.AVX2, &useAVX2)
 }
 
@@ -21,6 +22,8 @@ func matMul(acc []int32, ldacc int, x []uint8, ldx int, panel []byte, ldp int, m
 		matMulGeneric(acc, ldacc, x, ldx, panel, ldp, m, panels, blocks)
 	case useVNNI:
 		matMulTiles(acc, ldacc, x, ldx, panel, ldp, m, panels, blocks, tilesVNNI)
+	case useAVXVNNI:
+		matMulTiles(acc, ldacc, x, ldx, panel, ldp, m, panels, blocks, tilesAVXVNNI)
 	case useAVX2:
 		matMulTiles(acc, ldacc, x, ldx, panel, ldp, m, panels, blocks, tilesAVX2)
 	default:
@@ -88,29 +91,5 @@ func tilesVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, ni, nb, ac
 		gemmU8U4_4x64c8_AVX512VNNI(acc, ldacc, x, ldx, panel, nb, 1, accumulate)
 	case 5:
 		gemmU8U4_5x64c8_AVX512VNNI(acc, ldacc, x, ldx, panel, nb, 1, accumulate)
-	}
-}
-
-// tilesAVX2 runs tiles of 4 rows, then one of the rest, on each quarter of the
-// panel: 16 channels are what 16 registers hold.
-func tilesAVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, ni, nb, accumulate int) {
-	full, rest := ni/4, ni%4
-	for q := 0; q < Channels; q += 16 {
-		a, xr, w := skip(acc, q), x, skip(panel, 4*q)
-		if full > 0 {
-			gemmU8U4_4x16c8_AVX2(a, ldacc, xr, ldx, w, nb, full, accumulate)
-			if rest == 0 {
-				continue
-			}
-			a, xr = skip(a, 4*full*ldacc), skip(xr, 4*full*ldx)
-		}
-		switch rest {
-		case 1:
-			gemmU8U4_1x16c8_AVX2(a, ldacc, xr, ldx, w, nb, 1, accumulate)
-		case 2:
-			gemmU8U4_2x16c8_AVX2(a, ldacc, xr, ldx, w, nb, 1, accumulate)
-		case 3:
-			gemmU8U4_3x16c8_AVX2(a, ldacc, xr, ldx, w, nb, 1, accumulate)
-		}
 	}
 }

@@ -2176,9 +2176,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmU8U4_1x16c8_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+// func gemmU8U4_1x64c8_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
 // Requires: AVX, AVX2
-TEXT ·gemmU8U4_1x16c8_AVX2(SB), NOSPLIT, $0-64
+TEXT ·gemmU8U4_1x64c8_AVX2(SB), NOSPLIT, $0-64
 	MOVQ acc+0(FP), AX
 	MOVQ ldacc+8(FP), CX
 	MOVQ x+16(FP), DX
@@ -2194,99 +2194,327 @@ tile:
 	MOVQ    accumulate+56(FP), R11
 	TESTQ   R11, R11
 	JZ      zero
-	VMOVDQU (R10), Y6
-	VMOVDQU 32(R10), Y7
+	VMOVDQU (R10), Y4
+	VMOVDQU 32(R10), Y5
+	VMOVDQU 64(R10), Y6
+	VMOVDQU 96(R10), Y7
+	VMOVDQU 128(R10), Y8
+	VMOVDQU 160(R10), Y9
+	VMOVDQU 192(R10), Y10
+	VMOVDQU 224(R10), Y11
 	JMP     start
 
 zero:
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
 
 start:
 	SUBQ $0x00000004, R8
 	JL   rest
 
 loop:
+	VPBROADCASTD (R9), Y2
+	VPBROADCASTD 4(R9), Y3
 	VMOVDQU      (DI), Y1
 	VPAND        nibble<>+0(SB), Y1, Y0
 	VPSRLW       $0x04, Y1, Y1
 	VPAND        nibble<>+0(SB), Y1, Y1
-	VMOVDQU      32(DI), Y3
-	VPAND        nibble<>+0(SB), Y3, Y2
-	VPSRLW       $0x04, Y3, Y3
-	VPAND        nibble<>+0(SB), Y3, Y3
-	VPBROADCASTD (R9), Y4
-	VPBROADCASTD 4(R9), Y5
-	VPMADDUBSW   Y0, Y4, Y0
-	VPMADDUBSW   Y1, Y5, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y4, Y4
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y5, Y5
+	VMOVDQU      64(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
 	VPADDW       Y0, Y1, Y0
 	VPMADDWD     ones<>+0(SB), Y0, Y0
 	VPADDD       Y0, Y6, Y6
-	VPMADDUBSW   Y2, Y4, Y0
-	VPMADDUBSW   Y3, Y5, Y1
+	VMOVDQU      96(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
 	VPADDW       Y0, Y1, Y0
 	VPMADDWD     ones<>+0(SB), Y0, Y0
 	VPADDD       Y0, Y7, Y7
+	VMOVDQU      128(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y8, Y8
+	VMOVDQU      160(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y9, Y9
+	VMOVDQU      192(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y10, Y10
+	VMOVDQU      224(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y11, Y11
+	VPBROADCASTD 8(R9), Y2
+	VPBROADCASTD 12(R9), Y3
 	VMOVDQU      256(DI), Y1
 	VPAND        nibble<>+0(SB), Y1, Y0
 	VPSRLW       $0x04, Y1, Y1
 	VPAND        nibble<>+0(SB), Y1, Y1
-	VMOVDQU      288(DI), Y3
-	VPAND        nibble<>+0(SB), Y3, Y2
-	VPSRLW       $0x04, Y3, Y3
-	VPAND        nibble<>+0(SB), Y3, Y3
-	VPBROADCASTD 8(R9), Y4
-	VPBROADCASTD 12(R9), Y5
-	VPMADDUBSW   Y0, Y4, Y0
-	VPMADDUBSW   Y1, Y5, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y4, Y4
+	VMOVDQU      288(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y5, Y5
+	VMOVDQU      320(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
 	VPADDW       Y0, Y1, Y0
 	VPMADDWD     ones<>+0(SB), Y0, Y0
 	VPADDD       Y0, Y6, Y6
-	VPMADDUBSW   Y2, Y4, Y0
-	VPMADDUBSW   Y3, Y5, Y1
+	VMOVDQU      352(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
 	VPADDW       Y0, Y1, Y0
 	VPMADDWD     ones<>+0(SB), Y0, Y0
 	VPADDD       Y0, Y7, Y7
+	VMOVDQU      384(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y8, Y8
+	VMOVDQU      416(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y9, Y9
+	VMOVDQU      448(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y10, Y10
+	VMOVDQU      480(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y11, Y11
+	VPBROADCASTD 16(R9), Y2
+	VPBROADCASTD 20(R9), Y3
 	VMOVDQU      512(DI), Y1
 	VPAND        nibble<>+0(SB), Y1, Y0
 	VPSRLW       $0x04, Y1, Y1
 	VPAND        nibble<>+0(SB), Y1, Y1
-	VMOVDQU      544(DI), Y3
-	VPAND        nibble<>+0(SB), Y3, Y2
-	VPSRLW       $0x04, Y3, Y3
-	VPAND        nibble<>+0(SB), Y3, Y3
-	VPBROADCASTD 16(R9), Y4
-	VPBROADCASTD 20(R9), Y5
-	VPMADDUBSW   Y0, Y4, Y0
-	VPMADDUBSW   Y1, Y5, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y4, Y4
+	VMOVDQU      544(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y5, Y5
+	VMOVDQU      576(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
 	VPADDW       Y0, Y1, Y0
 	VPMADDWD     ones<>+0(SB), Y0, Y0
 	VPADDD       Y0, Y6, Y6
-	VPMADDUBSW   Y2, Y4, Y0
-	VPMADDUBSW   Y3, Y5, Y1
+	VMOVDQU      608(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
 	VPADDW       Y0, Y1, Y0
 	VPMADDWD     ones<>+0(SB), Y0, Y0
 	VPADDD       Y0, Y7, Y7
+	VMOVDQU      640(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y8, Y8
+	VMOVDQU      672(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y9, Y9
+	VMOVDQU      704(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y10, Y10
+	VMOVDQU      736(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y11, Y11
+	VPBROADCASTD 24(R9), Y2
+	VPBROADCASTD 28(R9), Y3
 	VMOVDQU      768(DI), Y1
 	VPAND        nibble<>+0(SB), Y1, Y0
 	VPSRLW       $0x04, Y1, Y1
 	VPAND        nibble<>+0(SB), Y1, Y1
-	VMOVDQU      800(DI), Y3
-	VPAND        nibble<>+0(SB), Y3, Y2
-	VPSRLW       $0x04, Y3, Y3
-	VPAND        nibble<>+0(SB), Y3, Y3
-	VPBROADCASTD 24(R9), Y4
-	VPBROADCASTD 28(R9), Y5
-	VPMADDUBSW   Y0, Y4, Y0
-	VPMADDUBSW   Y1, Y5, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y4, Y4
+	VMOVDQU      800(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y5, Y5
+	VMOVDQU      832(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
 	VPADDW       Y0, Y1, Y0
 	VPMADDWD     ones<>+0(SB), Y0, Y0
 	VPADDD       Y0, Y6, Y6
-	VPMADDUBSW   Y2, Y4, Y0
-	VPMADDUBSW   Y3, Y5, Y1
+	VMOVDQU      864(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
 	VPADDW       Y0, Y1, Y0
 	VPMADDWD     ones<>+0(SB), Y0, Y0
 	VPADDD       Y0, Y7, Y7
+	VMOVDQU      896(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y8, Y8
+	VMOVDQU      928(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y9, Y9
+	VMOVDQU      960(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y10, Y10
+	VMOVDQU      992(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y11, Y11
 	ADDQ         $0x00000020, R9
 	ADDQ         $0x00000400, DI
 	SUBQ         $0x00000004, R8
@@ -2297,34 +2525,94 @@ rest:
 	JZ   store
 
 single:
+	VPBROADCASTD (R9), Y2
+	VPBROADCASTD 4(R9), Y3
 	VMOVDQU      (DI), Y1
 	VPAND        nibble<>+0(SB), Y1, Y0
 	VPSRLW       $0x04, Y1, Y1
 	VPAND        nibble<>+0(SB), Y1, Y1
-	VMOVDQU      32(DI), Y3
-	VPAND        nibble<>+0(SB), Y3, Y2
-	VPSRLW       $0x04, Y3, Y3
-	VPAND        nibble<>+0(SB), Y3, Y3
-	VPBROADCASTD (R9), Y4
-	VPBROADCASTD 4(R9), Y5
-	VPMADDUBSW   Y0, Y4, Y0
-	VPMADDUBSW   Y1, Y5, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y4, Y4
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y5, Y5
+	VMOVDQU      64(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
 	VPADDW       Y0, Y1, Y0
 	VPMADDWD     ones<>+0(SB), Y0, Y0
 	VPADDD       Y0, Y6, Y6
-	VPMADDUBSW   Y2, Y4, Y0
-	VPMADDUBSW   Y3, Y5, Y1
+	VMOVDQU      96(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
 	VPADDW       Y0, Y1, Y0
 	VPMADDWD     ones<>+0(SB), Y0, Y0
 	VPADDD       Y0, Y7, Y7
+	VMOVDQU      128(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y8, Y8
+	VMOVDQU      160(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y9, Y9
+	VMOVDQU      192(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y10, Y10
+	VMOVDQU      224(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y0
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPMADDUBSW   Y0, Y2, Y0
+	VPMADDUBSW   Y1, Y3, Y1
+	VPADDW       Y0, Y1, Y0
+	VPMADDWD     ones<>+0(SB), Y0, Y0
+	VPADDD       Y0, Y11, Y11
 	ADDQ         $0x00000008, R9
 	ADDQ         $0x00000100, DI
 	DECQ         R8
 	JNZ          single
 
 store:
-	VMOVDQU Y6, (R10)
-	VMOVDQU Y7, 32(R10)
+	VMOVDQU Y4, (R10)
+	VMOVDQU Y5, 32(R10)
+	VMOVDQU Y6, 64(R10)
+	VMOVDQU Y7, 96(R10)
+	VMOVDQU Y8, 128(R10)
+	VMOVDQU Y9, 160(R10)
+	VMOVDQU Y10, 192(R10)
+	VMOVDQU Y11, 224(R10)
 	ADDQ    BX, DX
 	ADDQ    CX, AX
 	DECQ    SI
@@ -3201,6 +3489,3500 @@ store:
 	VMOVDQU Y13, 32(R11)(CX*2)
 	VMOVDQU Y14, (R12)
 	VMOVDQU Y15, 32(R12)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     tile
+	VZEROUPPER
+	RET
+
+// func gemmU8U4_1x64c8_AVXVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+// Requires: AVX, AVX2, AVX512VL, AVX512VNNI
+TEXT ·gemmU8U4_1x64c8_AVXVNNI(SB), NOSPLIT, $0-64
+	MOVQ    acc+0(FP), AX
+	MOVQ    ldacc+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    ldx+24(FP), BX
+	MOVQ    tiles+48(FP), SI
+	SHLQ    $0x02, CX
+	VMOVDQU nibble<>+0(SB), Y2
+
+tile:
+	MOVQ    panel+32(FP), DI
+	MOVQ    blocks+40(FP), R8
+	MOVQ    DX, R9
+	MOVQ    AX, R10
+	MOVQ    accumulate+56(FP), R11
+	TESTQ   R11, R11
+	JZ      zero
+	VMOVDQU (R10), Y3
+	VMOVDQU 32(R10), Y4
+	VMOVDQU 64(R10), Y5
+	VMOVDQU 96(R10), Y6
+	VMOVDQU 128(R10), Y7
+	VMOVDQU 160(R10), Y8
+	VMOVDQU 192(R10), Y9
+	VMOVDQU 224(R10), Y10
+	JMP     start
+
+zero:
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+
+start:
+	SUBQ $0x00000004, R8
+	JL   rest
+
+loop:
+	VPBROADCASTD (R9), Y1
+	VMOVDQU      (DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y1, Y3
+	VMOVDQU      32(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y0, Y1, Y4
+	VMOVDQU      64(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y1, Y5
+	VMOVDQU      96(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y0, Y1, Y6
+	VMOVDQU      128(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y1, Y7
+	VMOVDQU      160(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xc0 // VPDPBUSD Y0, Y1, Y8
+	VMOVDQU      192(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y1, Y9
+	VMOVDQU      224(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xd0 // VPDPBUSD Y0, Y1, Y10
+	VPBROADCASTD 4(R9), Y1
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y1, Y3
+	VMOVDQU      32(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y0, Y1, Y4
+	VMOVDQU      64(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y1, Y5
+	VMOVDQU      96(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y0, Y1, Y6
+	VMOVDQU      128(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y1, Y7
+	VMOVDQU      160(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xc0 // VPDPBUSD Y0, Y1, Y8
+	VMOVDQU      192(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y1, Y9
+	VMOVDQU      224(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xd0 // VPDPBUSD Y0, Y1, Y10
+	VPBROADCASTD 8(R9), Y1
+	VMOVDQU      256(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y1, Y3
+	VMOVDQU      288(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y0, Y1, Y4
+	VMOVDQU      320(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y1, Y5
+	VMOVDQU      352(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y0, Y1, Y6
+	VMOVDQU      384(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y1, Y7
+	VMOVDQU      416(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xc0 // VPDPBUSD Y0, Y1, Y8
+	VMOVDQU      448(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y1, Y9
+	VMOVDQU      480(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xd0 // VPDPBUSD Y0, Y1, Y10
+	VPBROADCASTD 12(R9), Y1
+	VMOVDQU      256(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y1, Y3
+	VMOVDQU      288(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y0, Y1, Y4
+	VMOVDQU      320(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y1, Y5
+	VMOVDQU      352(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y0, Y1, Y6
+	VMOVDQU      384(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y1, Y7
+	VMOVDQU      416(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xc0 // VPDPBUSD Y0, Y1, Y8
+	VMOVDQU      448(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y1, Y9
+	VMOVDQU      480(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xd0 // VPDPBUSD Y0, Y1, Y10
+	VPBROADCASTD 16(R9), Y1
+	VMOVDQU      512(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y1, Y3
+	VMOVDQU      544(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y0, Y1, Y4
+	VMOVDQU      576(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y1, Y5
+	VMOVDQU      608(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y0, Y1, Y6
+	VMOVDQU      640(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y1, Y7
+	VMOVDQU      672(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xc0 // VPDPBUSD Y0, Y1, Y8
+	VMOVDQU      704(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y1, Y9
+	VMOVDQU      736(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xd0 // VPDPBUSD Y0, Y1, Y10
+	VPBROADCASTD 20(R9), Y1
+	VMOVDQU      512(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y1, Y3
+	VMOVDQU      544(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y0, Y1, Y4
+	VMOVDQU      576(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y1, Y5
+	VMOVDQU      608(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y0, Y1, Y6
+	VMOVDQU      640(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y1, Y7
+	VMOVDQU      672(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xc0 // VPDPBUSD Y0, Y1, Y8
+	VMOVDQU      704(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y1, Y9
+	VMOVDQU      736(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xd0 // VPDPBUSD Y0, Y1, Y10
+	VPBROADCASTD 24(R9), Y1
+	VMOVDQU      768(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y1, Y3
+	VMOVDQU      800(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y0, Y1, Y4
+	VMOVDQU      832(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y1, Y5
+	VMOVDQU      864(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y0, Y1, Y6
+	VMOVDQU      896(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y1, Y7
+	VMOVDQU      928(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xc0 // VPDPBUSD Y0, Y1, Y8
+	VMOVDQU      960(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y1, Y9
+	VMOVDQU      992(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xd0 // VPDPBUSD Y0, Y1, Y10
+	VPBROADCASTD 28(R9), Y1
+	VMOVDQU      768(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y1, Y3
+	VMOVDQU      800(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y0, Y1, Y4
+	VMOVDQU      832(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y1, Y5
+	VMOVDQU      864(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y0, Y1, Y6
+	VMOVDQU      896(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y1, Y7
+	VMOVDQU      928(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xc0 // VPDPBUSD Y0, Y1, Y8
+	VMOVDQU      960(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y1, Y9
+	VMOVDQU      992(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xd0 // VPDPBUSD Y0, Y1, Y10
+	ADDQ         $0x00000020, R9
+	ADDQ         $0x00000400, DI
+	SUBQ         $0x00000004, R8
+	JGE          loop
+
+rest:
+	ADDQ $0x00000004, R8
+	JZ   store
+
+single:
+	VPBROADCASTD (R9), Y1
+	VMOVDQU      (DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y1, Y3
+	VMOVDQU      32(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y0, Y1, Y4
+	VMOVDQU      64(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y1, Y5
+	VMOVDQU      96(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y0, Y1, Y6
+	VMOVDQU      128(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y1, Y7
+	VMOVDQU      160(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xc0 // VPDPBUSD Y0, Y1, Y8
+	VMOVDQU      192(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y1, Y9
+	VMOVDQU      224(DI), Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xd0 // VPDPBUSD Y0, Y1, Y10
+	VPBROADCASTD 4(R9), Y1
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y1, Y3
+	VMOVDQU      32(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y0, Y1, Y4
+	VMOVDQU      64(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y1, Y5
+	VMOVDQU      96(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y0, Y1, Y6
+	VMOVDQU      128(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x75; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y1, Y7
+	VMOVDQU      160(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xc0 // VPDPBUSD Y0, Y1, Y8
+	VMOVDQU      192(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y1, Y9
+	VMOVDQU      224(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	BYTE $0xc4; BYTE $0x62; BYTE $0x75; BYTE $0x50; BYTE $0xd0 // VPDPBUSD Y0, Y1, Y10
+	ADDQ         $0x00000008, R9
+	ADDQ         $0x00000100, DI
+	DECQ         R8
+	JNZ          single
+
+store:
+	VMOVDQU Y3, (R10)
+	VMOVDQU Y4, 32(R10)
+	VMOVDQU Y5, 64(R10)
+	VMOVDQU Y6, 96(R10)
+	VMOVDQU Y7, 128(R10)
+	VMOVDQU Y8, 160(R10)
+	VMOVDQU Y9, 192(R10)
+	VMOVDQU Y10, 224(R10)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     tile
+	VZEROUPPER
+	RET
+
+// func gemmU8U4_2x32c8_AVXVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+// Requires: AVX, AVX2, AVX512VL, AVX512VNNI
+TEXT ·gemmU8U4_2x32c8_AVXVNNI(SB), NOSPLIT, $0-64
+	MOVQ acc+0(FP), AX
+	MOVQ ldacc+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ ldx+24(FP), BX
+	MOVQ tiles+48(FP), SI
+	SHLQ $0x02, CX
+
+tile:
+	MOVQ    panel+32(FP), DI
+	MOVQ    blocks+40(FP), R8
+	MOVQ    DX, R9
+	MOVQ    AX, R10
+	MOVQ    accumulate+56(FP), R11
+	TESTQ   R11, R11
+	JZ      zero
+	VMOVDQU (R10), Y5
+	VMOVDQU 32(R10), Y6
+	VMOVDQU 64(R10), Y7
+	VMOVDQU 96(R10), Y8
+	VMOVDQU (R10)(CX*1), Y9
+	VMOVDQU 32(R10)(CX*1), Y10
+	VMOVDQU 64(R10)(CX*1), Y11
+	VMOVDQU 96(R10)(CX*1), Y12
+	JMP     start
+
+zero:
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	VPXOR Y12, Y12, Y12
+
+start:
+	SUBQ $0x00000004, R8
+	JL   rest
+
+loop:
+	VMOVDQU      (DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      64(DI), Y2
+	VPAND        nibble<>+0(SB), Y2, Y2
+	VMOVDQU      96(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD (R9), Y4
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y4, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y4, Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xfa // VPDPBUSD Y2, Y4, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xc3 // VPDPBUSD Y3, Y4, Y8
+	VPBROADCASTD (R9)(BX*1), Y4
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y4, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y4, Y10
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xda // VPDPBUSD Y2, Y4, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xe3 // VPDPBUSD Y3, Y4, Y12
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      64(DI), Y2
+	VPSRLW       $0x04, Y2, Y2
+	VPAND        nibble<>+0(SB), Y2, Y2
+	VMOVDQU      96(DI), Y3
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 4(R9), Y4
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y4, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y4, Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xfa // VPDPBUSD Y2, Y4, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xc3 // VPDPBUSD Y3, Y4, Y8
+	VPBROADCASTD 4(R9)(BX*1), Y4
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y4, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y4, Y10
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xda // VPDPBUSD Y2, Y4, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xe3 // VPDPBUSD Y3, Y4, Y12
+	VMOVDQU      256(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      288(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      320(DI), Y2
+	VPAND        nibble<>+0(SB), Y2, Y2
+	VMOVDQU      352(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 8(R9), Y4
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y4, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y4, Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xfa // VPDPBUSD Y2, Y4, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xc3 // VPDPBUSD Y3, Y4, Y8
+	VPBROADCASTD 8(R9)(BX*1), Y4
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y4, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y4, Y10
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xda // VPDPBUSD Y2, Y4, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xe3 // VPDPBUSD Y3, Y4, Y12
+	VMOVDQU      256(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      288(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      320(DI), Y2
+	VPSRLW       $0x04, Y2, Y2
+	VPAND        nibble<>+0(SB), Y2, Y2
+	VMOVDQU      352(DI), Y3
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 12(R9), Y4
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y4, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y4, Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xfa // VPDPBUSD Y2, Y4, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xc3 // VPDPBUSD Y3, Y4, Y8
+	VPBROADCASTD 12(R9)(BX*1), Y4
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y4, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y4, Y10
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xda // VPDPBUSD Y2, Y4, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xe3 // VPDPBUSD Y3, Y4, Y12
+	VMOVDQU      512(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      544(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      576(DI), Y2
+	VPAND        nibble<>+0(SB), Y2, Y2
+	VMOVDQU      608(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 16(R9), Y4
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y4, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y4, Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xfa // VPDPBUSD Y2, Y4, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xc3 // VPDPBUSD Y3, Y4, Y8
+	VPBROADCASTD 16(R9)(BX*1), Y4
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y4, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y4, Y10
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xda // VPDPBUSD Y2, Y4, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xe3 // VPDPBUSD Y3, Y4, Y12
+	VMOVDQU      512(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      544(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      576(DI), Y2
+	VPSRLW       $0x04, Y2, Y2
+	VPAND        nibble<>+0(SB), Y2, Y2
+	VMOVDQU      608(DI), Y3
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 20(R9), Y4
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y4, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y4, Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xfa // VPDPBUSD Y2, Y4, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xc3 // VPDPBUSD Y3, Y4, Y8
+	VPBROADCASTD 20(R9)(BX*1), Y4
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y4, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y4, Y10
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xda // VPDPBUSD Y2, Y4, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xe3 // VPDPBUSD Y3, Y4, Y12
+	VMOVDQU      768(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      800(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      832(DI), Y2
+	VPAND        nibble<>+0(SB), Y2, Y2
+	VMOVDQU      864(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 24(R9), Y4
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y4, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y4, Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xfa // VPDPBUSD Y2, Y4, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xc3 // VPDPBUSD Y3, Y4, Y8
+	VPBROADCASTD 24(R9)(BX*1), Y4
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y4, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y4, Y10
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xda // VPDPBUSD Y2, Y4, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xe3 // VPDPBUSD Y3, Y4, Y12
+	VMOVDQU      768(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      800(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      832(DI), Y2
+	VPSRLW       $0x04, Y2, Y2
+	VPAND        nibble<>+0(SB), Y2, Y2
+	VMOVDQU      864(DI), Y3
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 28(R9), Y4
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y4, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y4, Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xfa // VPDPBUSD Y2, Y4, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xc3 // VPDPBUSD Y3, Y4, Y8
+	VPBROADCASTD 28(R9)(BX*1), Y4
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y4, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y4, Y10
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xda // VPDPBUSD Y2, Y4, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xe3 // VPDPBUSD Y3, Y4, Y12
+	ADDQ         $0x00000020, R9
+	ADDQ         $0x00000400, DI
+	SUBQ         $0x00000004, R8
+	JGE          loop
+
+rest:
+	ADDQ $0x00000004, R8
+	JZ   store
+
+single:
+	VMOVDQU      (DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      64(DI), Y2
+	VPAND        nibble<>+0(SB), Y2, Y2
+	VMOVDQU      96(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD (R9), Y4
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y4, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y4, Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xfa // VPDPBUSD Y2, Y4, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xc3 // VPDPBUSD Y3, Y4, Y8
+	VPBROADCASTD (R9)(BX*1), Y4
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y4, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y4, Y10
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xda // VPDPBUSD Y2, Y4, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xe3 // VPDPBUSD Y3, Y4, Y12
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      64(DI), Y2
+	VPSRLW       $0x04, Y2, Y2
+	VPAND        nibble<>+0(SB), Y2, Y2
+	VMOVDQU      96(DI), Y3
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 4(R9), Y4
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y4, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y4, Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x5d; BYTE $0x50; BYTE $0xfa // VPDPBUSD Y2, Y4, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xc3 // VPDPBUSD Y3, Y4, Y8
+	VPBROADCASTD 4(R9)(BX*1), Y4
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y4, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y4, Y10
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xda // VPDPBUSD Y2, Y4, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x5d; BYTE $0x50; BYTE $0xe3 // VPDPBUSD Y3, Y4, Y12
+	ADDQ         $0x00000008, R9
+	ADDQ         $0x00000100, DI
+	DECQ         R8
+	JNZ          single
+
+store:
+	VMOVDQU Y5, (R10)
+	VMOVDQU Y6, 32(R10)
+	VMOVDQU Y7, 64(R10)
+	VMOVDQU Y8, 96(R10)
+	VMOVDQU Y9, (R10)(CX*1)
+	VMOVDQU Y10, 32(R10)(CX*1)
+	VMOVDQU Y11, 64(R10)(CX*1)
+	VMOVDQU Y12, 96(R10)(CX*1)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     tile
+	VZEROUPPER
+	RET
+
+// func gemmU8U4_3x16c8_AVXVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+// Requires: AVX, AVX2, AVX512VL, AVX512VNNI
+TEXT ·gemmU8U4_3x16c8_AVXVNNI(SB), NOSPLIT, $0-64
+	MOVQ acc+0(FP), AX
+	MOVQ ldacc+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ ldx+24(FP), BX
+	MOVQ tiles+48(FP), SI
+	SHLQ $0x02, CX
+
+tile:
+	MOVQ    panel+32(FP), DI
+	MOVQ    blocks+40(FP), R8
+	MOVQ    DX, R9
+	MOVQ    AX, R10
+	MOVQ    accumulate+56(FP), R11
+	TESTQ   R11, R11
+	JZ      zero
+	VMOVDQU (R10), Y3
+	VMOVDQU 32(R10), Y4
+	VMOVDQU (R10)(CX*1), Y5
+	VMOVDQU 32(R10)(CX*1), Y6
+	VMOVDQU (R10)(CX*2), Y7
+	VMOVDQU 32(R10)(CX*2), Y8
+	JMP     start
+
+zero:
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+
+start:
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	VPXOR Y12, Y12, Y12
+	VPXOR Y13, Y13, Y13
+	VPXOR Y14, Y14, Y14
+	SUBQ  $0x00000004, R8
+	JL    rest
+
+loop:
+	VMOVDQU      (DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD (R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD (R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD (R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 4(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 4(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 4(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VMOVDQU      256(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      288(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 8(R9), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD 8(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VPBROADCASTD 8(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y13
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y14
+	VMOVDQU      256(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      288(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 12(R9), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD 12(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VPBROADCASTD 12(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y13
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y14
+	VMOVDQU      512(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      544(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 16(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 16(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 16(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VMOVDQU      512(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      544(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 20(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 20(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 20(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VMOVDQU      768(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      800(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 24(R9), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD 24(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VPBROADCASTD 24(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y13
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y14
+	VMOVDQU      768(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      800(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 28(R9), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD 28(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VPBROADCASTD 28(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y13
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y14
+	ADDQ         $0x00000020, R9
+	ADDQ         $0x00000400, DI
+	SUBQ         $0x00000004, R8
+	JGE          loop
+
+rest:
+	ADDQ $0x00000004, R8
+	JZ   store
+
+single:
+	VMOVDQU      (DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD (R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD (R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD (R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 4(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 4(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 4(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	ADDQ         $0x00000008, R9
+	ADDQ         $0x00000100, DI
+	DECQ         R8
+	JNZ          single
+
+store:
+	VPADDD  Y9, Y3, Y3
+	VMOVDQU Y3, (R10)
+	VPADDD  Y10, Y4, Y4
+	VMOVDQU Y4, 32(R10)
+	VPADDD  Y11, Y5, Y5
+	VMOVDQU Y5, (R10)(CX*1)
+	VPADDD  Y12, Y6, Y6
+	VMOVDQU Y6, 32(R10)(CX*1)
+	VPADDD  Y13, Y7, Y7
+	VMOVDQU Y7, (R10)(CX*2)
+	VPADDD  Y14, Y8, Y8
+	VMOVDQU Y8, 32(R10)(CX*2)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     tile
+	VZEROUPPER
+	RET
+
+// func gemmU8U4_4x16c8_AVXVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+// Requires: AVX, AVX2, AVX512VL, AVX512VNNI
+TEXT ·gemmU8U4_4x16c8_AVXVNNI(SB), NOSPLIT, $0-64
+	MOVQ acc+0(FP), AX
+	MOVQ ldacc+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ ldx+24(FP), BX
+	MOVQ tiles+48(FP), SI
+	SHLQ $0x02, CX
+
+tile:
+	MOVQ    panel+32(FP), DI
+	MOVQ    blocks+40(FP), R8
+	MOVQ    DX, R9
+	LEAQ    (BX)(BX*2), R10
+	ADDQ    R9, R10
+	MOVQ    AX, R11
+	LEAQ    (CX)(CX*2), R12
+	ADDQ    R11, R12
+	MOVQ    accumulate+56(FP), R13
+	TESTQ   R13, R13
+	JZ      zero
+	VMOVDQU (R11), Y3
+	VMOVDQU 32(R11), Y4
+	VMOVDQU (R11)(CX*1), Y5
+	VMOVDQU 32(R11)(CX*1), Y6
+	VMOVDQU (R11)(CX*2), Y7
+	VMOVDQU 32(R11)(CX*2), Y8
+	VMOVDQU (R12), Y9
+	VMOVDQU 32(R12), Y10
+	JMP     start
+
+zero:
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+
+start:
+	SUBQ $0x00000004, R8
+	JL   rest
+
+loop:
+	VMOVDQU      (DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD (R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD (R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD (R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD (R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 4(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 4(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 4(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 4(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VMOVDQU      256(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      288(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 8(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 8(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 8(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 8(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VMOVDQU      256(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      288(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 12(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 12(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 12(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 12(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VMOVDQU      512(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      544(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 16(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 16(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 16(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 16(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VMOVDQU      512(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      544(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 20(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 20(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 20(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 20(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VMOVDQU      768(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      800(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 24(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 24(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 24(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 24(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VMOVDQU      768(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      800(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 28(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 28(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 28(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 28(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	ADDQ         $0x00000020, R9
+	ADDQ         $0x00000020, R10
+	ADDQ         $0x00000400, DI
+	SUBQ         $0x00000004, R8
+	JGE          loop
+
+rest:
+	ADDQ $0x00000004, R8
+	JZ   store
+
+single:
+	VMOVDQU      (DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD (R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD (R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD (R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD (R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 4(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 4(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 4(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 4(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	ADDQ         $0x00000008, R9
+	ADDQ         $0x00000008, R10
+	ADDQ         $0x00000100, DI
+	DECQ         R8
+	JNZ          single
+
+store:
+	VMOVDQU Y3, (R11)
+	VMOVDQU Y4, 32(R11)
+	VMOVDQU Y5, (R11)(CX*1)
+	VMOVDQU Y6, 32(R11)(CX*1)
+	VMOVDQU Y7, (R11)(CX*2)
+	VMOVDQU Y8, 32(R11)(CX*2)
+	VMOVDQU Y9, (R12)
+	VMOVDQU Y10, 32(R12)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     tile
+	VZEROUPPER
+	RET
+
+// func gemmU8U4_5x16c8_AVXVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+// Requires: AVX, AVX2, AVX512VL, AVX512VNNI
+TEXT ·gemmU8U4_5x16c8_AVXVNNI(SB), NOSPLIT, $0-64
+	MOVQ acc+0(FP), AX
+	MOVQ ldacc+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ ldx+24(FP), BX
+	MOVQ tiles+48(FP), SI
+	SHLQ $0x02, CX
+
+tile:
+	MOVQ    panel+32(FP), DI
+	MOVQ    blocks+40(FP), R8
+	MOVQ    DX, R9
+	LEAQ    (BX)(BX*2), R10
+	ADDQ    R9, R10
+	MOVQ    AX, R11
+	LEAQ    (CX)(CX*2), R12
+	ADDQ    R11, R12
+	MOVQ    accumulate+56(FP), R13
+	TESTQ   R13, R13
+	JZ      zero
+	VMOVDQU (R11), Y3
+	VMOVDQU 32(R11), Y4
+	VMOVDQU (R11)(CX*1), Y5
+	VMOVDQU 32(R11)(CX*1), Y6
+	VMOVDQU (R11)(CX*2), Y7
+	VMOVDQU 32(R11)(CX*2), Y8
+	VMOVDQU (R12), Y9
+	VMOVDQU 32(R12), Y10
+	VMOVDQU (R12)(CX*1), Y11
+	VMOVDQU 32(R12)(CX*1), Y12
+	JMP     start
+
+zero:
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	VPXOR Y12, Y12, Y12
+
+start:
+	SUBQ $0x00000004, R8
+	JL   rest
+
+loop:
+	VMOVDQU      (DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD (R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD (R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD (R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD (R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD (R10)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 4(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 4(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 4(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 4(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD 4(R10)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VMOVDQU      256(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      288(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 8(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 8(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 8(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 8(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD 8(R10)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VMOVDQU      256(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      288(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 12(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 12(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 12(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 12(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD 12(R10)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VMOVDQU      512(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      544(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 16(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 16(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 16(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 16(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD 16(R10)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VMOVDQU      512(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      544(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 20(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 20(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 20(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 20(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD 20(R10)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VMOVDQU      768(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      800(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 24(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 24(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 24(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 24(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD 24(R10)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VMOVDQU      768(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      800(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 28(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 28(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 28(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 28(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD 28(R10)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	ADDQ         $0x00000020, R9
+	ADDQ         $0x00000020, R10
+	ADDQ         $0x00000400, DI
+	SUBQ         $0x00000004, R8
+	JGE          loop
+
+rest:
+	ADDQ $0x00000004, R8
+	JZ   store
+
+single:
+	VMOVDQU      (DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD (R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD (R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD (R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD (R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD (R10)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 4(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 4(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 4(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 4(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD 4(R10)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	ADDQ         $0x00000008, R9
+	ADDQ         $0x00000008, R10
+	ADDQ         $0x00000100, DI
+	DECQ         R8
+	JNZ          single
+
+store:
+	VMOVDQU Y3, (R11)
+	VMOVDQU Y4, 32(R11)
+	VMOVDQU Y5, (R11)(CX*1)
+	VMOVDQU Y6, 32(R11)(CX*1)
+	VMOVDQU Y7, (R11)(CX*2)
+	VMOVDQU Y8, 32(R11)(CX*2)
+	VMOVDQU Y9, (R12)
+	VMOVDQU Y10, 32(R12)
+	VMOVDQU Y11, (R12)(CX*1)
+	VMOVDQU Y12, 32(R12)(CX*1)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     tile
+	VZEROUPPER
+	RET
+
+// func gemmU8U4_6x16c8_AVXVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+// Requires: AVX, AVX2, AVX512VL, AVX512VNNI
+TEXT ·gemmU8U4_6x16c8_AVXVNNI(SB), NOSPLIT, $0-64
+	MOVQ acc+0(FP), AX
+	MOVQ ldacc+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ ldx+24(FP), BX
+	MOVQ tiles+48(FP), SI
+	SHLQ $0x02, CX
+
+tile:
+	MOVQ    panel+32(FP), DI
+	MOVQ    blocks+40(FP), R8
+	MOVQ    DX, R9
+	LEAQ    (BX)(BX*2), R10
+	ADDQ    R9, R10
+	MOVQ    AX, R11
+	LEAQ    (CX)(CX*2), R12
+	ADDQ    R11, R12
+	MOVQ    accumulate+56(FP), R13
+	TESTQ   R13, R13
+	JZ      zero
+	VMOVDQU (R11), Y3
+	VMOVDQU 32(R11), Y4
+	VMOVDQU (R11)(CX*1), Y5
+	VMOVDQU 32(R11)(CX*1), Y6
+	VMOVDQU (R11)(CX*2), Y7
+	VMOVDQU 32(R11)(CX*2), Y8
+	VMOVDQU (R12), Y9
+	VMOVDQU 32(R12), Y10
+	VMOVDQU (R12)(CX*1), Y11
+	VMOVDQU 32(R12)(CX*1), Y12
+	VMOVDQU (R12)(CX*2), Y13
+	VMOVDQU 32(R12)(CX*2), Y14
+	JMP     start
+
+zero:
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	VPXOR Y12, Y12, Y12
+	VPXOR Y13, Y13, Y13
+	VPXOR Y14, Y14, Y14
+
+start:
+	SUBQ $0x00000004, R8
+	JL   rest
+
+loop:
+	VMOVDQU      (DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD (R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD (R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD (R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD (R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD (R10)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VPBROADCASTD (R10)(BX*2), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y13
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y14
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 4(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 4(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 4(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 4(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD 4(R10)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VPBROADCASTD 4(R10)(BX*2), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y13
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y14
+	VMOVDQU      256(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      288(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 8(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 8(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 8(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 8(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD 8(R10)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VPBROADCASTD 8(R10)(BX*2), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y13
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y14
+	VMOVDQU      256(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      288(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 12(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 12(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 12(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 12(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD 12(R10)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VPBROADCASTD 12(R10)(BX*2), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y13
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y14
+	VMOVDQU      512(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      544(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 16(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 16(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 16(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 16(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD 16(R10)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VPBROADCASTD 16(R10)(BX*2), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y13
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y14
+	VMOVDQU      512(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      544(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 20(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 20(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 20(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 20(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD 20(R10)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VPBROADCASTD 20(R10)(BX*2), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y13
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y14
+	VMOVDQU      768(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      800(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 24(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 24(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 24(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 24(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD 24(R10)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VPBROADCASTD 24(R10)(BX*2), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y13
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y14
+	VMOVDQU      768(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      800(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 28(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 28(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 28(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 28(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD 28(R10)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VPBROADCASTD 28(R10)(BX*2), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y13
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y14
+	ADDQ         $0x00000020, R9
+	ADDQ         $0x00000020, R10
+	ADDQ         $0x00000400, DI
+	SUBQ         $0x00000004, R8
+	JGE          loop
+
+rest:
+	ADDQ $0x00000004, R8
+	JZ   store
+
+single:
+	VMOVDQU      (DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD (R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD (R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD (R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD (R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD (R10)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VPBROADCASTD (R10)(BX*2), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y13
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y14
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 4(R9), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y3
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y4
+	VPBROADCASTD 4(R9)(BX*1), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y5
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y6
+	VPBROADCASTD 4(R9)(BX*2), Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x6d; BYTE $0x50; BYTE $0xf8 // VPDPBUSD Y0, Y2, Y7
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc1 // VPDPBUSD Y1, Y2, Y8
+	VPBROADCASTD 4(R10), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xc8 // VPDPBUSD Y0, Y2, Y9
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd1 // VPDPBUSD Y1, Y2, Y10
+	VPBROADCASTD 4(R10)(BX*1), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xd8 // VPDPBUSD Y0, Y2, Y11
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe1 // VPDPBUSD Y1, Y2, Y12
+	VPBROADCASTD 4(R10)(BX*2), Y2
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xe8 // VPDPBUSD Y0, Y2, Y13
+	BYTE $0xc4; BYTE $0x62; BYTE $0x6d; BYTE $0x50; BYTE $0xf1 // VPDPBUSD Y1, Y2, Y14
+	ADDQ         $0x00000008, R9
+	ADDQ         $0x00000008, R10
+	ADDQ         $0x00000100, DI
+	DECQ         R8
+	JNZ          single
+
+store:
+	VMOVDQU Y3, (R11)
+	VMOVDQU Y4, 32(R11)
+	VMOVDQU Y5, (R11)(CX*1)
+	VMOVDQU Y6, 32(R11)(CX*1)
+	VMOVDQU Y7, (R11)(CX*2)
+	VMOVDQU Y8, 32(R11)(CX*2)
+	VMOVDQU Y9, (R12)
+	VMOVDQU Y10, 32(R12)
+	VMOVDQU Y11, (R12)(CX*1)
+	VMOVDQU Y12, 32(R12)(CX*1)
+	VMOVDQU Y13, (R12)(CX*2)
+	VMOVDQU Y14, 32(R12)(CX*2)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     tile
+	VZEROUPPER
+	RET
+
+// func gemmU8U4_1x64c8_AVX512VL(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+// Requires: AVX, AVX2, AVX512VL, AVX512VNNI
+TEXT ·gemmU8U4_1x64c8_AVX512VL(SB), NOSPLIT, $0-64
+	MOVQ    acc+0(FP), AX
+	MOVQ    ldacc+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    ldx+24(FP), BX
+	MOVQ    tiles+48(FP), SI
+	SHLQ    $0x02, CX
+	VMOVDQU nibble<>+0(SB), Y2
+
+tile:
+	MOVQ    panel+32(FP), DI
+	MOVQ    blocks+40(FP), R8
+	MOVQ    DX, R9
+	MOVQ    AX, R10
+	MOVQ    accumulate+56(FP), R11
+	TESTQ   R11, R11
+	JZ      zero
+	VMOVDQU (R10), Y3
+	VMOVDQU 32(R10), Y4
+	VMOVDQU 64(R10), Y5
+	VMOVDQU 96(R10), Y6
+	VMOVDQU 128(R10), Y7
+	VMOVDQU 160(R10), Y8
+	VMOVDQU 192(R10), Y9
+	VMOVDQU 224(R10), Y10
+	JMP     start
+
+zero:
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+
+start:
+	SUBQ $0x00000004, R8
+	JL   rest
+
+loop:
+	VPBROADCASTD (R9), Y1
+	VMOVDQU      (DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y3
+	VMOVDQU      32(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y4
+	VMOVDQU      64(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y5
+	VMOVDQU      96(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y6
+	VMOVDQU      128(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y7
+	VMOVDQU      160(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y8
+	VMOVDQU      192(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y9
+	VMOVDQU      224(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y10
+	VPBROADCASTD 4(R9), Y1
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y3
+	VMOVDQU      32(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y4
+	VMOVDQU      64(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y5
+	VMOVDQU      96(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y6
+	VMOVDQU      128(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y7
+	VMOVDQU      160(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y8
+	VMOVDQU      192(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y9
+	VMOVDQU      224(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y10
+	VPBROADCASTD 8(R9), Y1
+	VMOVDQU      256(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y3
+	VMOVDQU      288(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y4
+	VMOVDQU      320(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y5
+	VMOVDQU      352(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y6
+	VMOVDQU      384(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y7
+	VMOVDQU      416(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y8
+	VMOVDQU      448(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y9
+	VMOVDQU      480(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y10
+	VPBROADCASTD 12(R9), Y1
+	VMOVDQU      256(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y3
+	VMOVDQU      288(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y4
+	VMOVDQU      320(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y5
+	VMOVDQU      352(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y6
+	VMOVDQU      384(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y7
+	VMOVDQU      416(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y8
+	VMOVDQU      448(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y9
+	VMOVDQU      480(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y10
+	VPBROADCASTD 16(R9), Y1
+	VMOVDQU      512(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y3
+	VMOVDQU      544(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y4
+	VMOVDQU      576(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y5
+	VMOVDQU      608(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y6
+	VMOVDQU      640(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y7
+	VMOVDQU      672(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y8
+	VMOVDQU      704(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y9
+	VMOVDQU      736(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y10
+	VPBROADCASTD 20(R9), Y1
+	VMOVDQU      512(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y3
+	VMOVDQU      544(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y4
+	VMOVDQU      576(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y5
+	VMOVDQU      608(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y6
+	VMOVDQU      640(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y7
+	VMOVDQU      672(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y8
+	VMOVDQU      704(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y9
+	VMOVDQU      736(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y10
+	VPBROADCASTD 24(R9), Y1
+	VMOVDQU      768(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y3
+	VMOVDQU      800(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y4
+	VMOVDQU      832(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y5
+	VMOVDQU      864(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y6
+	VMOVDQU      896(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y7
+	VMOVDQU      928(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y8
+	VMOVDQU      960(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y9
+	VMOVDQU      992(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y10
+	VPBROADCASTD 28(R9), Y1
+	VMOVDQU      768(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y3
+	VMOVDQU      800(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y4
+	VMOVDQU      832(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y5
+	VMOVDQU      864(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y6
+	VMOVDQU      896(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y7
+	VMOVDQU      928(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y8
+	VMOVDQU      960(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y9
+	VMOVDQU      992(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y10
+	ADDQ         $0x00000020, R9
+	ADDQ         $0x00000400, DI
+	SUBQ         $0x00000004, R8
+	JGE          loop
+
+rest:
+	ADDQ $0x00000004, R8
+	JZ   store
+
+single:
+	VPBROADCASTD (R9), Y1
+	VMOVDQU      (DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y3
+	VMOVDQU      32(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y4
+	VMOVDQU      64(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y5
+	VMOVDQU      96(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y6
+	VMOVDQU      128(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y7
+	VMOVDQU      160(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y8
+	VMOVDQU      192(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y9
+	VMOVDQU      224(DI), Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y10
+	VPBROADCASTD 4(R9), Y1
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y3
+	VMOVDQU      32(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y4
+	VMOVDQU      64(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y5
+	VMOVDQU      96(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y6
+	VMOVDQU      128(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y7
+	VMOVDQU      160(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y8
+	VMOVDQU      192(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y9
+	VMOVDQU      224(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y2, Y0, Y0
+	VPDPBUSD     Y0, Y1, Y10
+	ADDQ         $0x00000008, R9
+	ADDQ         $0x00000100, DI
+	DECQ         R8
+	JNZ          single
+
+store:
+	VMOVDQU Y3, (R10)
+	VMOVDQU Y4, 32(R10)
+	VMOVDQU Y5, 64(R10)
+	VMOVDQU Y6, 96(R10)
+	VMOVDQU Y7, 128(R10)
+	VMOVDQU Y8, 160(R10)
+	VMOVDQU Y9, 192(R10)
+	VMOVDQU Y10, 224(R10)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     tile
+	VZEROUPPER
+	RET
+
+// func gemmU8U4_2x32c8_AVX512VL(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+// Requires: AVX, AVX2, AVX512VL, AVX512VNNI
+TEXT ·gemmU8U4_2x32c8_AVX512VL(SB), NOSPLIT, $0-64
+	MOVQ acc+0(FP), AX
+	MOVQ ldacc+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ ldx+24(FP), BX
+	MOVQ tiles+48(FP), SI
+	SHLQ $0x02, CX
+
+tile:
+	MOVQ    panel+32(FP), DI
+	MOVQ    blocks+40(FP), R8
+	MOVQ    DX, R9
+	MOVQ    AX, R10
+	MOVQ    accumulate+56(FP), R11
+	TESTQ   R11, R11
+	JZ      zero
+	VMOVDQU (R10), Y5
+	VMOVDQU 32(R10), Y6
+	VMOVDQU 64(R10), Y7
+	VMOVDQU 96(R10), Y8
+	VMOVDQU (R10)(CX*1), Y9
+	VMOVDQU 32(R10)(CX*1), Y10
+	VMOVDQU 64(R10)(CX*1), Y11
+	VMOVDQU 96(R10)(CX*1), Y12
+	JMP     start
+
+zero:
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	VPXOR Y12, Y12, Y12
+
+start:
+	SUBQ $0x00000004, R8
+	JL   rest
+
+loop:
+	VMOVDQU      (DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      64(DI), Y2
+	VPAND        nibble<>+0(SB), Y2, Y2
+	VMOVDQU      96(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD (R9), Y4
+	VPDPBUSD     Y0, Y4, Y5
+	VPDPBUSD     Y1, Y4, Y6
+	VPDPBUSD     Y2, Y4, Y7
+	VPDPBUSD     Y3, Y4, Y8
+	VPBROADCASTD (R9)(BX*1), Y4
+	VPDPBUSD     Y0, Y4, Y9
+	VPDPBUSD     Y1, Y4, Y10
+	VPDPBUSD     Y2, Y4, Y11
+	VPDPBUSD     Y3, Y4, Y12
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      64(DI), Y2
+	VPSRLW       $0x04, Y2, Y2
+	VPAND        nibble<>+0(SB), Y2, Y2
+	VMOVDQU      96(DI), Y3
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 4(R9), Y4
+	VPDPBUSD     Y0, Y4, Y5
+	VPDPBUSD     Y1, Y4, Y6
+	VPDPBUSD     Y2, Y4, Y7
+	VPDPBUSD     Y3, Y4, Y8
+	VPBROADCASTD 4(R9)(BX*1), Y4
+	VPDPBUSD     Y0, Y4, Y9
+	VPDPBUSD     Y1, Y4, Y10
+	VPDPBUSD     Y2, Y4, Y11
+	VPDPBUSD     Y3, Y4, Y12
+	VMOVDQU      256(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      288(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      320(DI), Y2
+	VPAND        nibble<>+0(SB), Y2, Y2
+	VMOVDQU      352(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 8(R9), Y4
+	VPDPBUSD     Y0, Y4, Y5
+	VPDPBUSD     Y1, Y4, Y6
+	VPDPBUSD     Y2, Y4, Y7
+	VPDPBUSD     Y3, Y4, Y8
+	VPBROADCASTD 8(R9)(BX*1), Y4
+	VPDPBUSD     Y0, Y4, Y9
+	VPDPBUSD     Y1, Y4, Y10
+	VPDPBUSD     Y2, Y4, Y11
+	VPDPBUSD     Y3, Y4, Y12
+	VMOVDQU      256(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      288(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      320(DI), Y2
+	VPSRLW       $0x04, Y2, Y2
+	VPAND        nibble<>+0(SB), Y2, Y2
+	VMOVDQU      352(DI), Y3
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 12(R9), Y4
+	VPDPBUSD     Y0, Y4, Y5
+	VPDPBUSD     Y1, Y4, Y6
+	VPDPBUSD     Y2, Y4, Y7
+	VPDPBUSD     Y3, Y4, Y8
+	VPBROADCASTD 12(R9)(BX*1), Y4
+	VPDPBUSD     Y0, Y4, Y9
+	VPDPBUSD     Y1, Y4, Y10
+	VPDPBUSD     Y2, Y4, Y11
+	VPDPBUSD     Y3, Y4, Y12
+	VMOVDQU      512(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      544(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      576(DI), Y2
+	VPAND        nibble<>+0(SB), Y2, Y2
+	VMOVDQU      608(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 16(R9), Y4
+	VPDPBUSD     Y0, Y4, Y5
+	VPDPBUSD     Y1, Y4, Y6
+	VPDPBUSD     Y2, Y4, Y7
+	VPDPBUSD     Y3, Y4, Y8
+	VPBROADCASTD 16(R9)(BX*1), Y4
+	VPDPBUSD     Y0, Y4, Y9
+	VPDPBUSD     Y1, Y4, Y10
+	VPDPBUSD     Y2, Y4, Y11
+	VPDPBUSD     Y3, Y4, Y12
+	VMOVDQU      512(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      544(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      576(DI), Y2
+	VPSRLW       $0x04, Y2, Y2
+	VPAND        nibble<>+0(SB), Y2, Y2
+	VMOVDQU      608(DI), Y3
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 20(R9), Y4
+	VPDPBUSD     Y0, Y4, Y5
+	VPDPBUSD     Y1, Y4, Y6
+	VPDPBUSD     Y2, Y4, Y7
+	VPDPBUSD     Y3, Y4, Y8
+	VPBROADCASTD 20(R9)(BX*1), Y4
+	VPDPBUSD     Y0, Y4, Y9
+	VPDPBUSD     Y1, Y4, Y10
+	VPDPBUSD     Y2, Y4, Y11
+	VPDPBUSD     Y3, Y4, Y12
+	VMOVDQU      768(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      800(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      832(DI), Y2
+	VPAND        nibble<>+0(SB), Y2, Y2
+	VMOVDQU      864(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 24(R9), Y4
+	VPDPBUSD     Y0, Y4, Y5
+	VPDPBUSD     Y1, Y4, Y6
+	VPDPBUSD     Y2, Y4, Y7
+	VPDPBUSD     Y3, Y4, Y8
+	VPBROADCASTD 24(R9)(BX*1), Y4
+	VPDPBUSD     Y0, Y4, Y9
+	VPDPBUSD     Y1, Y4, Y10
+	VPDPBUSD     Y2, Y4, Y11
+	VPDPBUSD     Y3, Y4, Y12
+	VMOVDQU      768(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      800(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      832(DI), Y2
+	VPSRLW       $0x04, Y2, Y2
+	VPAND        nibble<>+0(SB), Y2, Y2
+	VMOVDQU      864(DI), Y3
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 28(R9), Y4
+	VPDPBUSD     Y0, Y4, Y5
+	VPDPBUSD     Y1, Y4, Y6
+	VPDPBUSD     Y2, Y4, Y7
+	VPDPBUSD     Y3, Y4, Y8
+	VPBROADCASTD 28(R9)(BX*1), Y4
+	VPDPBUSD     Y0, Y4, Y9
+	VPDPBUSD     Y1, Y4, Y10
+	VPDPBUSD     Y2, Y4, Y11
+	VPDPBUSD     Y3, Y4, Y12
+	ADDQ         $0x00000020, R9
+	ADDQ         $0x00000400, DI
+	SUBQ         $0x00000004, R8
+	JGE          loop
+
+rest:
+	ADDQ $0x00000004, R8
+	JZ   store
+
+single:
+	VMOVDQU      (DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      64(DI), Y2
+	VPAND        nibble<>+0(SB), Y2, Y2
+	VMOVDQU      96(DI), Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD (R9), Y4
+	VPDPBUSD     Y0, Y4, Y5
+	VPDPBUSD     Y1, Y4, Y6
+	VPDPBUSD     Y2, Y4, Y7
+	VPDPBUSD     Y3, Y4, Y8
+	VPBROADCASTD (R9)(BX*1), Y4
+	VPDPBUSD     Y0, Y4, Y9
+	VPDPBUSD     Y1, Y4, Y10
+	VPDPBUSD     Y2, Y4, Y11
+	VPDPBUSD     Y3, Y4, Y12
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VMOVDQU      64(DI), Y2
+	VPSRLW       $0x04, Y2, Y2
+	VPAND        nibble<>+0(SB), Y2, Y2
+	VMOVDQU      96(DI), Y3
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        nibble<>+0(SB), Y3, Y3
+	VPBROADCASTD 4(R9), Y4
+	VPDPBUSD     Y0, Y4, Y5
+	VPDPBUSD     Y1, Y4, Y6
+	VPDPBUSD     Y2, Y4, Y7
+	VPDPBUSD     Y3, Y4, Y8
+	VPBROADCASTD 4(R9)(BX*1), Y4
+	VPDPBUSD     Y0, Y4, Y9
+	VPDPBUSD     Y1, Y4, Y10
+	VPDPBUSD     Y2, Y4, Y11
+	VPDPBUSD     Y3, Y4, Y12
+	ADDQ         $0x00000008, R9
+	ADDQ         $0x00000100, DI
+	DECQ         R8
+	JNZ          single
+
+store:
+	VMOVDQU Y5, (R10)
+	VMOVDQU Y6, 32(R10)
+	VMOVDQU Y7, 64(R10)
+	VMOVDQU Y8, 96(R10)
+	VMOVDQU Y9, (R10)(CX*1)
+	VMOVDQU Y10, 32(R10)(CX*1)
+	VMOVDQU Y11, 64(R10)(CX*1)
+	VMOVDQU Y12, 96(R10)(CX*1)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     tile
+	VZEROUPPER
+	RET
+
+// func gemmU8U4_3x16c8_AVX512VL(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+// Requires: AVX, AVX2, AVX512VL, AVX512VNNI
+TEXT ·gemmU8U4_3x16c8_AVX512VL(SB), NOSPLIT, $0-64
+	MOVQ acc+0(FP), AX
+	MOVQ ldacc+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ ldx+24(FP), BX
+	MOVQ tiles+48(FP), SI
+	SHLQ $0x02, CX
+
+tile:
+	MOVQ    panel+32(FP), DI
+	MOVQ    blocks+40(FP), R8
+	MOVQ    DX, R9
+	MOVQ    AX, R10
+	MOVQ    accumulate+56(FP), R11
+	TESTQ   R11, R11
+	JZ      zero
+	VMOVDQU (R10), Y3
+	VMOVDQU 32(R10), Y4
+	VMOVDQU (R10)(CX*1), Y5
+	VMOVDQU 32(R10)(CX*1), Y6
+	VMOVDQU (R10)(CX*2), Y7
+	VMOVDQU 32(R10)(CX*2), Y8
+	JMP     start
+
+zero:
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+
+start:
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	VPXOR Y12, Y12, Y12
+	VPXOR Y13, Y13, Y13
+	VPXOR Y14, Y14, Y14
+	SUBQ  $0x00000004, R8
+	JL    rest
+
+loop:
+	VMOVDQU      (DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD (R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD (R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD (R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 4(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 4(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 4(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VMOVDQU      256(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      288(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 8(R9), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD 8(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VPBROADCASTD 8(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y13
+	VPDPBUSD     Y1, Y2, Y14
+	VMOVDQU      256(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      288(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 12(R9), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD 12(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VPBROADCASTD 12(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y13
+	VPDPBUSD     Y1, Y2, Y14
+	VMOVDQU      512(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      544(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 16(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 16(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 16(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VMOVDQU      512(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      544(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 20(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 20(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 20(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VMOVDQU      768(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      800(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 24(R9), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD 24(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VPBROADCASTD 24(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y13
+	VPDPBUSD     Y1, Y2, Y14
+	VMOVDQU      768(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      800(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 28(R9), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD 28(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VPBROADCASTD 28(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y13
+	VPDPBUSD     Y1, Y2, Y14
+	ADDQ         $0x00000020, R9
+	ADDQ         $0x00000400, DI
+	SUBQ         $0x00000004, R8
+	JGE          loop
+
+rest:
+	ADDQ $0x00000004, R8
+	JZ   store
+
+single:
+	VMOVDQU      (DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD (R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD (R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD (R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 4(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 4(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 4(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	ADDQ         $0x00000008, R9
+	ADDQ         $0x00000100, DI
+	DECQ         R8
+	JNZ          single
+
+store:
+	VPADDD  Y9, Y3, Y3
+	VMOVDQU Y3, (R10)
+	VPADDD  Y10, Y4, Y4
+	VMOVDQU Y4, 32(R10)
+	VPADDD  Y11, Y5, Y5
+	VMOVDQU Y5, (R10)(CX*1)
+	VPADDD  Y12, Y6, Y6
+	VMOVDQU Y6, 32(R10)(CX*1)
+	VPADDD  Y13, Y7, Y7
+	VMOVDQU Y7, (R10)(CX*2)
+	VPADDD  Y14, Y8, Y8
+	VMOVDQU Y8, 32(R10)(CX*2)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     tile
+	VZEROUPPER
+	RET
+
+// func gemmU8U4_4x16c8_AVX512VL(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+// Requires: AVX, AVX2, AVX512VL, AVX512VNNI
+TEXT ·gemmU8U4_4x16c8_AVX512VL(SB), NOSPLIT, $0-64
+	MOVQ acc+0(FP), AX
+	MOVQ ldacc+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ ldx+24(FP), BX
+	MOVQ tiles+48(FP), SI
+	SHLQ $0x02, CX
+
+tile:
+	MOVQ    panel+32(FP), DI
+	MOVQ    blocks+40(FP), R8
+	MOVQ    DX, R9
+	LEAQ    (BX)(BX*2), R10
+	ADDQ    R9, R10
+	MOVQ    AX, R11
+	LEAQ    (CX)(CX*2), R12
+	ADDQ    R11, R12
+	MOVQ    accumulate+56(FP), R13
+	TESTQ   R13, R13
+	JZ      zero
+	VMOVDQU (R11), Y3
+	VMOVDQU 32(R11), Y4
+	VMOVDQU (R11)(CX*1), Y5
+	VMOVDQU 32(R11)(CX*1), Y6
+	VMOVDQU (R11)(CX*2), Y7
+	VMOVDQU 32(R11)(CX*2), Y8
+	VMOVDQU (R12), Y9
+	VMOVDQU 32(R12), Y10
+	JMP     start
+
+zero:
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+
+start:
+	SUBQ $0x00000004, R8
+	JL   rest
+
+loop:
+	VMOVDQU      (DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD (R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD (R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD (R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD (R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 4(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 4(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 4(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 4(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VMOVDQU      256(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      288(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 8(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 8(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 8(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 8(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VMOVDQU      256(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      288(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 12(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 12(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 12(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 12(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VMOVDQU      512(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      544(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 16(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 16(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 16(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 16(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VMOVDQU      512(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      544(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 20(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 20(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 20(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 20(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VMOVDQU      768(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      800(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 24(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 24(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 24(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 24(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VMOVDQU      768(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      800(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 28(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 28(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 28(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 28(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	ADDQ         $0x00000020, R9
+	ADDQ         $0x00000020, R10
+	ADDQ         $0x00000400, DI
+	SUBQ         $0x00000004, R8
+	JGE          loop
+
+rest:
+	ADDQ $0x00000004, R8
+	JZ   store
+
+single:
+	VMOVDQU      (DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD (R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD (R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD (R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD (R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 4(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 4(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 4(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 4(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	ADDQ         $0x00000008, R9
+	ADDQ         $0x00000008, R10
+	ADDQ         $0x00000100, DI
+	DECQ         R8
+	JNZ          single
+
+store:
+	VMOVDQU Y3, (R11)
+	VMOVDQU Y4, 32(R11)
+	VMOVDQU Y5, (R11)(CX*1)
+	VMOVDQU Y6, 32(R11)(CX*1)
+	VMOVDQU Y7, (R11)(CX*2)
+	VMOVDQU Y8, 32(R11)(CX*2)
+	VMOVDQU Y9, (R12)
+	VMOVDQU Y10, 32(R12)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     tile
+	VZEROUPPER
+	RET
+
+// func gemmU8U4_5x16c8_AVX512VL(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+// Requires: AVX, AVX2, AVX512VL, AVX512VNNI
+TEXT ·gemmU8U4_5x16c8_AVX512VL(SB), NOSPLIT, $0-64
+	MOVQ acc+0(FP), AX
+	MOVQ ldacc+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ ldx+24(FP), BX
+	MOVQ tiles+48(FP), SI
+	SHLQ $0x02, CX
+
+tile:
+	MOVQ    panel+32(FP), DI
+	MOVQ    blocks+40(FP), R8
+	MOVQ    DX, R9
+	LEAQ    (BX)(BX*2), R10
+	ADDQ    R9, R10
+	MOVQ    AX, R11
+	LEAQ    (CX)(CX*2), R12
+	ADDQ    R11, R12
+	MOVQ    accumulate+56(FP), R13
+	TESTQ   R13, R13
+	JZ      zero
+	VMOVDQU (R11), Y3
+	VMOVDQU 32(R11), Y4
+	VMOVDQU (R11)(CX*1), Y5
+	VMOVDQU 32(R11)(CX*1), Y6
+	VMOVDQU (R11)(CX*2), Y7
+	VMOVDQU 32(R11)(CX*2), Y8
+	VMOVDQU (R12), Y9
+	VMOVDQU 32(R12), Y10
+	VMOVDQU (R12)(CX*1), Y11
+	VMOVDQU 32(R12)(CX*1), Y12
+	JMP     start
+
+zero:
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	VPXOR Y12, Y12, Y12
+
+start:
+	SUBQ $0x00000004, R8
+	JL   rest
+
+loop:
+	VMOVDQU      (DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD (R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD (R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD (R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD (R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD (R10)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 4(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 4(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 4(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 4(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD 4(R10)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VMOVDQU      256(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      288(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 8(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 8(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 8(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 8(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD 8(R10)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VMOVDQU      256(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      288(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 12(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 12(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 12(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 12(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD 12(R10)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VMOVDQU      512(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      544(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 16(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 16(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 16(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 16(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD 16(R10)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VMOVDQU      512(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      544(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 20(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 20(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 20(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 20(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD 20(R10)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VMOVDQU      768(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      800(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 24(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 24(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 24(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 24(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD 24(R10)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VMOVDQU      768(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      800(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 28(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 28(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 28(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 28(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD 28(R10)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	ADDQ         $0x00000020, R9
+	ADDQ         $0x00000020, R10
+	ADDQ         $0x00000400, DI
+	SUBQ         $0x00000004, R8
+	JGE          loop
+
+rest:
+	ADDQ $0x00000004, R8
+	JZ   store
+
+single:
+	VMOVDQU      (DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD (R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD (R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD (R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD (R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD (R10)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 4(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 4(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 4(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 4(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD 4(R10)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	ADDQ         $0x00000008, R9
+	ADDQ         $0x00000008, R10
+	ADDQ         $0x00000100, DI
+	DECQ         R8
+	JNZ          single
+
+store:
+	VMOVDQU Y3, (R11)
+	VMOVDQU Y4, 32(R11)
+	VMOVDQU Y5, (R11)(CX*1)
+	VMOVDQU Y6, 32(R11)(CX*1)
+	VMOVDQU Y7, (R11)(CX*2)
+	VMOVDQU Y8, 32(R11)(CX*2)
+	VMOVDQU Y9, (R12)
+	VMOVDQU Y10, 32(R12)
+	VMOVDQU Y11, (R12)(CX*1)
+	VMOVDQU Y12, 32(R12)(CX*1)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     tile
+	VZEROUPPER
+	RET
+
+// func gemmU8U4_6x16c8_AVX512VL(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+// Requires: AVX, AVX2, AVX512VL, AVX512VNNI
+TEXT ·gemmU8U4_6x16c8_AVX512VL(SB), NOSPLIT, $0-64
+	MOVQ acc+0(FP), AX
+	MOVQ ldacc+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ ldx+24(FP), BX
+	MOVQ tiles+48(FP), SI
+	SHLQ $0x02, CX
+
+tile:
+	MOVQ    panel+32(FP), DI
+	MOVQ    blocks+40(FP), R8
+	MOVQ    DX, R9
+	LEAQ    (BX)(BX*2), R10
+	ADDQ    R9, R10
+	MOVQ    AX, R11
+	LEAQ    (CX)(CX*2), R12
+	ADDQ    R11, R12
+	MOVQ    accumulate+56(FP), R13
+	TESTQ   R13, R13
+	JZ      zero
+	VMOVDQU (R11), Y3
+	VMOVDQU 32(R11), Y4
+	VMOVDQU (R11)(CX*1), Y5
+	VMOVDQU 32(R11)(CX*1), Y6
+	VMOVDQU (R11)(CX*2), Y7
+	VMOVDQU 32(R11)(CX*2), Y8
+	VMOVDQU (R12), Y9
+	VMOVDQU 32(R12), Y10
+	VMOVDQU (R12)(CX*1), Y11
+	VMOVDQU 32(R12)(CX*1), Y12
+	VMOVDQU (R12)(CX*2), Y13
+	VMOVDQU 32(R12)(CX*2), Y14
+	JMP     start
+
+zero:
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	VPXOR Y12, Y12, Y12
+	VPXOR Y13, Y13, Y13
+	VPXOR Y14, Y14, Y14
+
+start:
+	SUBQ $0x00000004, R8
+	JL   rest
+
+loop:
+	VMOVDQU      (DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD (R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD (R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD (R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD (R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD (R10)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VPBROADCASTD (R10)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y13
+	VPDPBUSD     Y1, Y2, Y14
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 4(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 4(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 4(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 4(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD 4(R10)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VPBROADCASTD 4(R10)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y13
+	VPDPBUSD     Y1, Y2, Y14
+	VMOVDQU      256(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      288(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 8(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 8(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 8(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 8(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD 8(R10)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VPBROADCASTD 8(R10)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y13
+	VPDPBUSD     Y1, Y2, Y14
+	VMOVDQU      256(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      288(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 12(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 12(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 12(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 12(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD 12(R10)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VPBROADCASTD 12(R10)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y13
+	VPDPBUSD     Y1, Y2, Y14
+	VMOVDQU      512(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      544(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 16(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 16(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 16(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 16(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD 16(R10)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VPBROADCASTD 16(R10)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y13
+	VPDPBUSD     Y1, Y2, Y14
+	VMOVDQU      512(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      544(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 20(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 20(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 20(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 20(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD 20(R10)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VPBROADCASTD 20(R10)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y13
+	VPDPBUSD     Y1, Y2, Y14
+	VMOVDQU      768(DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      800(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 24(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 24(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 24(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 24(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD 24(R10)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VPBROADCASTD 24(R10)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y13
+	VPDPBUSD     Y1, Y2, Y14
+	VMOVDQU      768(DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      800(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 28(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 28(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 28(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 28(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD 28(R10)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VPBROADCASTD 28(R10)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y13
+	VPDPBUSD     Y1, Y2, Y14
+	ADDQ         $0x00000020, R9
+	ADDQ         $0x00000020, R10
+	ADDQ         $0x00000400, DI
+	SUBQ         $0x00000004, R8
+	JGE          loop
+
+rest:
+	ADDQ $0x00000004, R8
+	JZ   store
+
+single:
+	VMOVDQU      (DI), Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD (R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD (R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD (R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD (R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD (R10)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VPBROADCASTD (R10)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y13
+	VPDPBUSD     Y1, Y2, Y14
+	VMOVDQU      (DI), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        nibble<>+0(SB), Y0, Y0
+	VMOVDQU      32(DI), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        nibble<>+0(SB), Y1, Y1
+	VPBROADCASTD 4(R9), Y2
+	VPDPBUSD     Y0, Y2, Y3
+	VPDPBUSD     Y1, Y2, Y4
+	VPBROADCASTD 4(R9)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y5
+	VPDPBUSD     Y1, Y2, Y6
+	VPBROADCASTD 4(R9)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y7
+	VPDPBUSD     Y1, Y2, Y8
+	VPBROADCASTD 4(R10), Y2
+	VPDPBUSD     Y0, Y2, Y9
+	VPDPBUSD     Y1, Y2, Y10
+	VPBROADCASTD 4(R10)(BX*1), Y2
+	VPDPBUSD     Y0, Y2, Y11
+	VPDPBUSD     Y1, Y2, Y12
+	VPBROADCASTD 4(R10)(BX*2), Y2
+	VPDPBUSD     Y0, Y2, Y13
+	VPDPBUSD     Y1, Y2, Y14
+	ADDQ         $0x00000008, R9
+	ADDQ         $0x00000008, R10
+	ADDQ         $0x00000100, DI
+	DECQ         R8
+	JNZ          single
+
+store:
+	VMOVDQU Y3, (R11)
+	VMOVDQU Y4, 32(R11)
+	VMOVDQU Y5, (R11)(CX*1)
+	VMOVDQU Y6, 32(R11)(CX*1)
+	VMOVDQU Y7, (R11)(CX*2)
+	VMOVDQU Y8, 32(R11)(CX*2)
+	VMOVDQU Y9, (R12)
+	VMOVDQU Y10, 32(R12)
+	VMOVDQU Y11, (R12)(CX*1)
+	VMOVDQU Y12, 32(R12)(CX*1)
+	VMOVDQU Y13, (R12)(CX*2)
+	VMOVDQU Y14, 32(R12)(CX*2)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	ADDQ    CX, AX
 	ADDQ    BX, DX
 	ADDQ    CX, AX
 	ADDQ    BX, DX

@@ -34,10 +34,10 @@ func gemmU8U4_5x64c8_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel 
 //go:noescape
 func gemmU8U4_6x64c8_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
 
-// gemmU8U4_1x16c8_AVX2: acc[1·t+i][j] (+)= Σ x·code, i < 1, j < 16, t < tiles.
+// gemmU8U4_1x64c8_AVX2: acc[1·t+i][j] (+)= Σ x·code, i < 1, j < 64, t < tiles.
 //
 //go:noescape
-func gemmU8U4_1x16c8_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+func gemmU8U4_1x64c8_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
 
 // gemmU8U4_2x16c8_AVX2: acc[2·t+i][j] (+)= Σ x·code, i < 2, j < 16, t < tiles.
 //
@@ -53,3 +53,63 @@ func gemmU8U4_3x16c8_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte,
 //
 //go:noescape
 func gemmU8U4_4x16c8_AVX2(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8U4_1x64c8_AVXVNNI: acc[1·t+i][j] (+)= Σ x·code, i < 1, j < 64, t < tiles.
+//
+//go:noescape
+func gemmU8U4_1x64c8_AVXVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8U4_2x32c8_AVXVNNI: acc[2·t+i][j] (+)= Σ x·code, i < 2, j < 32, t < tiles.
+//
+//go:noescape
+func gemmU8U4_2x32c8_AVXVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8U4_3x16c8_AVXVNNI: acc[3·t+i][j] (+)= Σ x·code, i < 3, j < 16, t < tiles.
+//
+//go:noescape
+func gemmU8U4_3x16c8_AVXVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8U4_4x16c8_AVXVNNI: acc[4·t+i][j] (+)= Σ x·code, i < 4, j < 16, t < tiles.
+//
+//go:noescape
+func gemmU8U4_4x16c8_AVXVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8U4_5x16c8_AVXVNNI: acc[5·t+i][j] (+)= Σ x·code, i < 5, j < 16, t < tiles.
+//
+//go:noescape
+func gemmU8U4_5x16c8_AVXVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8U4_6x16c8_AVXVNNI: acc[6·t+i][j] (+)= Σ x·code, i < 6, j < 16, t < tiles.
+//
+//go:noescape
+func gemmU8U4_6x16c8_AVXVNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8U4_1x64c8_AVX512VL: acc[1·t+i][j] (+)= Σ x·code, i < 1, j < 64, t < tiles.
+//
+//go:noescape
+func gemmU8U4_1x64c8_AVX512VL(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8U4_2x32c8_AVX512VL: acc[2·t+i][j] (+)= Σ x·code, i < 2, j < 32, t < tiles.
+//
+//go:noescape
+func gemmU8U4_2x32c8_AVX512VL(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8U4_3x16c8_AVX512VL: acc[3·t+i][j] (+)= Σ x·code, i < 3, j < 16, t < tiles.
+//
+//go:noescape
+func gemmU8U4_3x16c8_AVX512VL(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8U4_4x16c8_AVX512VL: acc[4·t+i][j] (+)= Σ x·code, i < 4, j < 16, t < tiles.
+//
+//go:noescape
+func gemmU8U4_4x16c8_AVX512VL(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8U4_5x16c8_AVX512VL: acc[5·t+i][j] (+)= Σ x·code, i < 5, j < 16, t < tiles.
+//
+//go:noescape
+func gemmU8U4_5x16c8_AVX512VL(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8U4_6x16c8_AVX512VL: acc[6·t+i][j] (+)= Σ x·code, i < 6, j < 16, t < tiles.
+//
+//go:noescape
+func gemmU8U4_6x16c8_AVX512VL(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)

@@ -33,6 +33,7 @@ func (a *app) commands() []*cobra.Command {
 		a.doctorCommand(),
 		a.fetchCommand(),
 		a.evalCommand(),
+		a.studyCommand(),
 		a.generateCommand(),
 		a.quantizeCommand(),
 		a.verifyCommand(),

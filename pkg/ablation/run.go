@@ -71,18 +71,10 @@ var batchKeys = []string{"model", "corpus", "window", "windows", "first"}
 // question itself (an unknown axis, a level that is not allowed) or the context;
 // rows that could not be computed are in Runs with their reason.
 func (s Study) Run(ctx context.Context, store *record.Store, ev Evaluator, options ...Option) (*Runs, error) {
-	p := plan{study: s, only: map[string][]string{}, fixed: map[string]string{}}
-	for _, o := range options {
-		if err := o(&p); err != nil {
-			return nil, err
-		}
-	}
-	configs, err := p.configs()
+	p, configs, err := s.settled(ctx, store, ev, options)
 	if err != nil {
 		return nil, err
 	}
-	settleWindow(ctx, ev, configs)
-	settleWindows(ctx, store, ev, configs)
 	cells := make([]cell, len(configs))
 	var missing []int
 	stale := 0
@@ -110,6 +102,48 @@ func (s Study) Run(ctx context.Context, store *record.Store, ev Evaluator, optio
 		return runs, ctxErr
 	}
 	return runs, err
+}
+
+// settled expands the options into a plan and its configurations.
+func (s Study) settled(ctx context.Context, store *record.Store, ev Evaluator, options []Option) (plan, []Config, error) {
+	p := plan{study: s, only: map[string][]string{}, fixed: map[string]string{}}
+	for _, o := range options {
+		if err := o(&p); err != nil {
+			return p, nil, err
+		}
+	}
+	configs, err := p.configs()
+	if err != nil {
+		return p, nil, err
+	}
+	settleWindow(ctx, ev, configs)
+	settleWindows(ctx, store, ev, configs)
+	return p, configs, nil
+}
+
+// Missing lists, batch by batch, the configurations that no record answers: what Run would compute.
+func (s Study) Missing(ctx context.Context, store *record.Store, ev Evaluator, options ...Option) ([][]Config, error) {
+	_, configs, err := s.settled(ctx, store, ev, options)
+	if err != nil {
+		return nil, err
+	}
+	cells := make([]cell, len(configs))
+	var missing []int
+	for i, c := range configs {
+		cells[i].config = c
+		if known, _ := find(ctx, store, ev, c); known == nil {
+			missing = append(missing, i)
+		}
+	}
+	var out [][]Config
+	for _, batch := range batches(cells, missing) {
+		var list []Config
+		for _, i := range batch {
+			list = append(list, cells[i].config)
+		}
+		out = append(out, list)
+	}
+	return out, ctx.Err()
 }
 
 // compute evaluates the missing cells batch by batch. An evaluator's failure is

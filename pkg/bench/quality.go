@@ -54,6 +54,7 @@ type QualityRequest struct {
 	First    int
 	Windows  int // 0: all
 	NoKL     bool
+	NoRecord bool // only finish the windows, in the journal: a shard
 	Variants []Variant
 }
 
@@ -203,7 +204,7 @@ func (r *Runner) prepare(ctx context.Context, entry *catalog.Entry, text *corpus
 		if p.key, err = p.record.ComputeKey(); err != nil {
 			return nil, err
 		}
-		if old, ok := r.Store.Find(p.key); ok && !r.Force {
+		if old, ok := r.Store.Find(p.key); ok && !r.Force && !req.NoRecord {
 			p.found = old
 		}
 		list = append(list, p)
@@ -264,6 +265,9 @@ func (r *Runner) score(ctx context.Context, entry *catalog.Entry, ids []int32, r
 		Journal: filepath.Join(r.Store.Dir(), "journal"), BaseKey: source, Progress: r.windowDone})
 	if err != nil {
 		return err
+	}
+	if req.NoRecord {
+		return nil
 	}
 	tok, err := entry.Tokenizer()
 	if err != nil {

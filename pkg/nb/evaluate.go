@@ -15,6 +15,27 @@ import (
 	"github.com/illm-go/illm/pkg/record"
 )
 
+// Evaluator computes what a study asks for with a runner, and files it: every result is a record with its divergence
+// from the float model.
+func Evaluator(runner *bench.Runner) ablation.Evaluator { return stored{runner} }
+
+// Finish computes the windows of a batch that a shard holds and leaves them in the runner's journal.
+func Finish(ctx context.Context, runner *bench.Runner, batch []ablation.Config) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	req, err := request(batch[0])
+	if err != nil {
+		return err
+	}
+	for _, c := range batch {
+		req.Variants = append(req.Variants, variant(c))
+	}
+	req.NoRecord = true
+	_, err = runner.Quality(ctx, req)
+	return err
+}
+
 // stored answers a study through package bench: every result is a record with
 // its divergence from the float model.
 type stored struct{ runner *bench.Runner }

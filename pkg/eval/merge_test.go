@@ -1,0 +1,50 @@
+package eval
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestMergeJournals: any order of the folders gives the same bytes, torn lines stay behind, and a disagreement is told.
+func TestMergeJournals(t *testing.T) {
+	lineOf := func(i int, nll float64) string { return fmt.Sprintf(`{"i":%d,"n":15,"nll":%g}`, i, nll) }
+	folder := func(files map[string]string) string {
+		dir := t.TempDir()
+		for name, text := range files {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return dir
+	}
+	a := folder(map[string]string{"x.jsonl": lineOf(3, 1.5) + "\n" + lineOf(0, 2) + "\n", "y.jsonl": lineOf(0, 7) + "\n" + lineOf(1, 8)[:9]})
+	b := folder(map[string]string{"x.jsonl": lineOf(1, 4) + "\n" + lineOf(0, 2) + "\n"})
+	c := folder(map[string]string{"y.jsonl": lineOf(2, 9) + "\n"})
+	want := map[string]string{"x.jsonl": lineOf(0, 2) + "\n" + lineOf(1, 4) + "\n" + lineOf(3, 1.5) + "\n", "y.jsonl": lineOf(0, 7) + "\n" + lineOf(2, 9) + "\n"}
+	for _, order := range [][]string{{a, b, c}, {c, b, a}, {b, a, c, a}} {
+		dst := filepath.Join(t.TempDir(), "journal")
+		added, err := MergeJournals(dst, order...)
+		if err != nil || added != 5 {
+			t.Fatalf("%d windows added, %v", added, err)
+		}
+		for name, text := range want {
+			got, err := os.ReadFile(filepath.Join(dst, name))
+			if err != nil || string(got) != text {
+				t.Errorf("%s: %q, %v; want %q", name, got, err, text)
+			}
+		}
+		if added, err = MergeJournals(dst, a); err != nil || added != 0 {
+			t.Errorf("again: %d, %v", added, err)
+		}
+	}
+	d := folder(map[string]string{"x.jsonl": lineOf(1, 4.5) + "\n"})
+	if _, err := MergeJournals(t.TempDir(), a, b, d); err == nil || !strings.Contains(err.Error(), "window 1 differs") {
+		t.Errorf("a disagreement: %v", err)
+	}
+	if _, err := MergeJournals(t.TempDir(), filepath.Join(d, "none", "journal")); err == nil {
+		t.Error("a missing folder is no error")
+	}
+}

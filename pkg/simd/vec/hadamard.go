@@ -1,0 +1,59 @@
+package vec
+
+import "errors"
+
+var errHadamard = errors.New("vec: Hadamard: length is not order·2^j, or no matrix of that order")
+
+// Hadamard sets t to H·t for H = H_o ⊗ H_{2^j}, len(t) = o·2^j, o = 1, 12, 28 or 36. Index a·2^j + b: butterflies
+// (u, v) → (u+v, u−v) at distances 1, 2, … 2^(j−1) inside each block of 2^j, then the ±1 matrix H_o over the blocks.
+// Sums and differences alone, so that every order of evaluation gives the same bits.
+//
+// With χ the Legendre symbol, Q_ab = χ(a − b) mod q and S = [[0, 1ᵀ], [±1, Q]]:
+//
+//	H_12 = I + S                                     q = 11, lower sign (Paley I)
+//	H_28 = S ⊗ [[1,1],[1,−1]] + I ⊗ [[1,−1],[−1,−1]]   q = 13, upper sign (Paley II)
+//	H_36 = the same                                  q = 17
+//
+// H·Hᵀ = len(t)·I. H_12 is not symmetric. Range: |result| ≤ len(t)·max|t|, which must stay below 2^63.
+func Hadamard(t []int64, order int) {
+	n := len(t)
+	if order != 1 && cores[order] == nil || n < order || n%order != 0 || n/order&(n/order-1) != 0 {
+		panic(errHadamard)
+	}
+	walsh(t, n/order)
+	if order > 1 {
+		across(t, order)
+	}
+}
+
+// core is S of a Paley matrix, row by row, and whether the matrix is Paley's second form, twice as large.
+type core struct {
+	size   int
+	double bool
+	sign   []int64 // [size, size]: −1, 0, 1
+}
+
+var cores = map[int]*core{12: newCore(11, false), 28: newCore(13, true), 36: newCore(17, true)}
+
+// newCore builds S over the residues of the prime q: antisymmetric for q ≡ 3 mod 4, symmetric for q ≡ 1.
+func newCore(q int, double bool) *core {
+	chi := make([]int64, q) // of 0: 0
+	for x := 1; x < q; x++ {
+		chi[x] = -1
+	}
+	for x := 1; x < q; x++ {
+		chi[x*x%q] = 1
+	}
+	s := &core{size: q + 1, double: double, sign: make([]int64, (q+1)*(q+1))}
+	for a := 1; a <= q; a++ {
+		s.sign[a] = 1
+		s.sign[a*s.size] = -1
+		if double {
+			s.sign[a*s.size] = 1
+		}
+		for b := 1; b <= q; b++ {
+			s.sign[a*s.size+b] = chi[(a-b+q)%q]
+		}
+	}
+	return s
+}

@@ -32,7 +32,7 @@ func (r *run) mark(validate bool) error {
 	var sum, norm float64
 	for i, b := range r.stats {
 		var v [2]float32
-		if err := r.device.get(b, v[:]); err != nil {
+		if err := r.device.Get(b, v[:]); err != nil {
 			return err
 		}
 		loss := float64(v[0])
@@ -44,7 +44,7 @@ func (r *run) mark(validate bool) error {
 		sum += loss
 	}
 	steps := len(r.stats)
-	r.device.free(r.stats...)
+	r.device.Free(r.stats...)
 	r.stats = r.stats[:0]
 	perStep := int64(o.Batch * o.Window)
 	l := Line{

@@ -11,13 +11,7 @@
 //
 //	preset.go      the two tiny models
 //	tensors.go     which tensors a configuration has, their initial values, FLOPs per token
-//	ops.go         building programs: values with a shape and a type
-//	tape.go        nodes with gradients; matrix products, residual, dropout
-//	norm.go        RMSNorm, LayerNorm
-//	attention.go   RoPE, causal grouped-query attention in chunks of queries
-//	mlp.go         SiLU(gate)·up and ReLU
-//	loss.go        embedding, positions, cross-entropy
-//	network.go     the two families
+//	network.go     the two families, on the operations of package tape
 //	step.go        one step as one program: forward, backward, clipping, AdamW, moving average
 //	data.go        token streams, the order of windows
 //	schedule.go    learning rate
@@ -30,7 +24,7 @@
 // # Gradients by hand
 //
 // GoMLX's own Gradient turns the backward pass of a matrix product into broadcast × multiply × reduce: 45 times slower
-// than the DotGeneral it could be. So this package differentiates by itself, with a tape of a few dozen lines: every
+// than the DotGeneral it could be. So package tape differentiates by itself: every
 // operation that is written forward also says how a gradient of its output becomes gradients of its inputs. Matrix
 // products come back as matrix products:
 //

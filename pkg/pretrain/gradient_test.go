@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/backends"
 
 	"github.com/illm-go/illm/pkg/model"
+	"github.com/illm-go/illm/pkg/tape"
 )
 
 // small returns a configuration of the family that is small enough to differentiate numerically and has no two equal
@@ -66,7 +67,7 @@ func testTokens(c model.Config, batch, window int) []int32 {
 // execute runs a program on weights, tokens and, if given, a seed, and returns its outputs.
 func execute(t *testing.T, b backends.Backend, e backends.Executable, c model.Config, ws [][]float32, tokens []int32, batch int, seed ...uint32) [][]float32 {
 	t.Helper()
-	d := device{b}
+	d := tape.Device{Backend: b}
 	var in []backends.Buffer
 	put := func(x backends.Buffer, err error) {
 		if err != nil {
@@ -75,26 +76,26 @@ func execute(t *testing.T, b backends.Backend, e backends.Executable, c model.Co
 		in = append(in, x)
 	}
 	for i, p := range Tensors(c) {
-		put(d.put(ws[i], f32, p.Dims...))
+		put(d.Put(ws[i], tape.F32, p.Dims...))
 	}
-	put(d.put(tokens, i32, batch, len(tokens)/batch))
+	put(d.Put(tokens, tape.I32, batch, len(tokens)/batch))
 	if len(seed) > 0 {
-		put(d.put(seed, u32, 1))
+		put(d.Put(seed, tape.U32, 1))
 	}
 	outs, err := e.Execute(in, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.free(in...)
+	d.Free(in...)
 	var res [][]float32
 	for i, s := range e.Outputs() {
 		v := make([]float32, s.Size())
-		if err := d.get(outs[i], v); err != nil {
+		if err := d.Get(outs[i], v); err != nil {
 			t.Fatal(err)
 		}
 		res = append(res, v)
 	}
-	d.free(outs...)
+	d.Free(outs...)
 	return res
 }
 
@@ -118,7 +119,7 @@ func TestGradients(t *testing.T) {
 			t.Run(test.name, func(t *testing.T) {
 				c := small(test.family)
 				c.TiedHead = !test.untied
-				sh := shape{batch: batch, window: window, chunks: test.chunks, compute: f32, dropout: test.dropout}
+				sh := shape{batch: batch, window: window, chunks: test.chunks, compute: tape.F32, dropout: test.dropout}
 				e, err := buildGradients(b, c, sh)
 				if err != nil {
 					t.Fatal(err)
@@ -179,7 +180,7 @@ func TestGradientsTorch(t *testing.T) {
 					return v
 				}
 				c := small(family)
-				e, err := buildGradients(b, c, shape{batch: batch, window: window, chunks: 2, compute: f32})
+				e, err := buildGradients(b, c, shape{batch: batch, window: window, chunks: 2, compute: tape.F32})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -220,7 +221,7 @@ func TestHalf(t *testing.T) {
 			t.Run(family, func(t *testing.T) {
 				c := small(family)
 				var got [2][][]float32
-				for i, sh := range []shape{{batch: batch, window: window, chunks: 2, compute: f32}, {batch: batch, window: window, chunks: 2, compute: bf16}} {
+				for i, sh := range []shape{{batch: batch, window: window, chunks: 2, compute: tape.F32}, {batch: batch, window: window, chunks: 2, compute: tape.BF16}} {
 					e, err := buildGradients(b, c, sh)
 					if err != nil {
 						t.Fatal(err)

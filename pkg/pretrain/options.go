@@ -7,6 +7,7 @@ import (
 
 	"github.com/gomlx/gomlx/backends"
 	"github.com/illm-go/illm/pkg/model"
+	"github.com/illm-go/illm/pkg/tape"
 )
 
 // Options of a run. The zero value of a field means the default named beside it.
@@ -167,9 +168,9 @@ func (o Options) recipe() Recipe {
 }
 
 func (o Options) shape() shape {
-	s := shape{batch: o.Batch, window: o.Window, chunks: o.AttentionChunks, compute: bf16, dropout: o.Dropout}
+	s := shape{batch: o.Batch, window: o.Window, chunks: o.AttentionChunks, compute: tape.BF16, dropout: o.Dropout}
 	if o.Precision == "f32" {
-		s.compute = f32
+		s.compute = tape.F32
 	}
 	return s
 }

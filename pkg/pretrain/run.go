@@ -10,6 +10,7 @@ import (
 
 	"github.com/gomlx/gomlx/backends"
 	"github.com/illm-go/illm/pkg/model"
+	"github.com/illm-go/illm/pkg/tape"
 )
 
 // open starts from a checkpoint or from new weights.
@@ -52,7 +53,7 @@ func (r *run) open() error {
 func (r *run) upload(groups [][][]float32) error {
 	for _, group := range groups {
 		for i, values := range group {
-			b, err := r.device.put(values, f32, r.tensors[i].Dims...)
+			b, err := r.device.Put(values, tape.F32, r.tensors[i].Dims...)
 			if err != nil {
 				return err
 			}
@@ -67,7 +68,7 @@ func (r *run) download(g int) ([][]float32, error) {
 	out := make([][]float32, len(r.tensors))
 	for i, t := range r.tensors {
 		out[i] = make([]float32, t.Size())
-		if err := r.device.get(r.buffers[g*len(r.tensors)+i], out[i]); err != nil {
+		if err := r.device.Get(r.buffers[g*len(r.tensors)+i], out[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -89,7 +90,7 @@ func (r *run) compile() (err error) {
 		o.Config.Architecture, float64(cost.Parameters)/1e6, cost.FLOPs/1e6, o.Batch, o.Window, o.Precision, o.Backend.Name())
 	at := time.Now()
 	r.step, err = buildStep(o.Backend, o.Config, sh, adamw{
-		beta1: 0.9, beta2: 0.95, eps: 1e-8, decay: o.Decay, clip: o.Clip, embedDecay: o.EmbedDecay, average: o.Average > 0,
+		AdamW: tape.AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8}, decay: o.Decay, clip: o.Clip, embedDecay: o.EmbedDecay, average: o.Average > 0,
 	})
 	if err != nil {
 		return err
@@ -106,8 +107,8 @@ func (r *run) compile() (err error) {
 }
 
 func (r *run) close() {
-	r.device.free(r.buffers...)
-	r.device.free(r.stats...)
+	r.device.Free(r.buffers...)
+	r.device.Free(r.stats...)
 	for _, e := range []backends.Executable{r.step, r.eval} {
 		if e != nil {
 			e.Finalize()
@@ -139,17 +140,17 @@ func (r *run) validate(windows int) (float64, error) {
 				tokens[i*(o.Window+1)+j] = int32(o.Valid.IDs[from+j])
 			}
 		}
-		in, err := r.device.put(tokens, i32, r.evalBatch, o.Window+1)
+		in, err := r.device.Put(tokens, tape.I32, r.evalBatch, o.Window+1)
 		if err != nil {
 			return 0, err
 		}
 		outs, err := r.eval.Execute(append(append([]backends.Buffer{}, weights...), in), nil, 0)
-		r.device.free(in)
+		r.device.Free(in)
 		if err != nil {
 			return 0, fmt.Errorf("pretrain: validation: %w", err)
 		}
-		err = r.device.get(outs[0], sums)
-		r.device.free(outs...)
+		err = r.device.Get(outs[0], sums)
+		r.device.Free(outs...)
 		if err != nil {
 			return 0, err
 		}

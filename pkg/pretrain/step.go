@@ -1,14 +1,13 @@
 package pretrain
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/gomlx/gomlx/backends"
 	"github.com/gomlx/gomlx/pkg/core/dtypes"
-	"github.com/gomlx/gomlx/pkg/core/shapes"
 
 	"github.com/illm-go/illm/pkg/model"
+	"github.com/illm-go/illm/pkg/tape"
 )
 
 // Scalars of a step, in one input.
@@ -20,27 +19,20 @@ const (
 	numScalars
 )
 
-// adamw names the constants of the optimizer.
+// adamw names the constants of the optimizer and of what surrounds it.
 type adamw struct {
-	beta1, beta2, eps, decay, clip float64
-	embedDecay                     bool // weight decay on embeddings and positions too
-	average                        bool // keep a moving average of the weights
+	tape.AdamW
+	decay, clip float64
+	embedDecay  bool // weight decay on embeddings and positions too
+	average     bool // keep a moving average of the weights
 }
 
-// update returns the next parameter, its moments and its average. g is the clipped gradient.
-//
-//	m ← β₁·m + (1−β₁)·g,   v ← β₂·v + (1−β₂)·g²
-//	w ← w − rate·(m̂/(√v̂ + ε) + decay·w),   m̂ = m/(1−β₁ᵗ),   v̂ = v/(1−β₂ᵗ)
-//
-// Only matrices decay. Source: Loshchilov and Hutter, arXiv:1711.05101, algorithm 2.
-func (t *tape) update(o adamw, p Tensor, w, m, v, g val, s func(int) val) (w1, m1, v1 val) {
-	m1 = t.add(t.scale(m, o.beta1), t.scale(g, 1-o.beta1))
-	v1 = t.add(t.scale(v, o.beta2), t.scale(t.mul(g, g), 1-o.beta2))
-	step := t.div(t.mul(m1, s(scalarFirst)), t.addc(t.sqrt(t.mul(v1, s(scalarSecond))), o.eps))
-	if o.decay != 0 && len(p.Dims) == 2 && (o.embedDecay || !strings.HasPrefix(p.Name, "model.embed")) {
-		step = t.add(step, t.scale(w, o.decay))
+// decayOf is the weight decay of a tensor: only matrices decay.
+func (o adamw) decayOf(p Tensor) float64 {
+	if len(p.Dims) == 2 && (o.embedDecay || !strings.HasPrefix(p.Name, "model.embed")) {
+		return o.decay
 	}
-	return t.sub(w, t.mul(step, s(scalarRate))), m1, v1
+	return 0
 }
 
 // shape says what a program is built for.
@@ -51,18 +43,18 @@ type shape struct {
 }
 
 // inputs declares one input for every tensor, under its name with a prefix.
-func (g *graph) inputs(prefix string, ts []Tensor) []val {
-	vs := make([]val, len(ts))
+func inputs(g *tape.Graph, prefix string, ts []Tensor) []tape.Val {
+	vs := make([]tape.Val, len(ts))
 	for i, p := range ts {
-		vs[i] = g.input(prefix+strings.ReplaceAll(p.Name, ".", "_"), f32, p.Dims...)
+		vs[i] = g.Input(prefix+strings.ReplaceAll(p.Name, ".", "_"), tape.F32, p.Dims...)
 	}
 	return vs
 }
 
-func nodes(ts []Tensor, vs []val) map[string]*node {
-	m := map[string]*node{}
+func nodes(ts []Tensor, vs []tape.Val) map[string]*tape.Node {
+	m := map[string]*tape.Node{}
 	for i, p := range ts {
-		m[p.Name] = &node{val: vs[i]}
+		m[p.Name] = &tape.Node{Val: vs[i]}
 	}
 	return m
 }
@@ -71,47 +63,49 @@ func nodes(ts []Tensor, vs []val) map[string]*node {
 // the scalars; with dropout a seed. Outputs: the new w, m, v, a; then loss and norm of the gradient as [2].
 func buildStep(backend backends.Backend, c model.Config, sh shape, o adamw) (backends.Executable, error) {
 	ts := Tensors(c)
-	return build(backend, "step", func(g *graph) []val {
-		t := newTape(g, sh.compute)
-		w, m, v := g.inputs("w_", ts), g.inputs("m_", ts), g.inputs("v_", ts)
-		var avg []val
+	return tape.Build(backend, "step", func(g *tape.Graph) []tape.Val {
+		t := tape.New(g, sh.compute)
+		w, m, v := inputs(g, "w_", ts), inputs(g, "m_", ts), inputs(g, "v_", ts)
+		var avg []tape.Val
 		if o.average {
-			avg = g.inputs("a_", ts)
+			avg = inputs(g, "a_", ts)
 		}
-		tokens := g.input("tokens", i32, sh.batch, sh.window+1)
-		scalars := g.input("scalars", f32, numScalars)
-		s := func(i int) val { return g.reshape(g.slice(scalars, 0, i, i+1)) }
-		if t.dropout = sh.dropout; t.dropout > 0 {
-			t.seed = g.reshape(g.input("seed", u32, 1))
+		tokens := g.Input("tokens", tape.I32, sh.batch, sh.window+1)
+		scalars := g.Input("scalars", tape.F32, numScalars)
+		s := func(i int) tape.Val { return g.Reshape(g.Slice(scalars, 0, i, i+1)) }
+		if t.Dropout = sh.dropout; t.Dropout > 0 {
+			t.Seed = g.Reshape(g.Input("seed", tape.U32, 1))
 		}
 		params := nodes(ts, w)
-		nll := t.network(c, params, tokens, sh.chunks)
-		t.backward()
+		nll := network(t, c, params, tokens, sh.chunks)
+		t.Backward()
 
-		var squares val
+		var squares tape.Val
 		for _, p := range ts {
-			grad := params[p.Name].grad
-			sq := g.total(g.mul(grad, grad))
-			if squares.ok() {
-				sq = g.add(squares, sq)
+			grad := params[p.Name].Grad
+			sq := g.Total(g.Mul(grad, grad))
+			if squares.OK() {
+				sq = g.Add(squares, sq)
 			}
 			squares = sq
 		}
-		norm := g.sqrt(squares)
-		clip := g.scalar(1, f32)
+		norm := g.Sqrt(squares)
+		clip := g.Scalar(1, tape.F32)
 		if o.clip > 0 {
-			clip = g.min(clip, g.div(g.scalar(o.clip, f32), g.addc(norm, 1e-6)))
+			clip = g.Min(clip, g.Div(g.Scalar(o.clip, tape.F32), g.AddC(norm, 1e-6)))
 		}
-		var outW, outM, outV, outA []val
+		var outW, outM, outV, outA []tape.Val
 		for i, p := range ts {
-			w1, m1, v1 := t.update(o, p, w[i], m[i], v[i], g.mul(params[p.Name].grad, clip), s)
+			w1, m1, v1 := o.Update(g, w[i], tape.Moments{
+				M: m[i], V: v[i], First: s(scalarFirst), Second: s(scalarSecond), Rate: s(scalarRate), Decay: o.decayOf(p),
+			}, g.Mul(params[p.Name].Grad, clip))
 			outW, outM, outV = append(outW, w1), append(outM, m1), append(outV, v1)
 			if o.average {
-				outA = append(outA, g.add(w1, g.mul(g.sub(avg[i], w1), s(scalarDecay))))
+				outA = append(outA, g.Add(w1, g.Mul(g.Sub(avg[i], w1), s(scalarDecay))))
 			}
 		}
-		loss := g.scale(g.total(nll), 1/float64(sh.batch*sh.window))
-		stats := g.concat(0, g.reshape(loss, 1), g.reshape(norm, 1))
+		loss := g.Scale(g.Total(nll), 1/float64(sh.batch*sh.window))
+		stats := g.Concat(0, g.Reshape(loss, 1), g.Reshape(norm, 1))
 		outs := append(append(append(outW, outM...), outV...), outA...)
 		return append(outs, stats)
 	})
@@ -121,12 +115,12 @@ func buildStep(backend backends.Backend, c model.Config, sh shape, o adamw) (bac
 // window [B].
 func buildEval(backend backends.Backend, c model.Config, sh shape) (backends.Executable, error) {
 	ts := Tensors(c)
-	return build(backend, "eval", func(g *graph) []val {
-		t := newTape(g, sh.compute)
-		w := g.inputs("w_", ts)
-		tokens := g.input("tokens", i32, sh.batch, sh.window+1)
-		nll := t.network(c, nodes(ts, w), tokens, sh.chunks)
-		return []val{g.reshape(g.sum(g.reshape(nll, sh.batch, sh.window), 1), sh.batch)}
+	return tape.Build(backend, "eval", func(g *tape.Graph) []tape.Val {
+		t := tape.New(g, sh.compute)
+		w := inputs(g, "w_", ts)
+		tokens := g.Input("tokens", tape.I32, sh.batch, sh.window+1)
+		nll := network(t, c, nodes(ts, w), tokens, sh.chunks)
+		return []tape.Val{g.Reshape(g.Sum(g.Reshape(nll, sh.batch, sh.window), 1), sh.batch)}
 	})
 }
 
@@ -134,45 +128,19 @@ func buildEval(backend backends.Backend, c model.Config, sh shape) (backends.Exe
 // gradient of every tensor.
 func buildGradients(backend backends.Backend, c model.Config, sh shape) (backends.Executable, error) {
 	ts := Tensors(c)
-	return build(backend, "gradients", func(g *graph) []val {
-		t := newTape(g, sh.compute)
-		params := nodes(ts, g.inputs("w_", ts))
-		tokens := g.input("tokens", i32, sh.batch, sh.window+1)
-		if t.dropout = sh.dropout; t.dropout > 0 {
-			t.seed = g.reshape(g.input("seed", u32, 1))
+	return tape.Build(backend, "gradients", func(g *tape.Graph) []tape.Val {
+		t := tape.New(g, sh.compute)
+		params := nodes(ts, inputs(g, "w_", ts))
+		tokens := g.Input("tokens", tape.I32, sh.batch, sh.window+1)
+		if t.Dropout = sh.dropout; t.Dropout > 0 {
+			t.Seed = g.Reshape(g.Input("seed", tape.U32, 1))
 		}
-		nll := t.network(c, params, tokens, sh.chunks)
-		t.backward()
-		outs := []val{g.reshape(g.scale(g.total(nll), 1/float64(sh.batch*sh.window)), 1)}
+		nll := network(t, c, params, tokens, sh.chunks)
+		t.Backward()
+		outs := []tape.Val{g.Reshape(g.Scale(g.Total(nll), 1/float64(sh.batch*sh.window)), 1)}
 		for _, p := range ts {
-			outs = append(outs, params[p.Name].grad)
+			outs = append(outs, params[p.Name].Grad)
 		}
 		return outs
 	})
-}
-
-// device moves data to and from a backend.
-type device struct{ backends.Backend }
-
-func (d device) put(flat any, dt dtypes.DType, dims ...int) (backends.Buffer, error) {
-	b, err := d.BufferFromFlatData(0, flat, shapes.Make(dt, dims...))
-	if err != nil {
-		return nil, fmt.Errorf("pretrain: copy to the device: %w", err)
-	}
-	return b, nil
-}
-
-func (d device) get(b backends.Buffer, dst []float32) error {
-	if err := d.BufferToFlatData(b, dst); err != nil {
-		return fmt.Errorf("pretrain: copy from the device: %w", err)
-	}
-	return nil
-}
-
-func (d device) free(bs ...backends.Buffer) {
-	for _, b := range bs {
-		if b != nil {
-			_ = d.BufferFinalize(b) // nothing can be done about it; the collector frees it later
-		}
-	}
 }

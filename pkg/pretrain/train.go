@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/gomlx/gomlx/backends"
+
+	"github.com/illm-go/illm/pkg/tape"
 )
 
 // Result of a run.
@@ -32,7 +34,7 @@ func Train(ctx context.Context, o Options) (Result, error) {
 	if err := o.check(); err != nil {
 		return Result{}, err
 	}
-	r := &run{o: o, device: device{o.Backend}, tensors: Tensors(o.Config)}
+	r := &run{o: o, device: tape.Device{Backend: o.Backend}, tensors: Tensors(o.Config)}
 	defer r.close()
 	if err := r.open(); err != nil {
 		return Result{}, err
@@ -49,7 +51,7 @@ func Train(ctx context.Context, o Options) (Result, error) {
 // run is a training in progress.
 type run struct {
 	o       Options
-	device  device
+	device  tape.Device
 	tensors []Tensor
 	state   state
 
@@ -156,17 +158,17 @@ func (r *run) one(tokens []int32, rate float64) error {
 	scalars[scalarSecond] = float32(1 / (1 - math.Pow(0.95, t)))
 	scalars[scalarDecay] = float32(min(o.Average, (1+t)/(10+t))) // short memory at first
 	var extra []backends.Buffer
-	defer func() { r.device.free(extra...) }()
+	defer func() { r.device.Free(extra...) }()
 	put := func(b backends.Buffer, err error) error {
 		extra = append(extra, b)
 		return err
 	}
 	err := errors.Join(
-		put(r.device.put(tokens, i32, o.Batch, o.Window+1)),
-		put(r.device.put(scalars, f32, numScalars)))
+		put(r.device.Put(tokens, tape.I32, o.Batch, o.Window+1)),
+		put(r.device.Put(scalars, tape.F32, numScalars)))
 	if o.Dropout > 0 {
 		seed := []uint32{uint32(splitmix(o.Seed ^ splitmix(uint64(r.state.Step))))}
-		err = errors.Join(err, put(r.device.put(seed, u32, 1)))
+		err = errors.Join(err, put(r.device.Put(seed, tape.U32, 1)))
 	}
 	if err != nil {
 		return err
@@ -175,7 +177,7 @@ func (r *run) one(tokens []int32, rate float64) error {
 	if err != nil {
 		return fmt.Errorf("pretrain: step %d: %w", r.state.Step+1, err)
 	}
-	r.device.free(r.buffers...)
+	r.device.Free(r.buffers...)
 	n := len(outs) - 1
 	r.buffers = outs[:n:n]
 	r.stats = append(r.stats, outs[n])

@@ -62,10 +62,13 @@ func softmaxRow(x []float32) float32 {
 	return expRow(x, m)
 }
 
-// swiGLURow sets y to g·σ(g)·u = g/(1 + e^−g)·u.
-func swiGLURow(y, g, u []float32) {
+// swiGLURow sets y to g·σ(α·g)·u = g/(1 + e^−αg)·u; alpha nil is 1.
+func swiGLURow(y, g, u, alpha []float32) {
 	for i, v := range g {
 		y[i] = -v
+	}
+	for i, a := range alpha {
+		y[i] *= a
 	}
 	expRow(y, 0)
 	for i, v := range g {

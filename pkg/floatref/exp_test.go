@@ -48,7 +48,7 @@ func TestSwiGLURow(t *testing.T) {
 		g, u = append(g, float32(i)/3), append(u, float32(i%7)-2.5)
 	}
 	y := make([]float32, len(g))
-	swiGLURow(y, g, u)
+	swiGLURow(y, g, u, nil)
 	for i := range y {
 		x := float64(g[i])
 		want := x / (1 + math.Exp(-x)) * float64(u[i])

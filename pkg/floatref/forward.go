@@ -130,7 +130,7 @@ func (p *pass) mlp(w *scratch, l, r0, r1 int) {
 	p.add(w, siteCount, l, r0, n, w.x)
 }
 
-// activate sets w.out to g·σ(g)·u, or to max(u, 0) where there is no gate, for the rows of w.wide.
+// activate sets w.out to g·σ(α·g)·u, or to max(u, 0) where there is no gate, for the rows of w.wide.
 func (p *pass) activate(w *scratch, l, r0, n int) {
 	f := p.cfg.FFN
 	if !p.cfg.Gated() {
@@ -143,13 +143,19 @@ func (p *pass) activate(w *scratch, l, r0, n int) {
 	p.see(w, Up, l, 0, r0, n, f, w.wide[f:], 2*f)
 	for r := range n {
 		g, u, y := w.wide[2*r*f:][:f], w.wide[(2*r+1)*f:][:f], w.out[r*f:][:f]
-		if f := p.silu; f != nil {
+		alpha := p.alpha[l]
+		switch f := p.silu; {
+		case f != nil && alpha != nil:
+			for i, v := range g {
+				y[i] = f(alpha[i]*v) / alpha[i] * u[i]
+			}
+		case f != nil:
 			for i, v := range g {
 				y[i] = f(v) * u[i]
 			}
-			continue
+		default:
+			swiGLURow(y, g, u, alpha)
 		}
-		swiGLURow(y, g, u)
 	}
 	p.see(w, Product, l, 0, r0, n, f, w.out, f)
 }

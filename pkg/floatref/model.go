@@ -23,6 +23,10 @@ type Options struct {
 
 	// SiLU replaces g·σ(g) in a gated MLP; nil: the true function. An MLP with ReLU has no use for it.
 	SiLU func(g float32) float32
+
+	// Alpha gives the gains α_c > 0 of the gate inside σ, [ffn] for each block: g·σ(α·g)·u, what act-smooth leaves at run
+	// time (package smooth). nil, and a nil slice: 1. SiLU, where there is one, is taken of α·g and divided by α.
+	Alpha func(layer int) []float32
 }
 
 // maxThreads bounds a number that comes from a command line.
@@ -35,6 +39,7 @@ type Model struct {
 	threads int
 	tap     Tap
 	silu    func(float32) float32
+	alpha   [][]float32 // [layers], each [ffn] or nil
 	embed   []float32 // [vocab][hidden]
 	places  []float32 // learned positions, [context][hidden]; nil with RoPE
 	layers  []layer
@@ -69,7 +74,15 @@ func NewFrom(cfg model.Config, src Source, opt Options) (*Model, error) {
 	if opt.Threads < 0 || opt.Threads > maxThreads {
 		return nil, fmt.Errorf("floatref: new model: expected 0 to %d threads, found %d", maxThreads, opt.Threads)
 	}
-	m := &Model{cfg: cfg, threads: opt.Threads, tap: opt.Tap, silu: opt.SiLU, layers: make([]layer, cfg.Layers)}
+	m := &Model{cfg: cfg, threads: opt.Threads, tap: opt.Tap, silu: opt.SiLU, layers: make([]layer, cfg.Layers), alpha: make([][]float32, cfg.Layers)}
+	for i := range m.alpha {
+		if opt.Alpha == nil || !cfg.Gated() {
+			break
+		}
+		if m.alpha[i] = opt.Alpha(i); m.alpha[i] != nil && len(m.alpha[i]) != cfg.FFN {
+			return nil, fmt.Errorf("floatref: new model: alpha of block %d: expected %d values, found %d", i, cfg.FFN, len(m.alpha[i]))
+		}
+	}
 	if m.threads == 0 {
 		m.threads = runtime.GOMAXPROCS(0)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"math/bits"
 	"os"
@@ -45,9 +46,24 @@ var overflow = map[string]float64{"F32": math.Inf(1), "F16": 65520, "BF16": 0x1.
 // name when it is complete; on an error nothing is left behind.
 //
 // Source: the format description in the safetensors repository.
-func Write(path string, tensors []NamedTensor) error {
+func Write(path string, tensors []NamedTensor) error { return WriteMeta(path, nil, tensors) }
+
+// Encode writes the bytes of Write, with metadata meta beside the format, to w.
+func Encode(w io.Writer, meta map[string]string, tensors []NamedTensor) error {
+	header, _, err := writeHeader(meta, tensors)
+	if err == nil {
+		err = writeAll(w, header, tensors)
+	}
+	if err != nil {
+		return fmt.Errorf("safetensors: encode: %w", err)
+	}
+	return nil
+}
+
+// WriteMeta is Write with metadata meta beside {"format": "pt"}, in order of its keys.
+func WriteMeta(path string, meta map[string]string, tensors []NamedTensor) error {
 	fail := func(err error) error { return fmt.Errorf("safetensors: write %s: %w", path, err) }
-	header, size, err := writeHeader(tensors)
+	header, size, err := writeHeader(meta, tensors)
 	if err != nil {
 		return fail(err)
 	}
@@ -95,9 +111,16 @@ func advise(err error, size uint64) error {
 }
 
 // writeHeader returns length and JSON of the header, and the size of the file.
-func writeHeader(tensors []NamedTensor) (header []byte, size uint64, err error) {
+func writeHeader(meta map[string]string, tensors []NamedTensor) (header []byte, size uint64, err error) {
 	var j strings.Builder
-	j.WriteString(`{"__metadata__":{"format":"pt"}`)
+	all := map[string]string{}
+	maps.Copy(all, meta)
+	all["format"] = "pt"
+	text, err := json.Marshal(all) // in order of the keys
+	if err != nil {
+		return nil, 0, fmt.Errorf("metadata: %w", err)
+	}
+	fmt.Fprintf(&j, `{"__metadata__":%s`, text)
 	seen := map[string]bool{"__metadata__": true}
 	begin := uint64(0)
 	for _, t := range tensors {

@@ -22,7 +22,7 @@ func (d *fullDisk) Write(b []byte) (int, error) {
 // TestWriteFullDisk: wherever the disk fills up, the error comes out and says what to do.
 func TestWriteFullDisk(t *testing.T) {
 	tensors := []NamedTensor{{Name: "a", Type: "F32", Shape: []int{70000}, Values: make([]float32, 70000)}}
-	header, size, err := writeHeader(tensors)
+	header, size, err := writeHeader(nil, tensors)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -121,26 +121,29 @@ func (h *Header) checkSites() error {
 		return fmt.Errorf("header field rotations: qk: the rotation behind RoPE needs rotary positions, architecture is %q: rotate the weights instead", opt)
 	}
 	for _, r := range []struct {
-		site       string
-		on         bool
-		order, top int
+		site         string
+		on           bool
+		order, below int
 	}{
-		{"qk", h.Rotations.QK, h.HeadDim, di.MaxMerged},
-		{"out", h.Rotations.Out, h.Heads * h.HeadDim, di.MaxMerged},
-		{"down", h.Rotations.Down, h.FFN, di.MaxProduct(h.Spec.Effective().GLU)},
+		{"qk", h.Rotations.QK, h.HeadDim, di.RotaryBits},
+		{"out", h.Rotations.Out, h.Heads * h.HeadDim, di.MergedBits},
+		{"down", h.Rotations.Down, h.FFN, h.productBits()},
 	} {
-		if !r.on {
-			continue
-		}
-		if !di.HasHadamard(r.order) {
-			return fmt.Errorf("header field rotations: %s: no Hadamard matrix of order %d: expected 2^j times 1, 12, 28 or 36", r.site, r.order)
-		}
-		if r.order > r.top {
-			return fmt.Errorf("header field rotations: %s: order %d: expected at most %d", r.site, r.order, r.top)
+		if r.on {
+			if _, err := di.NewHadamard(r.order, r.below); err != nil {
+				return fmt.Errorf("header field rotations: %s: %w", r.site, err)
+			}
 		}
 	}
 	if f := h.Factors; f != "" && (len(f) != 64 || strings.Trim(f, "0123456789abcdef") != "") {
 		return fmt.Errorf("header field factors_sha256: expected 64 hexadecimal digits, found %q", f)
 	}
 	return nil
+}
+
+func (h *Header) productBits() int {
+	if h.Architecture == opt {
+		return di.ReLUBits
+	}
+	return di.ProductBits(h.Spec.Effective().GLU)
 }

@@ -18,6 +18,7 @@
 //	h ─ Norm ─ X ─ gemm q,k,v ─ Accumulate ─ T ─┬─ RoPE.Rotate ─ Requant ─ Q, K'
 //	                                            └───────────────── Requant ─ V'
 //	Q,K' ─ gemm ─ Scores ─ S ─ Softmax ─ e ─ Weights ─ N ─ gemm with V' ─ Merge ─ U ─ Requant ─ X
+//	rotated sites: Hadamard between RoPE and Requant, Merge and Requant, SwiGLU or ReLU and Requant
 //	OPT: no RoPE; biases in Accumulate; h ─ Norm ─ X ─ gemm up ─ Accumulate ─ ReLU ─ X ─ gemm down
 //	X ─ gemm o ─ Accumulate ─ T ─ AddResidual ─ h
 //	h ─ Norm ─ X ─ gemm gate,up ─ Accumulate ─ Requant ─ SwiGLU ─ X ─ gemm down ─ Accumulate ─ AddResidual ─ h
@@ -27,6 +28,8 @@
 //
 //	accumulate.go  Accumulate       DI-MatMul's correction, channel scale and bias
 //	requant.go     Requant          dynamic quantisation of a row: one division
+//	ratio.go       Ratio, Product   the same over a part of the range; what precedes down_proj
+//	hadamard.go    Hadamard         rotation of a row by ±1: sums and differences, 1/√n in the scale
 //	rope.go        RoPE             tables by CORDIC from 64-bit phases, rotation at 16 bits
 //	scores.go      Keys, Scores     query·key on one scale a row
 //	softmax.go     Softmax          DI-ClippedSoftmax: clip, codes, numerators

@@ -10,5 +10,7 @@ var (
 	errLengths  = errors.New("di: rows of different lengths")
 	errSpec     = errors.New("di: invalid Spec")
 	errEmbed    = errors.New("di: Embed: id or length outside the table")
+	errHadamard = errors.New("di: Hadamard: len(t) != order")
+	errRatio    = errors.New("di: Ratio outside one half to 1")
 	errMergeRow = errors.New("di: Merge: row scale below the common one")
 )

@@ -18,6 +18,7 @@ type Norm struct {
 	E      int64   // round(ε·n·4^k_r), 0 ≤ E < 2^61, of a LayerNorm < 2^45
 	Layer  bool    // subtract the mean first (DI-LayerNorm)
 	KR     int32   // k_r, the residual grid; already contained in E
+	Ratio  Ratio   // of the result's range
 }
 
 // reciprocal is 1/√S of a row: u = round(h'·rho / 2^n) is h/√S in Q30.
@@ -84,7 +85,7 @@ func shiftBy(v, beta []int64) (lo, hi int64) {
 func (w *worker) Norm(dst []uint8, h []int32, p *Norm, bits int) quant.RowParams {
 	v := w.scratch(len(h))
 	lo, hi := NormRow(v, h, p)
-	return Requant(dst, v, lo, hi, 1<<15, 30+p.KGamma+15, bits, w.mantissa)
+	return p.Ratio.Requant(dst, v, lo, hi, 1<<15, 30+p.KGamma+15, bits, w.mantissa)
 }
 
 // HeadNorm is DI-RMSNorm over one head of q or k (Qwen3), on a row T with its own scale.

@@ -18,16 +18,16 @@ type Operators interface {
 
 // Worker runs the operators of one goroutine.
 type Worker interface {
-	// Norm normalises a residual row and quantises it to dst[:len(h)] with codes of 2…8 bits.
+	// Norm normalises a residual row and quantises it, over p.Ratio of its range, to dst[:len(h)] with codes of 2…8 bits.
 	Norm(dst []uint8, h []int32, p *Norm, bits int) quant.RowParams
 	// Softmax sets e[:len(s)] to the numerators, in Q30, of one row of visible scores in steps of m/2^k, whose plain
 	// minimum and maximum are lo and hi; the largest numerator is positive.
 	Softmax(e []int32, s []int64, lo, hi int64, m uint32, k int32)
-	// SwiGLU sets dst to the codes, 2…8 bits, of gate·σ(gate)·up.
+	// SwiGLU sets dst to the codes, 2…8 bits, of gate·σ(gate)·up, as p.Product has it: rotated, over p.Ratio of its range.
 	SwiGLU(dst []uint8, gate, up Row, p *GLU, bits int) quant.RowParams
 	// ReLU sets dst[:len(t)] to the codes, 2…8 bits, of max(t, 0) for a row in steps of m/2^k whose range is
-	// lo = min(0, min t), hi = max(0, max t). It may change t.
-	ReLU(dst []uint8, t []int64, lo, hi int64, m uint32, k int32, bits int) quant.RowParams
+	// lo = min(0, min t), hi = max(0, max t), as p has it. It may change t.
+	ReLU(dst []uint8, t []int64, lo, hi int64, m uint32, k int32, p Product, bits int) quant.RowParams
 }
 
 // Row is one quantised row: Codes16 for widths above 8 bits, else Codes; true columns only.

@@ -83,7 +83,7 @@ func TestReLU(t *testing.T) {
 				lo, hi := MinMax(row)
 				in := append([]int64(nil), row...)
 				dst := make([]uint8, n)
-				p := w.ReLU(dst, row, lo, hi, 40000, 30, bits)
+				p := w.ReLU(dst, row, lo, hi, 40000, 30, Product{}, bits)
 				if hi == 0 {
 					if p.M != 1<<15 || p.K != 15 || p.Zero != 0 || p.Sum != 0 {
 						t.Fatalf("a row without positive values: %+v", p)

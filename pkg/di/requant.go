@@ -4,7 +4,6 @@ import (
 	"github.com/illm-go/illm/pkg/dyadic"
 	"github.com/illm-go/illm/pkg/intmath"
 	"github.com/illm-go/illm/pkg/quant"
-	"github.com/illm-go/illm/pkg/simd/vec"
 )
 
 // grid maps a range of length R > 0 onto n-bit codes: code(t) = round((t>>s)·g / 2^h).
@@ -14,9 +13,10 @@ type grid struct {
 	rr   int64 // R' = R>>s, 1 … 2^31−1
 }
 
-// newGrid is steps 1 and 2 of the dynamic requantisation: the only division by the range.
-func newGrid(r int64, bits int) grid {
-	s := uint(max(0, intmath.ILog2(uint64(r))-30))
+// newGrid is steps 1 and 2 of the dynamic requantisation: the only division by the range. r is the part of the whole
+// range that the codes cover, at least one half of it but for rounding (see Ratio), else the same number.
+func newGrid(whole, r int64, bits int) grid {
+	s := uint(max(0, intmath.ILog2(uint64(whole))-30))
 	rr := r >> s
 	h := uint(intmath.ILog2(uint64(rr)) + 31 - bits)
 	return grid{s: s, h: h, rr: rr, g: intmath.DivRound((1<<uint(bits)-1)<<h, rr)}
@@ -42,30 +42,12 @@ func (q grid) scale(m uint32, k int32, bits, mantissa int) (uint32, int32) {
 //
 // Source: I-LLM, equations (2)–(8). Departure: one rounding of T/s instead of two, and a range that includes 0.
 func Requant(dst []uint8, t []int64, lo, hi int64, m uint32, k int32, bits, mantissa int) quant.RowParams {
-	dst = dst[:len(t)]
-	if hi == lo {
-		clear(dst)
-		return zeroRow(mantissa)
-	}
-	q := newGrid(hi-lo, bits)
-	z := q.zero(lo)
-	sum := vec.Requant(dst, t, q.s, q.g, q.h, z, 1<<uint(bits)-1)
-	m, k = q.scale(m, k, bits, mantissa)
-	return quant.RowParams{M: m, K: k, Zero: int32(z), Sum: int32(sum)}
+	return Ratio(RatioOne).Requant(dst, t, lo, hi, m, k, bits, mantissa)
 }
 
 // Requant16 is Requant for 2…16 bits.
 func Requant16(dst []uint16, t []int64, lo, hi int64, m uint32, k int32, bits, mantissa int) quant.RowParams {
-	dst = dst[:len(t)]
-	if hi == lo {
-		clear(dst)
-		return zeroRow(mantissa)
-	}
-	q := newGrid(hi-lo, bits)
-	z := q.zero(lo)
-	sum := vec.Requant16(dst, t, q.s, q.g, q.h, z, 1<<uint(bits)-1)
-	m, k = q.scale(m, k, bits, mantissa)
-	return quant.RowParams{M: m, K: k, Zero: int32(z), Sum: int32(sum)}
+	return Ratio(RatioOne).Requant16(dst, t, lo, hi, m, k, bits, mantissa)
 }
 
 func zeroRow(mantissa int) quant.RowParams {

@@ -41,7 +41,7 @@ func (o *integer) newDistance(lo, hi int64, m uint32, k int32) distance {
 	if r == 0 {
 		return distance{}
 	}
-	d := distance{grid: newGrid(r, o.score), r: r}
+	d := distance{grid: newGrid(r, r, o.score), r: r}
 	d.m, d.k = d.grid.scale(m, k, o.score, o.mantissa)
 	return d
 }

@@ -7,8 +7,9 @@ import (
 	"github.com/illm-go/illm/pkg/simd/vec"
 )
 
-// GLU holds the act-smooth factors of one SwiGLU.
+// GLU holds the act-smooth factors of one SwiGLU, and what becomes of its product.
 type GLU struct {
+	Product
 	Alpha  []int32 // α_c = round(2^KAlpha/s_c), 0 ≤ α < 2^20; nil: 1
 	KAlpha int32
 }
@@ -74,5 +75,9 @@ func (w *worker) SwiGLU(dst []uint8, gate, up Row, p *GLU, bits int) quant.RowPa
 	y := w.scratch(n)
 	lo, hi := w.SwiGLURow(y, gate, up, p)
 	s := dyadic.Scale{M: gate.M, K: gate.K}.Mul(dyadic.Scale{M: up.M, K: up.K}, w.mantissa)
-	return Requant(dst, y, lo, hi, s.M, s.K+15, bits, w.mantissa)
+	var after Product
+	if p != nil {
+		after = p.Product
+	}
+	return after.Requant(dst, y, lo, hi, s.M, s.K+15, bits, w.mantissa)
 }

@@ -220,7 +220,7 @@ type reluWorker struct {
 	relu reluFunc
 }
 
-func (w reluWorker) ReLU(dst []uint8, t []int64, lo, hi int64, m uint32, k int32, bits int) quant.RowParams {
+func (w reluWorker) ReLU(dst []uint8, t []int64, lo, hi int64, m uint32, k int32, _ di.Product, bits int) quant.RowParams {
 	return w.relu(dst, t, lo, hi, m, k, bits)
 }
 

@@ -67,6 +67,9 @@ type Model struct {
 	embed16 *di.Table16
 	final   *di.Norm
 
+	// rotations between an operator and its requantisation; nil: none
+	rotateQK, rotateOut, rotateDown *di.Hadamard
+
 	// positions: phases of RoPE, or learned rows in one of two forms
 	phi     []uint64
 	place   *quant.Linear
@@ -80,12 +83,14 @@ type Model struct {
 }
 
 // block holds one decoder block. gate and glu are nil where the MLP is down(ReLU(up(x))), the head norms where q and k
-// have none.
+// have none. The ratios of the norms are theirs, that of the MLP's product is in product and, with a gate, in glu.
 type block struct {
 	attnNorm, mlpNorm          *di.Norm
 	q, k, v, o, gate, up, down *quant.Linear
 	glu                        *di.GLU
 	qNorm, kNorm               *di.HeadNorm
+	product                    di.Product
+	ratio                      struct{ query, key, value, out, gate, up di.Ratio }
 }
 
 // New loads the artefact's tables. The artefact must stay open while the model is used.
@@ -165,12 +170,11 @@ func (m *Model) load() (err error) {
 		b.o = linear(p+"self_attn.o_proj", m.hidden, m.heads*m.d)
 		b.qNorm, b.kNorm = headNorm(p+"self_attn.q_norm"), headNorm(p+"self_attn.k_norm")
 		b.up, b.down = linear(p+"mlp.up_proj", m.ffn, m.hidden), linear(p+"mlp.down_proj", m.hidden, m.ffn)
-		if opt {
-			continue
-		}
-		b.gate = linear(p+"mlp.gate_proj", m.ffn, m.hidden)
-		if err == nil {
-			b.glu, err = m.art.GLU(p+"mlp", m.ffn)
+		if !opt {
+			b.gate = linear(p+"mlp.gate_proj", m.ffn, m.hidden)
+			if err == nil {
+				b.glu, err = m.art.GLU(p+"mlp", m.ffn)
+			}
 		}
 	}
 	m.final = norm("model.norm", m.hidden)
@@ -191,6 +195,9 @@ func (m *Model) load() (err error) {
 		}
 	}
 	if err != nil {
+		return err
+	}
+	if err := m.loadSites(); err != nil {
 		return err
 	}
 	m.phi = m.art.Phi()

@@ -1,0 +1,48 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/illm-go/illm/pkg/artifact"
+	"github.com/illm-go/illm/pkg/di"
+)
+
+// loadSites makes the rotations and hands every block its range ratios. The widths may be those of another Spec than the
+// artefact's, so that the bounds of a rotation are checked once more.
+func (m *Model) loadSites() error {
+	h := &m.art.Header
+	bits := di.ReLUBits
+	if m.blocks[0].gate != nil {
+		bits = di.ProductBits(m.widths.GLU)
+	}
+	for _, r := range []struct {
+		to           **di.Hadamard
+		on           bool
+		order, below int
+		site         string
+	}{
+		{&m.rotateQK, h.Rotations.QK, m.d, di.RotaryBits, "qk"},
+		{&m.rotateOut, h.Rotations.Out, m.heads * m.d, di.MergedBits, "out"},
+		{&m.rotateDown, h.Rotations.Down, m.ffn, bits, "down"},
+	} {
+		if !r.on {
+			continue
+		}
+		var err error
+		if *r.to, err = di.NewHadamard(r.order, r.below); err != nil {
+			return fmt.Errorf("rotation %s: %w", r.site, err)
+		}
+	}
+	for i := range m.blocks {
+		b := &m.blocks[i]
+		b.attnNorm.Ratio, b.mlpNorm.Ratio = h.RangeRatio(artifact.SiteAttnIn, i), h.RangeRatio(artifact.SiteMLPIn, i)
+		b.ratio.query, b.ratio.key = h.RangeRatio(artifact.SiteQuery, i), h.RangeRatio(artifact.SiteKey, i)
+		b.ratio.value, b.ratio.out = h.RangeRatio(artifact.SiteValue, i), h.RangeRatio(artifact.SiteAttnOut, i)
+		b.ratio.gate, b.ratio.up = h.RangeRatio(artifact.SiteGate, i), h.RangeRatio(artifact.SiteUp, i)
+		b.product = di.Product{Rotate: m.rotateDown, Ratio: h.RangeRatio(artifact.SiteProduct, i)}
+		if b.glu != nil {
+			b.glu.Product = b.product
+		}
+	}
+	return nil
+}

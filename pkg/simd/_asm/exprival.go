@@ -1,0 +1,389 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// expRivalFile writes the exponentials of distance codes that an ablation
+// compares, all with the same frame: sixteen codes a step, 32-bit lanes wherever
+// the definition allows them, tables in registers.
+func expRivalFile(c *build.Context) {
+	writeRow(c, "distanceCodesAVX512", "d = min(round((min(hi−s, r)>>s1)·g / 2^h), top).",
+		"func(d *int32, s *int64, n int, hi, r int64, s1 uint, mul int64, h uint, top int64)",
+		func(r *row) (func(), func()) {
+			dst, s := r.ptr("d"), r.ptr("s")
+			hi, lim, s1, mul, h, top := r.q("hi"), r.q("r"), r.q("s1"), r.q("mul"), r.rounding("h", false), r.q("top")
+			return func() {
+				d, y := r.ZMM(), r.YMM()
+				r.VPSUBQ(r.int64s(s), hi, d)
+				r.VPMINSQ(lim, d, d)
+				r.VPSRAVQ(s1, d, d)
+				r.VPMULDQ(mul, d, d)
+				r.VPADDQ(h.half, d, d)
+				r.VPSRAVQ(h.count, d, d)
+				r.VPMINSQ(top, d, d)
+				r.VPMOVQD(d, y)
+				r.storeInt32s(y, dst)
+			}, func() {}
+		})
+	for _, quad := range []bool{false, true} {
+		rivalChord(c, quad)
+	}
+	for _, j := range []int{3, 5, 6} {
+		rivalFraction(c, j, true, false)
+		rivalFraction(c, j, false, false)
+	}
+	rivalFraction(c, 2, true, true)
+	rivalDirect(c)
+	rivalLookup(c)
+	for n := 2; n <= 5; n++ {
+		rivalTaylor(c, n)
+	}
+	rivalBERT(c)
+	rivalLines(c)
+}
+
+// rival is a wide row whose 64-bit intermediates are kept as the even and the
+// odd lanes of a register of 32-bit ones.
+type rival struct {
+	*wide
+	odd reg.OpmaskVirtual // lanes 1, 3, … of sixteen
+	low reg.VecVirtual    // 2^32 − 1 in eight lanes
+}
+
+func writeRival(c *build.Context, name, doc, parameters string, setup func(r *rival) (step func(d reg.VecVirtual) reg.VecVirtual)) {
+	writeWide(c, name+"AVX512", doc, "func(e, d *int32, n int, "+parameters+")", func(w *wide) (func(), func()) {
+		r := &rival{wide: w, odd: w.K()}
+		e, d := r.ptr("e"), r.ptr("d")
+		g := r.GP32()
+		r.MOVL(U32(0xaaaa), g)
+		r.KMOVW(g, r.odd)
+		step := setup(r)
+		return func() { r.storeInt32s(step(r.int32s(d)), e) }, func() {}
+	})
+}
+
+// split returns the even and the odd lanes of v as 64-bit ones; the upper half of
+// the even ones is not cleared, which a 32-bit product does not see.
+func (r *rival) split(v reg.VecVirtual) [2]reg.VecVirtual {
+	o := r.ZMM()
+	r.VPSRLQ(Imm(32), v, o)
+	return [2]reg.VecVirtual{v, o}
+}
+
+// clean is split with cleared upper halves.
+func (r *rival) clean(v reg.VecVirtual) [2]reg.VecVirtual {
+	if r.low == nil {
+		panic("exprival: low was not set up")
+	}
+	p := r.split(v)
+	p[0] = r.ZMM()
+	r.VPANDQ(r.low, v, p[0])
+	return p
+}
+
+// merge puts the lower halves of two registers of 64-bit lanes together again.
+func (r *rival) merge(p [2]reg.VecVirtual) reg.VecVirtual {
+	r.VPSHUFD(Imm(0xa0), p[1], r.odd, p[0])
+	return p[0]
+}
+
+// each applies f to both halves.
+func (r *rival) each(p [2]reg.VecVirtual, f func(v, dst reg.VecVirtual)) (out [2]reg.VecVirtual) {
+	for i, v := range p {
+		out[i] = r.ZMM()
+		f(v, out[i])
+	}
+	return out
+}
+
+// scaled returns min((d·mul)>>right, top) for products below 2^33 and right ≥ 1.
+func (r *rival) scaled(d, mul, right, top reg.VecVirtual) reg.VecVirtual {
+	p := r.each(r.split(d), func(v, dst reg.VecVirtual) {
+		r.VPMULUDQ(mul, v, dst)
+		r.VPSRLVQ(right, dst, dst)
+	})
+	x := r.merge(p)
+	r.VPMINUD(top, x, x)
+	return x
+}
+
+// natural sets up the exponent in natural units, 16 fraction bits.
+func (r *rival) natural() func(d reg.VecVirtual) reg.VecVirtual {
+	m, right, top := r.d16("m"), r.q("right"), r.const16(1<<21-1)
+	return func(d reg.VecVirtual) reg.VecVirtual { return r.scaled(d, m, right, top) }
+}
+
+// octaves sets up the exponent in octaves, 15 fraction bits.
+func (r *rival) octaves() func(d reg.VecVirtual) reg.VecVirtual {
+	mf, right, top := r.d16("mf"), r.q("right"), r.const16(1<<20-1)
+	return func(d reg.VecVirtual) reg.VecVirtual { return r.scaled(d, mf, right, top) }
+}
+
+func rivalChord(c *build.Context, quad bool) {
+	q, doc := suffix(quad)
+	writeRival(c, "expChord"+q, "DI-Exp of d·mf>>right octaves"+doc+".", "mf int32, right int64",
+		func(r *rival) func(d reg.VecVirtual) reg.VecVirtual {
+			octaves := r.octaves()
+			one, frac, eleven := r.const16(32768), r.const16(32767), r.const16(11)
+			return func(d reg.VecVirtual) reg.VecVirtual {
+				v := octaves(d)
+				b := r.base16(v, quad, one, frac, eleven)
+				r.VPSLLD(Imm(15), b, b)
+				r.VPSRLVD(v, b, b)
+				return b
+			}
+		})
+}
+
+// table loads n registers of sixteen 32-bit entries; of a table of sixteen
+// registers every other one stays in memory.
+func (r *rival) table(name string, n int) []Op {
+	p, t := r.ptr(name), make([]Op, n)
+	for i := range t {
+		t[i] = Mem{Base: p, Disp: 64 * i}
+		if n < 16 || i%2 == 0 {
+			z := r.ZMM()
+			r.VMOVDQU32(t[i], z)
+			t[i] = z
+		}
+	}
+	return t
+}
+
+// lookup returns entry i of a table of 16, 32, 64 or 256 entries; higher bits of i
+// are ignored. bits are the bits of i above the five that one permutation takes.
+func (r *rival) lookup(t []Op, i reg.VecVirtual, bits []reg.VecVirtual) reg.VecVirtual {
+	v := r.ZMM()
+	switch len(t) {
+	case 1:
+		r.VPERMD(t[0], i, v)
+	case 2:
+		r.VMOVDQA32(i, v)
+		r.VPERMI2D(t[1], t[0], v)
+	default:
+		upper, k := len(bits)-1, r.K()
+		v = r.lookup(t[:len(t)/2], i, bits[:upper])
+		w := r.lookup(t[len(t)/2:], i, bits[:upper])
+		r.VPTESTMD(bits[upper], i, k)
+		r.VMOVDQA32(w, k, v)
+	}
+	return v
+}
+
+func rivalFraction(c *build.Context, j int, lerp, short bool) {
+	name, doc, tables := fmt.Sprintf("expFraction%d", 1<<j), "the nearest of the fraction's entries", "table *int32"
+	if lerp {
+		name, doc, tables = name+"Lerp", "lines between the fraction's entries", "table, diff *int32"
+	}
+	if short {
+		name, doc = name+"Short", doc+", cut to 15 bits"
+	}
+	w := uint64(15 - j)
+	writeRival(c, name, doc+".", "mf int32, right int64, "+tables,
+		func(r *rival) func(d reg.VecVirtual) reg.VecVirtual {
+			octaves, n := r.octaves(), max(1, 1<<j/16)
+			t := r.table("table", n)
+			var diff []Op
+			var bits []reg.VecVirtual
+			var mask, half, keep reg.VecVirtual
+			if j == 6 {
+				bits = []reg.VecVirtual{r.const16(32)}
+			}
+			if lerp {
+				diff, mask = r.table("diff", n), r.const16(1<<w-1)
+			} else {
+				half = r.const16(1 << (w - 1))
+			}
+			if short {
+				keep = r.const16(-1 << 15)
+			}
+			return func(d reg.VecVirtual) reg.VecVirtual {
+				v, i, g := octaves(d), r.ZMM(), r.ZMM()
+				if !lerp {
+					r.VPADDD(half, v, v)
+				}
+				r.VPSRLD(Imm(w), v, i)
+				e := r.lookup(t, i, bits)
+				if lerp {
+					r.VPANDD(mask, v, g)
+					a, b := r.split(r.lookup(diff, i, bits)), r.split(g)
+					for h := range a {
+						r.VPMULUDQ(b[h], a[h], a[h])
+						r.VPSRLQ(Imm(w), a[h], a[h])
+					}
+					r.VPSUBD(r.merge(a), e, e)
+				}
+				r.VPSRLD(Imm(15), v, v)
+				r.VPSRLVD(v, e, e)
+				if short {
+					r.VPANDD(keep, e, e)
+				}
+				return e
+			}
+		})
+}
+
+// bits256 are the index bits above the five that one permutation takes.
+func (r *rival) bits256() []reg.VecVirtual {
+	return []reg.VecVirtual{r.const16(32), r.const16(64), r.const16(128)}
+}
+
+func rivalDirect(c *build.Context) {
+	writeRival(c, "expDirect", "entry round(x·step / 2^32) of 256, x = d·m>>right; 0 beyond.", "m int32, right int64, step int32, table *int32",
+		func(r *rival) func(d reg.VecVirtual) reg.VecVirtual {
+			natural, step, half, end := r.natural(), r.d16("step"), r.constQ(1<<31), r.const16(256)
+			t, bits := r.table("table", 16), r.bits256()
+			return func(d reg.VecVirtual) reg.VecVirtual {
+				p := r.each(r.split(natural(d)), func(v, dst reg.VecVirtual) {
+					r.VPMULUDQ(step, v, dst)
+					r.VPADDQ(half, dst, dst)
+				})
+				i, k := p[0], r.K()
+				r.VPSHUFD(Imm(0xf5), i, i)
+				r.VMOVDQA32(p[1], r.odd, i)
+				r.VPCMPUD(Imm(1), end, i, k)
+				e := r.lookup(t, i, bits)
+				r.VMOVDQA32_Z(e, k, e)
+				return e
+			}
+		})
+}
+
+func rivalLookup(c *build.Context) {
+	writeRival(c, "expLookup", "entry d of 256.", "table *int32",
+		func(r *rival) func(d reg.VecVirtual) reg.VecVirtual {
+			t, bits := r.table("table", 16), r.bits256()
+			return func(d reg.VecVirtual) reg.VecVirtual { return r.lookup(t, d, bits) }
+		})
+}
+
+// reduce45426 returns z = x div 45426 and the rest, both as 64-bit lanes:
+// ⌈2^37/45426⌉ leaves an error of less than one for x < 2^21.
+func (r *rival) reduce45426() func(x reg.VecVirtual) (z, rest [2]reg.VecVirtual) {
+	const ln2, inverse = 45426, (1<<37 + 45425) / 45426
+	r.low = r.constQ(1<<32 - 1)
+	mul, period := r.constQ(inverse), r.constQ(ln2)
+	return func(x reg.VecVirtual) (z, rest [2]reg.VecVirtual) {
+		p := r.clean(x)
+		z = r.each(p, func(v, dst reg.VecVirtual) {
+			r.VPMULUDQ(mul, v, dst)
+			r.VPSRLQ(Imm(37), dst, dst)
+		})
+		for i := range p {
+			rest[i] = r.ZMM()
+			r.VPMULUDQ(period, z[i], rest[i])
+			r.VPSUBQ(rest[i], p[i], rest[i])
+		}
+		return z, rest
+	}
+}
+
+// divRound sets v to round(v/n), n ≤ 5, for 0 ≤ v < 2^31.
+func (r *rival) divRound(v reg.VecVirtual, n int, consts map[int]reg.VecVirtual) {
+	switch n {
+	case 2, 4:
+		r.VPADDQ(consts[n], v, v)
+		r.VPSRLQ(Imm(uint64(n/2)), v, v)
+	case 3, 5:
+		r.VPADDQ(consts[n], v, v)
+		r.VPMULUDQ(consts[-n], v, v)
+		r.VPSRLQ(Imm(uint64(33+n/5)), v, v)
+	}
+}
+
+func rivalTaylor(c *build.Context, n int) {
+	writeRival(c, fmt.Sprintf("expTaylor%d", n), "the polynomial of that order of the rest modulo ln 2, x = d·m>>right.", "m int32, right int64",
+		func(r *rival) func(d reg.VecVirtual) reg.VecVirtual {
+			natural, reduce := r.natural(), r.reduce45426()
+			one, consts := r.constQ(1<<30), map[int]reg.VecVirtual{}
+			for i := 2; i <= n; i++ {
+				consts[i] = r.constQ(int64(i / 2))
+			}
+			if n >= 3 {
+				consts[-3] = r.constQ(0xaaaaaaab)
+			}
+			if n >= 5 {
+				consts[-5] = r.constQ(0xcccccccd)
+			}
+			return func(d reg.VecVirtual) reg.VecVirtual {
+				z, p := reduce(natural(d))
+				var acc [2]reg.VecVirtual
+				for h := range p {
+					r.VPSLLQ(Imm(14), p[h], p[h])
+					a := r.ZMM()
+					r.VMOVDQA64(p[h], a)
+					r.divRound(a, n, consts)
+					r.VPSUBQ(a, one, a)
+					for i := n - 1; i >= 1; i-- {
+						r.VPMULUDQ(p[h], a, a)
+						r.VPSRLQ(Imm(30), a, a)
+						r.divRound(a, i, consts)
+						r.VPSUBQ(a, one, a)
+					}
+					r.VPSRLVQ(z[h], a, a)
+					acc[h] = a
+				}
+				return r.merge(acc)
+			}
+		})
+}
+
+func rivalBERT(c *build.Context) {
+	writeRival(c, "expBERT", "the parabola of I-BERT of the rest modulo ln 2, x = d·m>>right.", "m int32, right int64",
+		func(r *rival) func(d reg.VecVirtual) reg.VecVirtual {
+			natural, reduce := r.natural(), r.reduce45426()
+			one, b, a, up := r.constQ(1<<30), r.constQ(1016733), r.constQ(375549), r.constQ(63)
+			return func(d reg.VecVirtual) reg.VecVirtual {
+				z, p := reduce(natural(d))
+				for h := range p {
+					lin := r.ZMM()
+					r.VPMULUDQ(b, p[h], lin)
+					r.VPADDQ(up, lin, lin) // the definition's product is negative and rounds down
+					r.VPSRLQ(Imm(6), lin, lin)
+					r.VPMULUDQ(p[h], p[h], p[h])
+					r.VPSRLQ(Imm(16), p[h], p[h])
+					r.VPMULUDQ(a, p[h], p[h])
+					r.VPSRLQ(Imm(6), p[h], p[h])
+					r.VPSUBQ(lin, p[h], p[h])
+					r.VPADDQ(one, p[h], p[h])
+					r.VPSRLVQ(z[h], p[h], p[h])
+				}
+				return r.merge(p)
+			}
+		})
+}
+
+func rivalLines(c *build.Context) {
+	writeRival(c, "expLines", "max(0, (slope·x>>10) + intercept) of the segment of x = d·m>>right.", "m int32, right int64, start, slope, icept *int32",
+		func(r *rival) func(d reg.VecVirtual) reg.VecVirtual {
+			natural, zero := r.natural(), r.zero()
+			r.low = r.constQ(1<<32 - 1)
+			start, slope, icept := r.table("start", 1), r.table("slope", 1), r.table("icept", 1)
+			steps := []reg.VecVirtual{r.const16(8), r.const16(4), r.const16(2), r.const16(1)}
+			return func(d reg.VecVirtual) reg.VecVirtual {
+				x, i := natural(d), r.ZMM()
+				r.VPXORD(i, i, i)
+				for _, s := range steps { // the last segment that does not start beyond x
+					t, k := r.ZMM(), r.K()
+					r.VPORD(s, i, t)
+					b := r.lookup(start, t, nil)
+					r.VPCMPUD(Imm(5), b, x, k)
+					r.VMOVDQA32(t, k, i)
+				}
+				a, b := r.split(r.lookup(slope, i, nil)), r.clean(r.lookup(icept, i, nil))
+				p := r.split(x)
+				for h := range p {
+					r.VPMULDQ(p[h], a[h], a[h])
+					r.VPSRAQ(Imm(10), a[h], a[h])
+					r.VPADDQ(b[h], a[h], a[h])
+					r.VPMAXSQ(zero, a[h], a[h])
+				}
+				return r.merge(a)
+			}
+		})
+}

@@ -1,0 +1,25 @@
+//go:build purego || !amd64
+
+package vec
+
+func distanceCodes(d []int32, s []int64, hi, r int64, s1 uint, g int64, h uint, top int64) {
+	distanceCodesGeneric(d, s, hi, r, s1, g, h, top)
+}
+
+func expChord(e, d []int32, mf int64, k int32, quad bool) { expChordGeneric(e, d, mf, k, quad) }
+
+func expFraction(e, d []int32, mf int64, k int32, f *Fractions) {
+	expFractionGeneric(e, d, mf, k, f)
+}
+
+func expDirect(e, d []int32, m int64, k int32, step int64, table *[256]int32) {
+	expDirectGeneric(e, d, m, k, step, table)
+}
+
+func expLookup(e, d []int32, table *[256]int32) { expLookupGeneric(e, d, table) }
+
+func expTaylor(e, d []int32, m int64, k int32, order int) { expTaylorGeneric(e, d, m, k, order) }
+
+func expBERT(e, d []int32, m int64, k int32) { expBERTGeneric(e, d, m, k) }
+
+func expLines(e, d []int32, m int64, k int32, l *Lines) { expLinesGeneric(e, d, m, k, l) }

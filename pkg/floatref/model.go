@@ -40,8 +40,8 @@ type Model struct {
 	tap     Tap
 	silu    func(float32) float32
 	alpha   [][]float32 // [layers], each [ffn] or nil
-	embed   []float32 // [vocab][hidden]
-	places  []float32 // learned positions, [context][hidden]; nil with RoPE
+	embed   []float32   // [vocab][hidden]
+	places  []float32   // learned positions, [context][hidden]; nil with RoPE
 	layers  []layer
 	norm    norm
 	head    *matrix

@@ -19,7 +19,7 @@ type Applied struct {
 	f     *Factors // rounded
 	kinds []Kind
 
-	residual, valueOut, out, down *rotor // nil: off
+	residual, valueOut, queryKey, out, down *rotor // of the weights; nil: off
 }
 
 // Apply folds f, rounded to half precision, into the weights that src hands out. Where src has a Hash, it is compared with
@@ -53,6 +53,9 @@ func Apply(cfg model.Config, src floatref.Source, f *Factors) (*Applied, error) 
 	}
 	if r.ValueOut {
 		a.valueOut = newRotor(cfg.HeadDim, 0, false)
+	}
+	if r.QueryKey && !cfg.Rotary() {
+		a.queryKey = newRotor(cfg.HeadDim, 0, false)
 	}
 	if r.OutProj {
 		a.out = newRotor(cfg.Heads*cfg.HeadDim, 0, false)
@@ -115,7 +118,7 @@ func (a *Applied) Float32(name string, dst []float32) ([]float32, error) {
 	layer, linear, part, inBlock := split(name)
 	touched := a.residual != nil
 	if inBlock {
-		touched = touched || a.valueOut != nil || a.out != nil || a.down != nil || layer < len(a.f.Blocks)
+		touched = touched || a.f.Rotation.Any() || layer < len(a.f.Blocks)
 	}
 	if !touched || !inBlock && name == model.Head && a.residual == nil {
 		return a.src.Float32(name, dst)
@@ -181,70 +184,6 @@ func normBefore(linear string) string {
 	return ""
 }
 
-// size gives the channels of a linear or norm.
-func (a *Applied) size(linear string) (out, in int) {
-	c := &a.cfg
-	switch {
-	case isHeadNorm(linear):
-		return c.HeadDim, 1
-	case isNorm(linear):
-		return c.Hidden, 1
-	case linear == "self_attn.o_proj":
-		return c.Hidden, c.Heads * c.HeadDim
-	case linear == "mlp.down_proj":
-		return c.Hidden, c.FFN
-	}
-	return linearRows(*c, linear), c.Hidden
-}
-
-// rotated returns the weight after the offline rotations.
-func (a *Applied) rotated(layer int, linear string) ([]float64, error) {
-	out, in := a.size(linear)
-	if isNorm(linear) {
-		if a.residual != nil && !isHeadNorm(linear) { // γ went into the linears
-			w := make([]float64, out)
-			for i := range w {
-				w[i] = 1
-			}
-			return w, nil
-		}
-		return a.read(layerName(layer, linear, ".weight"), out)
-	}
-	w, err := a.read(layerName(layer, linear, ".weight"), out*in)
-	if err != nil {
-		return nil, err
-	}
-	before := normBefore(linear)
-	if a.residual != nil && before != "" {
-		gamma, err := a.read(layerName(layer, before, ".weight"), in)
-		if err != nil {
-			return nil, err
-		}
-		rotateRows(a.residual, w, gamma)
-	}
-	if a.valueOut != nil && linear == "self_attn.v_proj" {
-		a.valueOut.columns(w, in)
-	}
-	if a.valueOut != nil && linear == "self_attn.o_proj" {
-		a.valueOut.pieces(w)
-	}
-	if a.residual != nil && before == "" {
-		a.residual.columns(w, in)
-	}
-	return w, nil
-}
-
-// rotateRows sets the rows of w to W·diag(γ)·Rᵀ; γ nil is 1.
-func rotateRows(r *rotor, w, gamma []float64) {
-	for ; len(w) > 0; w = w[r.h.n:] {
-		row := w[:r.h.n]
-		for i, g := range gamma {
-			row[i] *= g
-		}
-		r.apply(row)
-	}
-}
-
 // weight returns the weight of a linear, or γ of a norm, in its final form.
 func (a *Applied) weight(layer int, linear string) ([]float64, error) {
 	w, err := a.rotated(layer, linear)
@@ -277,15 +216,28 @@ func (a *Applied) scale(layer int, linear string, w []float64, out, in int, colu
 			if u.Linear != linear || u.Cols && !columns {
 				continue
 			}
-			for i := range w {
-				at := i / in
-				if u.Cols {
-					at = i % in
-				}
-				if f := float64(s[u.Index(at)]); u.Divide {
-					w[i] /= f
-				} else {
-					w[i] *= f
+			f := make([]float64, out)
+			if u.Cols {
+				f = make([]float64, in)
+			}
+			for i := range f {
+				f[i] = float64(s[u.Index(i)])
+			}
+			for r := range out {
+				row := w[r*in:][:in]
+				switch {
+				case u.Cols: // always a product
+					for c, x := range f {
+						row[c] *= x
+					}
+				case u.Divide:
+					for c := range row {
+						row[c] /= f[r]
+					}
+				default:
+					for c := range row {
+						row[c] *= f[r]
+					}
 				}
 			}
 		}
@@ -312,8 +264,8 @@ func (a *Applied) bias(layer int, linear string) ([]float64, error) {
 			}
 		}
 	}
-	if a.valueOut != nil && linear == "self_attn.v_proj" {
-		a.valueOut.pieces(b)
+	if r := a.perHead(linear); r != nil {
+		r.pieces(b)
 	}
 	if err := a.shift(layer, linear, b); err != nil {
 		return nil, err
@@ -379,70 +331,4 @@ func (a *Applied) shift(layer int, linear string, b []float64) error {
 		}
 	}
 	return nil
-}
-
-// outside returns a tensor outside the blocks under a residual rotation.
-func (a *Applied) outside(name string, dst []float32) ([]float32, error) {
-	c := &a.inner
-	switch name {
-	case model.Embedding, model.Positions, model.Head:
-		from := name
-		if name == model.Head && c.TiedHead {
-			from = model.Embedding
-		}
-		w, err := a.src.Float32(from, dst)
-		if err != nil {
-			return nil, err
-		}
-		if len(w)%c.Hidden != 0 {
-			return nil, fmt.Errorf("smooth: %s: expected rows of %d values, found %d values: the weights do not belong to this configuration", name, c.Hidden, len(w))
-		}
-		var gamma []float64
-		if name == model.Head {
-			if gamma, err = a.read(model.FinalNorm, c.Hidden); err != nil {
-				return nil, err
-			}
-		}
-		row := make([]float64, c.Hidden)
-		for r := 0; r < len(w); r += c.Hidden {
-			for i := range row {
-				row[i] = float64(w[r+i])
-			}
-			rotateRows(a.residual, row, gamma)
-			narrow(w[r:r:r+c.Hidden], row)
-		}
-		return w, nil
-	case model.FinalNorm:
-		w := make([]float64, c.Hidden)
-		for i := range w {
-			w[i] = 1
-		}
-		return narrow(dst, w), nil
-	case "model.norm.bias":
-		return a.finalBeta(dst)
-	}
-	return a.src.Float32(name, dst)
-}
-
-// finalBeta is β of the last norm. The head has no bias to take W·β, so that β' = R·(β/γ) stays in the norm:
-// W·diag(γ)·Rᵀ·β' = W·β.
-func (a *Applied) finalBeta(dst []float32) ([]float32, error) {
-	gamma, err := a.read(model.FinalNorm, a.cfg.Hidden)
-	if err != nil {
-		return nil, err
-	}
-	beta, err := a.read("model.norm.bias", a.cfg.Hidden)
-	if err != nil {
-		return nil, err
-	}
-	for i, g := range gamma {
-		if g == 0 && beta[i] != 0 {
-			return nil, fmt.Errorf("smooth: rotation residual: the final norm has γ = 0 and β = %v at channel %d: its β cannot be rotated: switch residual off", beta[i], i)
-		}
-		if g != 0 {
-			beta[i] /= g
-		}
-	}
-	a.residual.apply(beta)
-	return narrow(dst, beta), nil
 }

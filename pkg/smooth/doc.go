@@ -25,7 +25,7 @@
 //
 //	residual    offline  E·Rᵀ, W_in·diag(γ)·Rᵀ, R·W_out, W_head·diag(γ)·Rᵀ; all γ become 1, the head is untied
 //	value_out   offline  (H/√d)·W_v per KV head, W_o·Hᵀ/√d per query head
-//	query_key   online   H/√d·q, H/√d·k behind RoPE: their product is unchanged
+//	query_key   online   H/√d·q, H/√d·k behind RoPE: their product is unchanged; OPT, without RoPE: offline in W_q, W_k
 //	out_proj    online   input of o over all heads; W_o·Hᵀ/√n
 //	down        online   input of down; W_d·Hᵀ/√n
 //

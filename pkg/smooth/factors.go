@@ -41,11 +41,14 @@ type Factors struct {
 
 // Keys of Meta that the code reads; a file may have more.
 const (
-	MetaMethod = "method"        // of MetaMethod's values quant.Recipe names the methods
+	MetaMethod = "method"        // one of quant.Methods
 	MetaRecipe = "recipe"        // the recipe that the factors were made for
 	MetaSource = "source_sha256" // of the float weights: model.Model.Hash
 	MetaRound  = "rounding"      // "gptq": codes are not rounded to nearest; "" is nearest
-	MetaRatios = "range_ratios"  // JSON: site name → Q15 integer, see Ratios
+	MetaRatios = "range_ratios"  // JSON: site name → Q15 integers, see Ratios
+	// MetaMaxAbs is the largest magnitude of the residual stream in calibration, as a decimal. A residual rotation
+	// changes it; factors leave it as it is.
+	MetaMaxAbs = "max_abs"
 	// MetaCalibration is the hash of the token windows: ptq.Hash.
 	MetaCalibration = "calibration_sha256"
 )
@@ -140,8 +143,14 @@ func (f *Factors) Check(cfg model.Config) error {
 			return fmt.Errorf("smooth: block %d: %w", i, err)
 		}
 	}
-	if _, err := f.Ratios(); err != nil {
+	ratios, err := f.Ratios()
+	if err != nil {
 		return err
+	}
+	for _, site := range slices.Sorted(maps.Keys(ratios)) {
+		if n := len(ratios[site]); n != cfg.Layers {
+			return fmt.Errorf("smooth: range ratios of %s: expected %d, one a layer, found %d", site, cfg.Layers, n)
+		}
 	}
 	return f.Rotation.Check(cfg)
 }

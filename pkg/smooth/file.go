@@ -173,33 +173,41 @@ func (f *Factors) take(file *safetensors.File, name string) error {
 	return nil
 }
 
-// Sites are the names that range ratios may have.
+// ratioSites are the names that range ratios may have: those of the artefact.
 var ratioSites = []string{"attn_in", "query", "key", "value", "attn_out", "mlp_in", "gate", "up", "product"}
 
-// Ratios reads Meta's range ratios: by site the Q15 integer in 1 … 2^15 that the dynamic range of a row is multiplied
-// by before requantisation. nil: none.
-func (f *Factors) Ratios() (map[string]int, error) {
+// Bounds of a range ratio, Q15: one half to 1.
+const (
+	minRatio = 1 << 14
+	oneRatio = 1 << 15
+)
+
+// Ratios reads Meta's range ratios: by site one Q15 integer a layer, which the dynamic range of a row is multiplied by
+// before requantisation. nil: none.
+func (f *Factors) Ratios() (map[string][]int32, error) {
 	text := f.Meta[MetaRatios]
 	if text == "" {
 		return nil, nil
 	}
-	var r map[string]int
+	var r map[string][]int32
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
-		return nil, fmt.Errorf("smooth: metadata %s: %w", MetaRatios, err)
+		return nil, fmt.Errorf("smooth: metadata %s: %w: expected {\"query\": [one of each layer], …}", MetaRatios, err)
 	}
 	for _, site := range slices.Sorted(maps.Keys(r)) {
 		if !slices.Contains(ratioSites, site) {
 			return nil, fmt.Errorf("smooth: metadata %s: expected one of %s, found %q", MetaRatios, strings.Join(ratioSites, ", "), site)
 		}
-		if r[site] < 1 || r[site] > 1<<15 {
-			return nil, fmt.Errorf("smooth: metadata %s: %s: expected 1 to %d, found %d", MetaRatios, site, 1<<15, r[site])
+		for layer, x := range r[site] {
+			if x < minRatio || x > oneRatio {
+				return nil, fmt.Errorf("smooth: metadata %s: %s of layer %d: expected %d to %d (one half to 1 in Q15), found %d", MetaRatios, site, layer, minRatio, oneRatio, x)
+			}
 		}
 	}
 	return r, nil
 }
 
-// SetRatios puts range ratios, Q15, into Meta.
-func (f *Factors) SetRatios(r map[string]int) {
+// SetRatios puts range ratios into Meta.
+func (f *Factors) SetRatios(r map[string][]int32) {
 	if f.Meta == nil {
 		f.Meta = map[string]string{}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/illm-go/illm/pkg/di"
 	"github.com/illm-go/illm/pkg/floatref"
 	"github.com/illm-go/illm/pkg/model"
 )
@@ -16,17 +17,11 @@ import (
 type Rotation struct {
 	Residual bool   // residual stream, offline; the norms' γ and β go into the linears behind them, a tied head is untied
 	ValueOut bool   // v → o, per head, offline
-	QueryKey bool   // q and k per head behind RoPE, online
+	QueryKey bool   // q and k per head: behind RoPE, online; without RoPE offline
 	OutProj  bool   // input of o over all heads, online
 	Down     bool   // input of down, online
 	Seed     uint64 // of the random signs of Residual; 0: none
 }
-
-// Limits of the online transforms: sums of so many integers stay below 2^60.
-const (
-	maxOutProj = 4096
-	maxDown    = 8192
-)
 
 var rotationNames = []string{"residual", "value_out", "query_key", "out_proj", "down"}
 
@@ -37,17 +32,9 @@ func (r *Rotation) flags() []*bool {
 // Any reports whether a site is on.
 func (r Rotation) Any() bool { return len(r.names()) > 0 }
 
-// Online names the sites of which something is left at run time, as the artefact does: "qk", "o", "down".
-func (r Rotation) Online() (sites []string) {
-	for _, s := range []struct {
-		on   bool
-		name string
-	}{{r.QueryKey, "qk"}, {r.OutProj, "o"}, {r.Down, "down"}} {
-		if s.on {
-			sites = append(sites, s.name)
-		}
-	}
-	return sites
+// Online reports at which sites something is left at run time.
+func (r Rotation) Online(cfg model.Config) (qk, out, down bool) {
+	return r.QueryKey && cfg.Rotary(), r.OutProj, r.Down
 }
 
 func (r Rotation) names() (names []string) {
@@ -70,24 +57,29 @@ func parseRotation(text string) (r Rotation, err error) {
 	return r, nil
 }
 
-// Check says whether a Hadamard matrix of every order exists that the sites need.
+// Check says whether a Hadamard matrix of every order exists that the sites need; of the online sites it must be one
+// that the integer engine has.
 func (r Rotation) Check(cfg model.Config) error {
+	qk, out, down := r.Online(cfg)
 	for _, s := range []struct {
-		on         bool
-		name       string
-		n, largest int
+		on     bool
+		name   string
+		n      int
+		online bool
 	}{
-		{r.Residual, "residual", cfg.Hidden, maxValues}, {r.ValueOut, "value_out", cfg.HeadDim, maxValues}, {r.QueryKey, "query_key", cfg.HeadDim, 1 << 12},
-		{r.OutProj, "out_proj", cfg.Heads * cfg.HeadDim, maxOutProj}, {r.Down, "down", cfg.FFN, maxDown},
+		{r.Residual, "residual", cfg.Hidden, false}, {r.ValueOut, "value_out", cfg.HeadDim, false}, {r.QueryKey, "query_key", cfg.HeadDim, qk},
+		{r.OutProj, "out_proj", cfg.Heads * cfg.HeadDim, out}, {r.Down, "down", cfg.FFN, down},
 	} {
 		if !s.on {
 			continue
 		}
 		if _, _, ok := Order(s.n); !ok {
-			return fmt.Errorf("smooth: rotation %s: no Hadamard matrix of order %d: expected o·2^j with o 1, 12, 20, 28, 36 …", s.name, s.n)
+			return fmt.Errorf("smooth: rotation %s: no Hadamard matrix of order %d: expected o·2^j with o 1, 12, 20, 28, 36 …: leave this site unrotated", s.name, s.n)
 		}
-		if s.n > s.largest {
-			return fmt.Errorf("smooth: rotation %s: order %d, expected at most %d: the integer sums would overflow", s.name, s.n, s.largest)
+		if s.online {
+			if _, err := di.NewHadamard(s.n, 0); err != nil {
+				return fmt.Errorf("smooth: rotation %s: %w", s.name, err)
+			}
 		}
 	}
 	if r.Residual && cfg.LayerNorm() && (!cfg.QKVBias || !cfg.MLPBias) {
@@ -211,7 +203,7 @@ func (r Rotation) Tap(cfg model.Config) (floatref.Tap, error) {
 		return nil, err
 	}
 	t := &tap{}
-	if r.QueryKey {
+	if r.QueryKey && cfg.Rotary() {
 		t.qk = newRotor(cfg.HeadDim, 0, false)
 	}
 	if r.OutProj {

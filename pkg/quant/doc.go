@@ -19,8 +19,9 @@
 //	w4a8     4       8    8      8   8      8    8     8
 //	w4a4     4       4    4      4   8      8    8     8
 //
-// kvN as a suffix sets the keys', values' and cache's width alone, emb16 adds a second embedding table of 16 bits. A
-// JSON file holds the same nine fields.
+// kvN as a suffix sets the keys', values' and cache's width alone, emb16 adds a second embedding table of 16 bits, -METHOD
+// says how the weights were prepared (rtn, the default, smoothquant, omniquant, fsbr, gptq, rotate, best) and changes no
+// width. A JSON file holds the same fields.
 //
 // # Modes
 //

@@ -12,21 +12,49 @@ import (
 
 func TestParseRecipe(t *testing.T) {
 	for s, want := range map[string]Recipe{
-		"w8a8":         {"w8a8", 8, 8, 8, 8, 8, 8, 8, 8},
-		"w6a6":         {"w6a6", 6, 6, 6, 6, 8, 8, 8, 8},
-		"w4a8":         {"w4a8", 4, 8, 8, 8, 8, 8, 8, 8},
-		"W4A4":         {"w4a4", 4, 4, 4, 4, 8, 8, 8, 8},
-		"w4a4kv8":      {"w4a4kv8", 4, 4, 4, 8, 8, 8, 8, 8},
-		"w8a8emb16":    {"w8a8emb16", 8, 8, 8, 8, 8, 8, 8, 16},
-		"w8a8kv4emb16": {"w8a8kv4emb16", 8, 8, 8, 4, 8, 8, 8, 16},
-		"w8a8emb16kv4": {"w8a8kv4emb16", 8, 8, 8, 4, 8, 8, 8, 16},
-		"w8a8kv16":     {"w8a8kv16", 8, 8, 8, 16, 8, 8, 8, 8},
-		"w8a8emb8":     {"w8a8", 8, 8, 8, 8, 8, 8, 8, 8},
+		"w8a8":         {"w8a8", 8, 8, 8, 8, 8, 8, 8, 8, ""},
+		"w6a6":         {"w6a6", 6, 6, 6, 6, 8, 8, 8, 8, ""},
+		"w4a8":         {"w4a8", 4, 8, 8, 8, 8, 8, 8, 8, ""},
+		"W4A4":         {"w4a4", 4, 4, 4, 4, 8, 8, 8, 8, ""},
+		"w4a4kv8":      {"w4a4kv8", 4, 4, 4, 8, 8, 8, 8, 8, ""},
+		"w8a8emb16":    {"w8a8emb16", 8, 8, 8, 8, 8, 8, 8, 16, ""},
+		"w8a8kv4emb16": {"w8a8kv4emb16", 8, 8, 8, 4, 8, 8, 8, 16, ""},
+		"w8a8emb16kv4": {"w8a8kv4emb16", 8, 8, 8, 4, 8, 8, 8, 16, ""},
+		"w8a8kv16":     {"w8a8kv16", 8, 8, 8, 16, 8, 8, 8, 8, ""},
+		"w4a4-rtn":     {"w4a4", 4, 4, 4, 4, 8, 8, 8, 8, ""},
+		"w4a4-fsbr":    {"w4a4-fsbr", 4, 4, 4, 4, 8, 8, 8, 8, "fsbr"},
+		"w4a4-bestkv8": {"w4a4kv8-best", 4, 4, 4, 8, 8, 8, 8, 8, "best"},
+		"W6A6kv8-GPTQ": {"w6a6kv8-gptq", 6, 6, 6, 8, 8, 8, 8, 8, "gptq"},
+		"w8a8emb8":     {"w8a8", 8, 8, 8, 8, 8, 8, 8, 8, ""},
 	} {
 		got, err := ParseRecipe(s)
 		if err != nil || got != want {
 			t.Errorf("ParseRecipe(%q) = %+v, %v, want %+v", s, got, err, want)
 		}
+	}
+}
+
+// The widths come from the name alone, whatever the method.
+func TestWithMethod(t *testing.T) {
+	base, err := ParseRecipe("w4a4kv8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range Methods() {
+		r, err := base.WithMethod(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := r.WithMethod("")
+		if err != nil || back != base || r.MethodName() != m {
+			t.Errorf("%s: %+v and back %+v, %v", m, r, back, err)
+		}
+		if parsed, err := ParseRecipe("w4a4kv8-" + m); err != nil || parsed != r {
+			t.Errorf("%s: parsed %+v, %v, want %+v", m, parsed, err, r)
+		}
+	}
+	if _, err := base.WithMethod("magic"); err == nil {
+		t.Error("an unknown method was taken")
 	}
 }
 
@@ -56,6 +84,10 @@ func TestParseRecipeErrors(t *testing.T) {
 		"w8a8kv1":                 {"kv = 1 bits"},
 		"w8a8kv4kv4":              {"twice"},
 		"w8a8emb12":               {"emb12", "emb16"},
+		"w8a8-fsbrx":              {"unknown suffix", "x"},
+		"w8a8-fsbt":               {"unknown method", "did you mean", "fsbr"},
+		"w8a8-":                   {"unknown method", "smoothquant"},
+		"w8a8-fsbr-gptq":          {"two methods"},
 		"w8a8gq8":                 {"unknown suffix", "gq8"},
 		"w8a8kv99999999999999999": {"kv"},
 		"no/such/file.json":       {"no/such/file.json"},
@@ -76,7 +108,7 @@ func TestRecipeFile(t *testing.T) {
 	}
 	good := `{"name":"mine","weight":5,"act":8,"query":8,"kv":7,"score":8,"glu":16,"head":8,"emb":8}`
 	got, err := ParseRecipe(write(good))
-	if want := (Recipe{"mine", 5, 8, 8, 7, 8, 16, 8, 8}); err != nil || got != want {
+	if want := (Recipe{"mine", 5, 8, 8, 7, 8, 16, 8, 8, ""}); err != nil || got != want {
 		t.Errorf("recipe file: %+v, %v, want %+v", got, err, want)
 	}
 	for text, part := range map[string]string{

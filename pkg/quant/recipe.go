@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -22,14 +23,27 @@ type Recipe struct {
 	GLU    int    `json:"glu"`    // n_glu, SwiGLU operands: 2…8, 16
 	Head   int    `json:"head"`   // n_head, input codes and weights of the head: 2…8
 	Emb    int    `json:"emb"`    // n_emb, embedding table: 2…8, 16
+
+	// Method is how the weights were prepared, one of Methods; "" is round-to-nearest. It never changes a width.
+	Method string `json:"method,omitempty"`
 }
+
+// Methods lists the ways to prepare weights: round to nearest, factors in closed form or trained, learned or closed-form
+// rounding, rotation, and the best combination known. RTN is the one without a name.
+var methods = [...]string{RTN, "smoothquant", "omniquant", "fsbr", "gptq", "rotate", "best"}
+
+// RTN is round-to-nearest of the weights as they are.
+const RTN = "rtn"
+
+// Methods lists the names of the methods, the plainest first.
+func Methods() []string { return slices.Clone(methods[:]) }
 
 // recipes is the table of named recipes; q, k and v follow the activations.
 var recipes = [...]Recipe{
-	{"w8a8", 8, 8, 8, 8, 8, 8, 8, 8},
-	{"w6a6", 6, 6, 6, 6, 8, 8, 8, 8},
-	{"w4a8", 4, 8, 8, 8, 8, 8, 8, 8},
-	{"w4a4", 4, 4, 4, 4, 8, 8, 8, 8},
+	{"w8a8", 8, 8, 8, 8, 8, 8, 8, 8, ""},
+	{"w6a6", 6, 6, 6, 6, 8, 8, 8, 8, ""},
+	{"w4a8", 4, 8, 8, 8, 8, 8, 8, 8, ""},
+	{"w4a4", 4, 4, 4, 4, 8, 8, 8, 8, ""},
 }
 
 // maxRecipeFile bounds the bytes read from a recipe file: nine fields need far less.
@@ -47,11 +61,11 @@ func RecipeNames() []string {
 	return names
 }
 
-// ParseRecipe turns a name with suffixes ("w8a8", "w4a4kv8", "w8a8emb16") or the path of a JSON file
-// with the fields of Recipe into a Recipe.
+// ParseRecipe turns a name with suffixes ("w8a8", "w4a4kv8", "w8a8emb16", "w4a4-fsbr") or the path of a
+// JSON file with the fields of Recipe into a Recipe.
 //
 // Suffixes may follow in any order: kvN sets the keys', the values' and the cache's width and nothing
-// else, emb16 a second embedding table of 16 bits. A file is recognised by its ending .json or by a
+// else, emb16 a second embedding table of 16 bits, -METHOD how the weights were prepared. A file is recognised by its ending .json or by a
 // path separator. The name "fp32" is refused here; callers ask IsFloat first.
 func ParseRecipe(s string) (Recipe, error) {
 	if strings.HasSuffix(s, ".json") || strings.ContainsAny(s, `/\`) {
@@ -72,22 +86,33 @@ func ParseRecipe(s string) (Recipe, error) {
 		}
 		return r, nil
 	}
-	return Recipe{}, fmt.Errorf("quant: recipe %q: unknown name%s: use one of %s with suffixes kvN or emb16, or the path of a JSON file", s, suggest(low, RecipeNames()), strings.Join(RecipeNames(), ", "))
+	return Recipe{}, fmt.Errorf("quant: recipe %q: unknown name%s: use one of %s with suffixes kvN, emb16 or -METHOD, or the path of a JSON file", s, suggest(low, RecipeNames()), strings.Join(RecipeNames(), ", "))
 }
 
-// with applies the suffixes to a named recipe. The name is rebuilt in one order, kv before emb, so that
+// with applies the suffixes to a named recipe. The name is rebuilt in one order, kv, emb, method, so that
 // equal recipes have equal names.
 func (r Recipe) with(suffixes string) (Recipe, error) {
 	base := r.Name
-	kv, emb := "", ""
+	kv, emb, method := "", "", ""
 	for rest := suffixes; rest != ""; {
+		if word, ok := strings.CutPrefix(rest, "-"); ok {
+			m, after, err := cutMethod(word)
+			if err != nil {
+				return r, err
+			}
+			if method != "" {
+				return r, fmt.Errorf("two methods, %q and %q", method, m)
+			}
+			method, rest = m, after
+			continue
+		}
 		var digits string
 		name := "kv"
 		digits, ok := strings.CutPrefix(rest, "kv")
 		if !ok {
 			name = "emb"
 			if digits, ok = strings.CutPrefix(rest, "emb"); !ok {
-				return r, fmt.Errorf("unknown suffix %q: expected kvN (N of 2…8 or 16) or emb16", rest)
+				return r, fmt.Errorf("unknown suffix %q: expected kvN (N of 2…8 or 16), emb16 or -METHOD (%s)", rest, strings.Join(methods[:], ", "))
 			}
 		}
 		n := 0
@@ -117,7 +142,41 @@ func (r Recipe) with(suffixes string) (Recipe, error) {
 		emb = ""
 	}
 	r.Name = base + kv + emb
+	if method != "" && method != RTN {
+		r.Method = method
+		r.Name += "-" + method
+	}
 	return r, r.Validate()
+}
+
+// cutMethod takes a method's name from the front of s.
+func cutMethod(s string) (method, rest string, err error) {
+	for _, m := range methods {
+		if rest, ok := strings.CutPrefix(s, m); ok {
+			return m, rest, nil
+		}
+	}
+	return "", "", fmt.Errorf("unknown method %q%s: expected one of %s", s, suggest(s, methods[:]), strings.Join(methods[:], ", "))
+}
+
+// WithMethod returns the recipe of the same widths whose weights were prepared by method; "" and RTN are the same.
+func (r Recipe) WithMethod(method string) (Recipe, error) {
+	if method == RTN {
+		method = ""
+	}
+	r.Name = strings.TrimSuffix(r.Name, "-"+r.Method)
+	if r.Method = method; method != "" {
+		r.Name += "-" + method
+	}
+	return r, r.Validate()
+}
+
+// MethodName is Method, or RTN where it is empty.
+func (r Recipe) MethodName() string {
+	if r.Method == "" {
+		return RTN
+	}
+	return r.Method
 }
 
 // readRecipe reads a recipe file: one JSON object with every field of Recipe and no other.
@@ -132,7 +191,7 @@ func readRecipe(path string) (Recipe, error) {
 		return Recipe{}, fmt.Errorf("quant: recipe file: %w", err)
 	}
 	if len(buf) > maxRecipeFile {
-		return Recipe{}, fmt.Errorf("quant: recipe file %s: longer than %d bytes: expected one JSON object with the nine fields of a recipe", path, maxRecipeFile)
+		return Recipe{}, fmt.Errorf("quant: recipe file %s: longer than %d bytes: expected one JSON object with the fields of a recipe", path, maxRecipeFile)
 	}
 	dec := json.NewDecoder(bytes.NewReader(buf))
 	dec.DisallowUnknownFields()
@@ -172,6 +231,9 @@ func (r Recipe) Validate() error {
 	check("glu", r.GLU, true)
 	check("head", r.Head, false)
 	check("emb", r.Emb, true)
+	if r.Method != "" && !slices.Contains(methods[1:], r.Method) {
+		errs = append(errs, fmt.Errorf("recipe %s: method %q: expected one of %s", r.Name, r.Method, strings.Join(methods[1:], ", ")))
+	}
 	return errors.Join(errs...)
 }
 

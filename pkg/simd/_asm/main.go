@@ -54,6 +54,9 @@ func main() {
 			log.Fatalf("%s: %v", f.pkg, err)
 		}
 	}
+	if err := writeARM64(*root, *only); err != nil {
+		log.Fatal(err)
+	}
 }
 
 // write runs one generator and stores FILE_amd64.s and FILE_stub_amd64.go in dir.

@@ -35,7 +35,7 @@ func TestGeneratedFilesAreFresh(t *testing.T) {
 		t.Fatalf("run the generator: %v\n%s", err, text)
 	}
 	n := 0
-	for _, pattern := range []string{"*/*_amd64.s", "*/*_stub_amd64.go"} {
+	for _, pattern := range []string{"*/*_amd64.s", "*/*_stub_amd64.go", "*/*_arm64.s", "*/*_stub_arm64.go"} {
 		have, _ := filepath.Glob(filepath.Join("..", pattern))
 		made, _ := filepath.Glob(filepath.Join(root, pattern))
 		if len(have) != len(made) {

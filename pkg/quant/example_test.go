@@ -14,7 +14,7 @@ func ExampleParseRecipe() {
 	fmt.Println(err)
 	// Output:
 	// 4 4 8 <nil>
-	// quant: recipe "w8a9": unknown name (did you mean "w8a8"?): use one of w8a8, w6a6, w4a8, w4a4 with suffixes kvN or emb16, or the path of a JSON file
+	// quant: recipe "w8a9": unknown name (did you mean "w8a8"?): use one of w8a8, w6a6, w4a8, w4a4 with suffixes kvN, emb16 or -METHOD, or the path of a JSON file
 }
 
 // The clip's scale is an integer fraction: 12.5 = 51200/2^12.

@@ -35,10 +35,17 @@
 //	         table instead
 //	text     the tokenizer, as package tokenizer marshals it
 //
+// # Sites
+//
+// Optional header fields say what the engine does to a row before its requantisation: "rotations" names the sites of a
+// Hadamard rotation (qk, out, down), "range_ratios" the part of the dynamic range that is kept, a list of one Q15 ratio a
+// layer for each of attn_in, query, key, value, attn_out, mlp_in, gate, up and product. "factors_sha256" names the
+// calibration's factor file.
+//
 // # Versions
 //
-// Version 1 began with "llama" alone. Architecture "opt", biases, head norms and
-// tables of positions came as optional header fields: a file that needs none of
+// Version 1 began with "llama" alone. Architecture "opt", biases, head norms, tables
+// of positions and the fields of Sites came as optional header fields: a file that needs none of
 // them has the same bytes as before and is read as before, so the number stays. A
 // build from before refuses the others by the name of the architecture or of the
 // unknown field.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/illm-go/illm/pkg/model"
+	"github.com/illm-go/illm/pkg/smooth"
 )
 
 // The expected values are the known answers of the algorithm reference.
@@ -69,7 +70,7 @@ func TestQuantizeRowsError(t *testing.T) {
 		w[i] = -1 - float32(i)
 	}
 	for bits := 2; bits <= 8; bits++ {
-		q, err := quantizeRows("w", w, 5, 37, bits, 1)
+		q, err := quantizeRows("w", w, 5, 37, bits, 1, smooth.Range{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +88,7 @@ func TestQuantizeRowsError(t *testing.T) {
 		}
 	}
 	w[40] = float32(math.Inf(1))
-	if _, err := quantizeRows("w", w, 5, 37, 8, 1); err == nil {
+	if _, err := quantizeRows("w", w, 5, 37, 8, 1, smooth.Range{}, nil); err == nil {
 		t.Error("an infinite weight passed")
 	}
 }

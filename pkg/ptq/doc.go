@@ -26,6 +26,16 @@
 //
 // Round-to-nearest (method "rtn") uses the weights as they are: f = 1.
 //
+// # Other methods
+//
+// Package smooth folds factors and rotations into the weights before they come here; Smoothed makes an Input of them.
+// Γ and the biases have them already; what else is left goes into the artefact:
+//
+//	clipping   lo = Lo_j·min(0, min W_j), hi = Hi_j·max(0, max W_j), Lo, Hi in (0, 1]
+//	rounding   Input.Rounder chooses the codes on these grids; nil rounds to nearest
+//	α          gains of the gate, above
+//	rotations, range ratios, hash of the factors: fields of the header
+//
 // Source: I-LLM (arXiv:2405.17849), sections on DI-MatMul and DI-Norm; widths
 // of M and Γ and the common k_w are the project's own.
 package ptq

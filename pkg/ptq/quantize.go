@@ -1,8 +1,10 @@
 package ptq
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"runtime"
 	"sync"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/illm-go/illm/pkg/model"
 	"github.com/illm-go/illm/pkg/model/tokenizer"
 	"github.com/illm-go/illm/pkg/quant"
+	"github.com/illm-go/illm/pkg/smooth"
 )
 
 // Semantics numbers the meaning of the integer forward pass. It rises only when
@@ -34,6 +37,31 @@ type Input struct {
 	Weights   floatref.Source      // by canonical names
 	Tokenizer *tokenizer.Tokenizer // nil: the artefact has none
 	Hash      string               // identifies the weights, in hex
+
+	// What smoothing leaves, see Smoothed; the zero values change nothing.
+	Method   string                         // "" is "rtn"
+	Factors  string                         // sha256 of the factor file, in hex
+	Alpha    func(layer int) []float32      // gains of the gate inside σ, [ffn]
+	Clip     func(name string) smooth.Range // of a matrix "model.layers.0.mlp.up_proj"
+	Rounder  Rounder
+	Rotation artifact.Rotations   // online, the counterparts are in the weights
+	Ratios   artifact.RangeRatios // of the dynamic ranges
+}
+
+// Smoothed is the input whose weights are those of a: everything that the factors leave at run time goes into the
+// artefact. Hash is that of the float weights behind them; the tokenizer is the caller's to add.
+func Smoothed(a *smooth.Applied, hash string) (Input, error) {
+	f := a.Factors()
+	in := Input{Config: a.Config(), Weights: a, Hash: hash, Method: f.Meta[smooth.MetaMethod], Alpha: a.Alpha, Clip: a.Clip}
+	var err error
+	if in.Factors, err = f.Hash(); err != nil {
+		return in, fmt.Errorf("ptq: %w", err)
+	}
+	if in.Ratios, err = f.Ratios(); err != nil {
+		return in, fmt.Errorf("ptq: %w", err)
+	}
+	in.Rotation.QK, in.Rotation.Out, in.Rotation.Down = f.Rotation.Online(a.Config())
+	return in, nil
 }
 
 // job is one matrix to quantise and where its description goes.
@@ -80,7 +108,9 @@ func QuantizeFrom(ctx context.Context, m Input, spec quant.Spec, cal Calibration
 	c := m.Config
 	h := &artifact.Header{Architecture: c.Architecture, Name: opt.Name, Layers: c.Layers, Hidden: c.Hidden, Heads: c.Heads, KVHeads: c.KVHeads,
 		HeadDim: c.HeadDim, FFN: c.FFN, Vocab: c.Vocab, MaxContext: min(c.MaxContext, maxContext), TiedHead: c.TiedHead, BOS: c.BOS, EOS: c.EOS,
-		Spec: spec, KR: kr, Method: "rtn", Semantics: Semantics, Source: m.Hash, Calibration: cal.Hash}
+		Spec: spec, KR: kr, Method: cmp.Or(m.Method, quant.RTN), Semantics: Semantics, Source: m.Hash, Calibration: cal.Hash,
+		Factors: m.Factors, Rotations: m.Rotation, RangeRatios: maps.Clone(m.Ratios)}
+	h.DropUnitRatios()
 	if err := h.CheckSizes(); err != nil { // not when all is quantised
 		return "", fmt.Errorf("ptq: %w", err)
 	}
@@ -100,6 +130,9 @@ func QuantizeFrom(ctx context.Context, m Input, spec quant.Spec, cal Calibration
 		err = writeHeadNorms(w, h, &m)
 	}
 	if err != nil {
+		return "", fmt.Errorf("ptq: quantise: %w", err)
+	}
+	if err := writeGLUs(w, h, &m); err != nil {
 		return "", fmt.Errorf("ptq: quantise: %w", err)
 	}
 	if c.Rotary() {
@@ -222,7 +255,11 @@ func quantizeTensor(m *Input, j job) (*matrix, error) {
 	if c := m.Config; j.name == artifact.Positions && len(v) == c.MaxContext*j.in {
 		v = v[:j.out*j.in] // rows beyond the engine's longest context are never read
 	}
-	q, err := quantizeRows(name, v, j.out, j.in, j.bits, j.extra)
+	var clip smooth.Range
+	if m.Clip != nil {
+		clip = m.Clip(j.name)
+	}
+	q, err := quantizeRows(name, v, j.out, j.in, j.bits, j.extra, clip, m.Rounder)
 	if err != nil || !j.bias {
 		return q, err
 	}

@@ -3,9 +3,11 @@ package ptq
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/illm-go/illm/pkg/simd/gemm"
 	"github.com/illm-go/illm/pkg/simd/gemm4"
+	"github.com/illm-go/illm/pkg/smooth"
 )
 
 // matrix is a quantised weight matrix before it is written.
@@ -21,37 +23,81 @@ type matrix struct {
 	kb            int32
 }
 
-// quantizeRows quantises w [out, in] row by row. extra multiplies every scale
-// (1/√d for the query projection) and leaves the codes alone.
-func quantizeRows(name string, w []float32, out, in, bits int, extra float64) (*matrix, error) {
+// Rounder chooses the codes of one matrix, after smoothing and clipping. The grids are fixed by then, as rounding to
+// nearest would have them: scale and zero are [out], a code c of row j stands for scale_j·(c − zero_j), 0 ≤ c < 2^bits; w is [out, in] and must not be
+// changed. codes is [out, in], or nil to round this matrix to nearest (the tables of the vocabulary, whose inputs nobody
+// sees). name is that of the tensor without ".weight". Calls come from several goroutines at a time and in no order.
+type Rounder interface {
+	Round(name string, w []float32, out, in, bits int, scale, zero []float64) (codes []uint8, err error)
+}
+
+// quantizeRows quantises w [out, in] row by row. extra multiplies every scale (1/√d for the query projection) and leaves
+// the codes alone. clip narrows the grids, by rounder the codes are chosen; nil rounds to nearest.
+func quantizeRows(name string, w []float32, out, in, bits int, extra float64, clip smooth.Range, rounder Rounder) (*matrix, error) {
 	if len(w) != out*in {
 		return nil, fmt.Errorf("%s: expected %d weights for shape [%d, %d], found %d", name, out*in, out, in, len(w))
 	}
 	q := &matrix{out: out, in: in, bits: bits, codes: make([]uint8, out*in), zero: make([]uint8, out), scale: make([]float64, out)}
+	zero := make([]float64, out)
+	for j := range out {
+		var err error
+		if q.scale[j], zero[j], err = rowGrid(w[j*in:(j+1)*in], bits, ratio(clip.Lo, j), ratio(clip.Hi, j)); err != nil {
+			return nil, fmt.Errorf("%s: channel %d: %w", name, j, err)
+		}
+		q.zero[j] = uint8(zero[j])
+	}
+	levels := 1<<bits - 1
+	var codes []uint8
+	if rounder != nil {
+		var err error
+		if codes, err = rounder.Round(strings.TrimSuffix(name, ".weight"), w, out, in, bits, q.scale, zero); err != nil {
+			return nil, fmt.Errorf("%s: rounding: %w", name, err)
+		}
+		if codes != nil && len(codes) != out*in {
+			return nil, fmt.Errorf("%s: rounding: expected %d codes, found %d", name, out*in, len(codes))
+		}
+	}
+	if codes != nil {
+		q.codes = codes
+	}
 	if bits == 8 {
 		q.sumW = make([]int32, out)
 	}
 	for j := range out {
-		row := w[j*in : (j+1)*in]
-		s, z, err := rowGrid(row, bits)
-		if err != nil {
-			return nil, fmt.Errorf("%s: channel %d: %w", name, j, err)
+		row := q.codes[j*in : (j+1)*in]
+		switch {
+		case q.scale[j] == 0:
+			clear(row)
+		case codes == nil:
+			quantizeRow(row, w[j*in:(j+1)*in], q.scale[j], zero[j], float64(levels))
 		}
-		q.scale[j], q.zero[j] = s*extra, uint8(z)
-		var sum int32
-		if s > 0 {
-			sum = quantizeRow(q.codes[j*in:(j+1)*in], row, s, z, float64(int(1)<<bits-1))
+		sum := int32(0)
+		for i, c := range row {
+			if int(c) > levels {
+				return nil, fmt.Errorf("%s: rounding: channel %d, code %d is %d: expected at most %d", name, j, i, c, levels)
+			}
+			sum += int32(c)
 		}
 		if bits == 8 {
 			q.sumW[j] = sum - 128*int32(in)
 		}
+		q.scale[j] *= extra
 	}
 	q.m, q.kw = commonScale(q.scale)
 	return q, nil
 }
 
-// rowGrid returns step and zero point of one channel; a zero channel has step 0.
-func rowGrid(row []float32, bits int) (s, z float64, err error) {
+// ratio is entry j of a side of a clipping range; nil is 1.
+func ratio(v []float32, j int) float64 {
+	if v == nil {
+		return 1
+	}
+	return float64(v[j])
+}
+
+// rowGrid returns step and zero point of one channel over clipLo·min(0, min w) … clipHi·max(0, max w); a zero channel has
+// step 0.
+func rowGrid(row []float32, bits int, clipLo, clipHi float64) (s, z float64, err error) {
 	var lo, hi float32
 	for i, v := range row {
 		if v != v || math.IsInf(float64(v), 0) {
@@ -60,21 +106,20 @@ func rowGrid(row []float32, bits int) (s, z float64, err error) {
 		lo, hi = min(lo, v), max(hi, v)
 	}
 	levels := float64(int(1)<<bits - 1)
-	s = (float64(hi) - float64(lo)) / levels
+	from, to := float64(float64(lo)*clipLo), float64(float64(hi)*clipHi) // exact: 24 bits times 11
+	s = (to - from) / levels
 	if s == 0 {
 		return 0, 0, nil
 	}
-	return s, math.Round(-float64(lo) / s), nil
+	return s, math.Round(-from / s), nil
 }
 
-func quantizeRow(dst []uint8, row []float32, s, z, levels float64) (sum int32) {
+func quantizeRow(dst []uint8, row []float32, s, z, levels float64) {
 	for i, v := range row {
 		c := math.Round(float64(v)/s) + z
 		c = min(max(c, 0), levels)
 		dst[i] = uint8(c)
-		sum += int32(dst[i])
 	}
-	return sum
 }
 
 // commonScale returns M_j = round(s_j·2^k) with the largest k for which every

@@ -53,12 +53,21 @@ func logits(t *testing.T, m lm, vocab int) [][]float32 {
 	return rows
 }
 
-// distance is the RMS difference relative to the RMS of b.
+// distance is the RMS difference relative to the RMS of b, both without their row means: the engine gives logits up to a
+// constant a row.
 func distance(a, b [][]float32) float64 {
+	mean := func(v []float32) float64 {
+		sum := 0.0
+		for _, x := range v {
+			sum += float64(x)
+		}
+		return sum / float64(len(v))
+	}
 	var d, n float64
 	for i := range a {
+		ma, mb := mean(a[i]), mean(b[i])
 		for j := range a[i] {
-			x, y := float64(a[i][j]), float64(b[i][j])
+			x, y := float64(a[i][j])-ma, float64(b[i][j])-mb
 			d += (x - y) * (x - y)
 			n += y * y
 		}
@@ -142,7 +151,7 @@ func TestSmoothedArtefact(t *testing.T) {
 				if c.name == "plain" {
 					plain = d
 				}
-				if !(d < 1.6*plain+0.005) {
+				if !(plain < 0.1) || !(d < 1.6*plain+0.005) {
 					t.Errorf("%s: logits are %.4f from the float model, plain ones %.4f", c.name, d, plain)
 				}
 			}

@@ -220,6 +220,17 @@ func TestHalfNormWithOutlier(t *testing.T) {
 		if want := 2000 / math.Sqrt((4e6+575)/576); math.Abs(float64(dst[100])-want) > 4e-3*want {
 			t.Errorf("outlier: %v, want %v", dst[100], want)
 		}
+		x[100] = 60000 // mean square 6·10^6
+		if f := RMSNorm(dst, x, gamma, 1e-5, Half); f != 0 {
+			t.Errorf("overflow: factor %v, want 0", f)
+		}
+		if f := RMSNorm(dst, x, gamma, 1e-5, Single); math.Abs(float64(f)*2500-1) > 1e-5 {
+			t.Errorf("float32: factor %v, want 1/2500", f)
+		}
+		x[100] = float32(math.Inf(1))
+		if f := LayerNorm(dst, x, gamma, nil, 1e-5, Half); f != 0 {
+			t.Errorf("infinity: factor %v, want 0", f)
+		}
 	})
 }
 

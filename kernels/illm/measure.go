@@ -14,6 +14,7 @@ import (
 	"github.com/illm-go/illm/data"
 	"github.com/illm-go/illm/pkg/bench"
 	"github.com/illm-go/illm/pkg/catalog"
+	"github.com/illm-go/illm/pkg/eval/tasks"
 	"github.com/illm-go/illm/pkg/quant"
 	"github.com/illm-go/illm/pkg/record"
 )
@@ -95,6 +96,7 @@ func (a *app) evalCommand() *cobra.Command {
 	var req bench.QualityRequest
 	var corpora string
 	var force bool
+	var z zeroShot
 	cmd := &cobra.Command{
 		Use:   "eval",
 		Short: "Perplexity and divergence from the float model",
@@ -109,14 +111,23 @@ vocabulary: compare models by ppl_word or bits_per_byte.
 
 A text is wikitext2, c4, opticks, a plain file, or a .jsonl or .jsonl.gz file with
 a field "text". Finished windows are kept: an interrupted run goes on where it
-stopped, and a result that has a record is not computed again.`,
+stopped, and a result that has a record is not computed again.
+` + zeroShotLong + strings.Join(tasks.Names(), ", ") + ".",
 		Example: `  illm eval --recipe w8a8 --corpus opticks --windows 4
   illm eval --recipe fp32,w8a8,w6a6 --corpus wikitext2,c4 --windows 16
   illm eval --model tiny-opt --recipe fp32,w8a8 --windows 16
   illm eval --model tiny-llama+outliers --recipe w6a6 --windows 16
-  illm eval --model smollm2 --recipe w4a4 --clip 10 --corpus my.txt --window 1024 --json`,
+  illm eval --model smollm2 --recipe w4a4 --clip 10 --corpus my.txt --window 1024 --json
+  illm eval --tasks all --items 500 --recipe fp32,w8a8,w4a4`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := z.check(cmd); err != nil {
+				return err
+			}
+			if z.tasks != "" {
+				z.force = force
+				return a.zeroShot(cmd.Context(), &s, &z)
+			}
 			for _, recipe := range list(s.recipe) {
 				if !quant.IsFloat(recipe) {
 					if _, err := s.spec(recipe); err != nil {
@@ -147,6 +158,7 @@ stopped, and a result that has a record is not computed again.`,
 	}
 	s.flags(cmd, "w8a8")
 	s.recordFlag(cmd)
+	z.flags(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&corpora, "corpus", "c", "wikitext2", "texts, separated by commas")
 	f.IntVar(&req.Window, "window", 0, "tokens in a window (default 2048, or the model's context: 1024 for the tiny ones)")

@@ -6,13 +6,22 @@ import "math"
 // A row of zeros stays as it is. NaN and infinities give NaN.
 //
 // Error: half a step, or up to one step at the clamped ends, where z was rounded against the range.
-func Row(x []float32, bits int) {
+func Row(x []float32, bits int) { Part(x, bits, 1) }
+
+// Part is Row over the part ratio of the row's range, 0 < ratio ≤ 1: lo and hi are multiplied by it, and what lies beyond
+// saturates.
+func Part(x []float32, bits int, ratio float64) {
 	if len(x) == 0 {
 		return
 	}
 	lo, hi := extremes(x)
-	lo, hi = min(lo, 0), max(hi, 0)
-	r := float64(hi) - float64(lo)
+	Range(x, bits, ratio*float64(min(lo, 0)), ratio*float64(max(hi, 0)))
+}
+
+// Range rounds x in place to the grid of bits bits over lo ≤ 0 ≤ hi; values beyond it saturate. An empty range leaves x as
+// it is.
+func Range(x []float32, bits int, lo, hi float64) {
+	r := hi - lo
 	if r == 0 {
 		return
 	}
@@ -20,7 +29,7 @@ func Row(x []float32, bits int) {
 	// so halves are seen as halves.
 	levels := float64(int(1)<<bits - 1)
 	s := r / levels
-	z := roundHalf(-float64(lo) * levels / r)
+	z := roundHalf(-lo * levels / r)
 	for i, v := range x {
 		code := z + roundHalf(float64(v)*levels/r)
 		if code < 0 {

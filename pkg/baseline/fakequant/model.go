@@ -22,8 +22,28 @@ type Options struct {
 	// FloatWeights leaves the weights of the block linears in float, FloatHead head and embedding.
 	FloatWeights, FloatHead bool
 
-	// Tap, if not nil, sees every site after the quantiser.
-	Tap floatref.Tap
+	// Tap, if not nil, sees every site after the quantiser; Before sees it first, and may change what is quantised: the
+	// online Hadamard transforms of package smooth.
+	Tap, Before floatref.Tap
+
+	// Alpha gives the gains of the gate, as in floatref.Options.
+	Alpha func(layer int) []float32
+
+	// Clip gives the clipping ratios of a matrix "model.layers.0.mlp.up_proj", [out] each or nil: its grids span
+	// lo_j·min(0, min W_j) … hi_j·max(0, max W_j).
+	Clip func(name string) (lo, hi []float32)
+
+	// Rounder chooses the codes of the matrices, on these grids; nil rounds to nearest.
+	Rounder Rounder
+
+	// Ratio gives the part of a row's dynamic range that the quantiser of a site keeps, above 0 and at most 1; nil: 1.
+	Ratio func(site floatref.Site, layer int) float64
+}
+
+// Rounder is that of package ptq: codes [out, in] of one matrix whose row j stands for scale_j·(code − zero_j), or nil
+// for rounding to nearest. name is that of the tensor without ".weight".
+type Rounder interface {
+	Round(name string, w []float32, out, in, bits int, scale, zero []float64) (codes []uint8, err error)
 }
 
 // New returns the float simulation of spec on the weights of m: a language model for package eval.
@@ -38,7 +58,7 @@ func NewFrom(cfg model.Config, src floatref.Source, spec quant.Spec, opt Options
 		return nil, err
 	}
 	r := spec.Effective()
-	t := &tap{clip: float32(spec.Clip) / 1000, score: r.Score}
+	t := &tap{clip: float32(spec.Clip) / 1000, score: r.Score, ratio: opt.Ratio}
 	for site, bits := range map[floatref.Site]int{
 		floatref.AttnIn: r.Act, floatref.AttnOut: r.Act, floatref.MLPIn: r.Act, floatref.Product: r.Act,
 		floatref.Query: r.Query, floatref.Key: r.KV, floatref.Value: r.KV,
@@ -49,7 +69,7 @@ func NewFrom(cfg model.Config, src floatref.Source, spec quant.Spec, opt Options
 	if !cfg.Gated() {
 		t.bits[floatref.Up] = 0 // ReLU comes before the requantisation: codes exist at Product alone
 	}
-	fo := floatref.Options{Threads: opt.Threads, Tap: t}
+	fo := floatref.Options{Threads: opt.Threads, Alpha: opt.Alpha}
 	if opt.Shapes {
 		exp := Exp
 		if spec.Mode == quant.Precise {
@@ -66,10 +86,15 @@ func NewFrom(cfg model.Config, src floatref.Source, spec quant.Spec, opt Options
 			}
 		}
 	}
-	if opt.Tap != nil {
-		fo.Tap = floatref.Taps{t, opt.Tap}
+	taps := floatref.Taps{t}
+	if opt.Before != nil {
+		taps = floatref.Taps{opt.Before, t}
 	}
-	w := weights{src: src, cfg: cfg, bits: r}
+	if opt.Tap != nil {
+		taps = append(taps, opt.Tap)
+	}
+	fo.Tap = taps
+	w := weights{src: src, cfg: cfg, bits: r, clip: opt.Clip, rounder: opt.Rounder}
 	if opt.FloatWeights {
 		w.bits.Weight = 0
 	}
@@ -89,6 +114,7 @@ type tap struct {
 	score int
 	clip  float32 // natural units, 0: none
 	exp   func(float32) float32
+	ratio func(site floatref.Site, layer int) float64
 }
 
 // Tap implements floatref.Tap.
@@ -101,10 +127,16 @@ func (t *tap) Tap(b *floatref.Block) {
 		}
 		return
 	}
-	if n := t.bits[b.Site]; n > 0 {
-		for r := range b.Rows {
-			Row(b.Row(r), n)
-		}
+	n := t.bits[b.Site]
+	if n == 0 {
+		return
+	}
+	part := 1.0
+	if t.ratio != nil {
+		part = t.ratio(b.Site, b.Layer)
+	}
+	for r := range b.Rows {
+		Part(b.Row(r), n, part)
 	}
 }
 

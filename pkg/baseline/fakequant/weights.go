@@ -15,6 +15,9 @@ type weights struct {
 	src  floatref.Source
 	cfg  model.Config // of the source
 	bits quant.Recipe // widths of 0 leave the weights alone
+
+	clip    func(name string) (lo, hi []float32)
+	rounder Rounder
 }
 
 // Float32 implements floatref.Source. Norm weights and all biases are passed on as they are: the engine keeps 23 bits
@@ -50,6 +53,14 @@ func (w weights) Float32(name string, dst []float32) ([]float32, error) {
 	if len(x)%cols != 0 {
 		return nil, fmt.Errorf("fakequant: %s: expected rows of %d values, found %d values: the weights do not belong to this configuration", name, cols, len(x))
 	}
+	short := strings.TrimSuffix(name, ".weight")
+	var lo, hi []float32
+	if w.clip != nil {
+		lo, hi = w.clip(short)
+	}
+	if n := len(x) / cols; lo != nil && len(lo) != n || hi != nil && len(hi) != n {
+		return nil, fmt.Errorf("fakequant: %s: expected %d clipping ratios, found %d and %d", name, n, len(lo), len(hi))
+	}
 	for r := 0; r < len(x); r += cols {
 		row := x[r : r+cols]
 		for i, v := range row {
@@ -57,11 +68,53 @@ func (w weights) Float32(name string, dst []float32) ([]float32, error) {
 				return nil, fmt.Errorf("fakequant: %s: row %d, value %d is %v: expected a finite number", name, r/cols, i, v)
 			}
 		}
-		if bits == 16 && (name == embed || name == places) {
-			Symmetric(row, bits)
-		} else {
-			Row(row, bits)
+	}
+	if bits == 16 && (name == embed || name == places) {
+		for r := 0; r < len(x); r += cols {
+			Symmetric(x[r:r+cols], bits)
+		}
+		return x, nil
+	}
+	return x, w.round(short, x, cols, bits, lo, hi)
+}
+
+// round puts the rows of x on their grids, clipped by lo and hi, with the rounder's codes where there is one that has any.
+func (w weights) round(name string, x []float32, cols, bits int, clipLo, clipHi []float32) error {
+	rows := len(x) / cols
+	from, to := make([]float64, rows), make([]float64, rows)
+	for r := range rows {
+		lo, hi := extremes(x[r*cols : (r+1)*cols])
+		from[r], to[r] = float64(min(lo, 0)), float64(max(hi, 0))
+		if clipLo != nil {
+			from[r] *= float64(clipLo[r])
+		}
+		if clipHi != nil {
+			to[r] *= float64(clipHi[r])
 		}
 	}
-	return x, nil
+	if w.rounder != nil {
+		levels := float64(int(1)<<bits - 1)
+		scale, zero := make([]float64, rows), make([]float64, rows)
+		for r := range rows {
+			if scale[r] = (to[r] - from[r]) / levels; scale[r] > 0 {
+				zero[r] = math.Round(-from[r] / scale[r])
+			}
+		}
+		codes, err := w.rounder.Round(name, x, rows, cols, bits, scale, zero)
+		switch {
+		case err != nil:
+			return fmt.Errorf("fakequant: %s: rounding: %w", name, err)
+		case codes != nil && len(codes) != len(x):
+			return fmt.Errorf("fakequant: %s: rounding: expected %d codes, found %d", name, len(x), len(codes))
+		case codes != nil:
+			for i, c := range codes {
+				x[i] = float32((float64(c) - zero[i/cols]) * scale[i/cols])
+			}
+			return nil
+		}
+	}
+	for r := range rows {
+		Range(x[r*cols:(r+1)*cols], bits, from[r], to[r])
+	}
+	return nil
 }

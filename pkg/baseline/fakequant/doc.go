@@ -42,6 +42,11 @@
 // SmolLM2-135M (Q4_1 weights, dequantised), first 768 tokens of WikiText-2, c = 15, ln(PPL/PPL of the float model):
 // w8a8 0.0105, w6a6 0.2025 (TestPerplexity). The first window of 2048: w8a8 0.0170, w6a6 0.2181.
 //
+// # Smoothed models
+//
+// Package smooth folds factors and rotations into the weights; what acts at run time is set in Options: gains of the
+// gate (Alpha), online rotations (Before), clipped weights (Clip), chosen codes (Rounder), part of a row's range (Ratio).
+//
 // Sources: the recipe table and the quantisers of this project's algorithm reference (sections 2, 3.2, 4.4, 7 and 8);
 // pseudo-quantisation as in the public code of I-LLM (arXiv:2405.17849), with the range including 0.
 package fakequant

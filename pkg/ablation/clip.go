@@ -35,7 +35,7 @@ var Clip = Study{
 }
 
 // Studies lists the studies by name.
-func Studies() []Study { return []Study{Models, Widths, Clip, Methods, NonLinear} }
+func Studies() []Study { return []Study{Models, Widths, Clip, Methods, NonLinear, Exp} }
 
 // ByName returns the study called name.
 func ByName(name string) (Study, bool) {

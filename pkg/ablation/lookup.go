@@ -150,8 +150,8 @@ var unsaid = map[string]string{"first": "0", "operators": Integer, "arithmetic":
 // rivals are settings that put something else in the engine's place.
 var rivals = []string{"operators", "arithmetic"}
 
-// spelling names axes that only spell another setting, the recipe, for people (Study.Derive).
-var spelling = map[string]bool{"width": true, "method": true}
+// spelling names axes that only spell another setting, the recipe or the operators, for people (Study.Derive).
+var spelling = map[string]bool{"width": true, "method": true, "exp": true, "score": true, "prob": true, "sites": true}
 
 // ofWindows names the settings of texts that a measurement which reads none does not have.
 var ofWindows = map[string]bool{"window": true, "windows": true, "first": true}

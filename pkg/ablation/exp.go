@@ -1,0 +1,83 @@
+package ablation
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/illm-go/illm/pkg/baseline"
+	"github.com/illm-go/illm/pkg/quant"
+)
+
+// Exp asks what another exponential in the integer softmax costs (ablation B): the same distance codes, clip, scale and
+// normalisation around each. "score" and "prob" are the bits of a score's code and of a probability, "sites" says whether
+// the sigmoid of SwiGLU has the exponential too. Their speed is in timing records (bench.Runner.ExpSpeed).
+//
+// Source: algorithm reference, section 5, and what it cites there.
+var Exp = Study{
+	Name:     "exp",
+	Question: "Which exponential does the integer softmax need, and does DI-Exp lose against tables and polynomials?",
+	Axes: []Axis{
+		{Name: "model", Levels: []string{"tiny-llama"}, Check: checkModel, Help: "or another name or path of a model"},
+		{Name: "recipe", Levels: []string{"w8a8"}, Check: checkRecipe, Help: "or another recipe of package quant, such as w4a4"},
+		{Name: "exp", Levels: expNames()},
+		{Name: "clip", Levels: []string{"15"}, Check: checkClip, Help: `or another value above 0 with at most three fraction digits, or "none"`},
+		{Name: "score", Levels: []string{"8"}, Check: checkBits(2, 16), Help: "or another number of bits, 2 … 16"},
+		{Name: "prob", Levels: []string{"15"}, Check: checkBits(2, 15), Help: "or another number of bits, 2 … 15"},
+		{Name: "sites", Levels: []string{"softmax"}, Check: checkSites, Help: `or "softmax+sigmoid"`},
+		{
+			Name: "corpus", Levels: []string{"wikitext2", "c4"},
+			Check: checkCorpus, Help: `or "opticks", or the path of a text file`,
+		},
+	},
+	Fixed:  map[string]string{"mode": "illm", "window": Longest, "first": "0", "windows": Most},
+	Spread: "corpus",
+	Derive: deriveExp,
+	Base:   map[string]string{"recipe": "fp32", "exp": "", "clip": "", "score": "", "prob": "", "sites": "", "mode": ""},
+}
+
+// deriveExp spells exp, score, prob and sites as bench does. What the mode has anyway is left out, so that a row has one
+// name.
+func deriveExp(c Config) {
+	if c["exp"] == "" {
+		return
+	}
+	name := "exp:" + c["exp"]
+	if c["sites"] == "softmax+sigmoid" {
+		name += "/sigmoid"
+	}
+	own := "8"
+	if c["mode"] == string(quant.Precise) {
+		own = "16"
+	}
+	if c["score"] != "" && c["score"] != own {
+		name += "/s" + c["score"]
+	}
+	if c["prob"] != "" && c["prob"] != "15" {
+		name += "/p" + c["prob"]
+	}
+	c["operators"] = name
+}
+
+func expNames() (names []string) {
+	for _, x := range baseline.Exponentials() {
+		names = append(names, x.Name)
+	}
+	return names
+}
+
+func checkBits(least, most int) func(string) (string, error) {
+	return func(s string) (string, error) {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < least || n > most {
+			return "", fmt.Errorf("expected a whole number from %d to %d, found %q", least, most, s)
+		}
+		return strconv.Itoa(n), nil
+	}
+}
+
+func checkSites(s string) (string, error) {
+	if s != "softmax+sigmoid" {
+		return "", fmt.Errorf("expected softmax or softmax+sigmoid, found %q", s)
+	}
+	return s, nil
+}

@@ -20,9 +20,6 @@ import (
 	"github.com/illm-go/illm/pkg/simd/cpu"
 )
 
-// zeroShotSeed chooses the items where not all are scored: the same for every model, so that rows are paired.
-const zeroShotSeed = 1
-
 const zeroShotLong = `
 With --tasks eval scores multiple-choice questions instead, without examples before
 them, by the prompts of lm-evaluation-harness: the choice with the largest log
@@ -72,23 +69,10 @@ type zeroShotConfig struct {
 	Source   string            `json:"source_sha256"`
 	Spec     *quant.Spec       `json:"spec,omitempty"`
 	Recipe   string            `json:"recipe"`
-	Tasks    []taskConfig      `json:"tasks"`
+	Tasks    []eval.AskedID    `json:"tasks"`
 	Window   int               `json:"window"`
 	Base     bool              `json:"base"`
 	Injected *catalog.Outliers `json:"injected,omitempty"`
-}
-
-type taskConfig struct {
-	Name    string `json:"name"`
-	Version int    `json:"version"`
-	SHA256  string `json:"sha256"`
-	Items   int    `json:"items"` // chosen of them
-}
-
-// asked is the questions of one task.
-type asked struct {
-	task      tasks.Task
-	questions []tasks.Question
 }
 
 // row is one recipe on its way to a record.
@@ -123,11 +107,15 @@ func (a *app) zeroShot(ctx context.Context, s *settings, z *zeroShot) error {
 	if err != nil {
 		return asUsage(err)
 	}
-	sets, err := ask(ctx, entry, chosen, z.items)
+	tok, err := entry.Tokenizer()
 	if err != nil {
 		return err
 	}
-	rows, err := zeroShotRows(ctx, s, entry, sets)
+	asked, err := eval.Ask(ctx, chosen, z.items, tok, entry.MaxContext(), tasks.Options{})
+	if err != nil {
+		return err
+	}
+	rows, err := zeroShotRows(ctx, s, entry, asked)
 	if err != nil {
 		return err
 	}
@@ -144,36 +132,15 @@ func (a *app) zeroShot(ctx context.Context, s *settings, z *zeroShot) error {
 		}
 	}
 	if missing {
-		if err := a.runRows(ctx, s, entry, r.Store, sets, rows); err != nil {
+		if err := a.runRows(ctx, s, entry, r.Store, asked, rows); err != nil {
 			return err
 		}
 	}
 	return a.showZeroShot(chosen, rows)
 }
 
-// ask loads the tasks and turns the chosen items into tokens.
-func ask(ctx context.Context, e *catalog.Entry, list []tasks.Task, items int) ([]asked, error) {
-	tok, err := e.Tokenizer()
-	if err != nil {
-		return nil, err
-	}
-	var out []asked
-	for _, t := range list {
-		set, err := tasks.Load(ctx, t, tasks.Options{})
-		if err != nil {
-			return nil, err
-		}
-		q, err := tasks.Encode(set.Choose(items, zeroShotSeed), tok, e.MaxContext())
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", t.Name, err)
-		}
-		out = append(out, asked{t, q})
-	}
-	return out, nil
-}
-
 // zeroShotRows prepares the records of the recipes, in their order.
-func zeroShotRows(ctx context.Context, s *settings, e *catalog.Entry, sets []asked) ([]*row, error) {
+func zeroShotRows(ctx context.Context, s *settings, e *catalog.Entry, asked []eval.Asked) ([]*row, error) {
 	source, err := e.Source()
 	if err != nil {
 		return nil, err
@@ -183,16 +150,15 @@ func zeroShotRows(ctx context.Context, s *settings, e *catalog.Entry, sets []ask
 	for _, name := range recipes {
 		float = float || quant.IsFloat(name)
 	}
+	ids, hash, questions, err := eval.Identify(asked)
+	if err != nil {
+		return nil, err
+	}
 	var rows []*row
 	for _, name := range recipes {
-		cfg := zeroShotConfig{Task: "zero_shot", Protocol: "lm-eval", Model: e.Name, Source: source, Recipe: name, Window: e.MaxContext(), Injected: e.Injected}
-		items := 0
-		for _, set := range sets {
-			cfg.Tasks = append(cfg.Tasks, taskConfig{set.task.Name, set.task.Version, set.task.SHA256, len(set.questions)})
-			items += len(set.questions)
-		}
-		p := &row{name: name, record: &record.Record{Kind: record.Quality, Artefact: source, Seed: zeroShotSeed}}
-		p.record.Axes = map[string]string{"model": e.Name, "recipe": name, "items": fmt.Sprint(items)}
+		cfg := zeroShotConfig{Task: "zero_shot", Protocol: "lm-eval", Model: e.Name, Source: source, Recipe: name, Tasks: ids, Window: e.MaxContext(), Injected: e.Injected}
+		p := &row{name: name, record: &record.Record{Kind: record.Quality, Artefact: source, Corpus: hash, Seed: eval.ZeroShotSeed}}
+		p.record.Axes = map[string]string{"model": e.Name, "recipe": name, "items": fmt.Sprint(questions)}
 		if !quant.IsFloat(name) {
 			spec, err := s.spec(name)
 			if err != nil {
@@ -204,9 +170,6 @@ func zeroShotRows(ctx context.Context, s *settings, e *catalog.Entry, sets []ask
 			p.spec, p.name, cfg.Spec, cfg.Recipe, cfg.Base = &spec, spec.Recipe.Name, &spec, spec.Recipe.Name, float
 			p.record.Artefact, p.record.Semantics = p.engine.Artifact().ID, ptq.Semantics
 			p.record.Axes["recipe"], p.record.Axes["clip"], p.record.Axes["mode"] = spec.Recipe.Name, spec.Clip.String(), string(spec.Mode)
-		}
-		if p.record.Corpus, err = record.Hash(cfg.Tasks); err != nil {
-			return nil, err
 		}
 		if p.record.Config, err = record.ConfigOf(cfg); err != nil {
 			return nil, err
@@ -222,12 +185,12 @@ func (p *row) modelKey() (string, error) {
 }
 
 // runRows scores the rows without a record, the float model before them where they are compared with it.
-func (a *app) runRows(ctx context.Context, s *settings, e *catalog.Entry, store *record.Store, sets []asked, rows []*row) error {
+func (a *app) runRows(ctx context.Context, s *settings, e *catalog.Entry, store *record.Store, asked []eval.Asked, rows []*row) error {
 	var base *row
 	for _, p := range rows {
 		if p.spec == nil && base == nil {
 			base = p
-			if err := a.runRow(ctx, e, store, sets, p, nil, s.threads); err != nil {
+			if err := a.runRow(ctx, e, store, asked, p, nil, s.threads); err != nil {
 				return err
 			}
 		}
@@ -236,7 +199,7 @@ func (a *app) runRows(ctx context.Context, s *settings, e *catalog.Entry, store 
 		if p == base || p.found != nil {
 			continue
 		}
-		if err := a.runRow(ctx, e, store, sets, p, base, s.threads); err != nil {
+		if err := a.runRow(ctx, e, store, asked, p, base, s.threads); err != nil {
 			return err
 		}
 	}
@@ -244,7 +207,7 @@ func (a *app) runRows(ctx context.Context, s *settings, e *catalog.Entry, store 
 }
 
 // runRow scores one row on all tasks and files its record.
-func (a *app) runRow(ctx context.Context, e *catalog.Entry, store *record.Store, sets []asked, p, base *row, threads int) error {
+func (a *app) runRow(ctx context.Context, e *catalog.Entry, store *record.Store, asked []eval.Asked, p, base *row, threads int) error {
 	var lm eval.LM
 	if p.spec == nil {
 		float, err := e.Float()
@@ -261,45 +224,21 @@ func (a *app) runRow(ctx context.Context, e *catalog.Entry, store *record.Store,
 	if err != nil {
 		return err
 	}
-	var notes []string
-	var took time.Duration
-	for _, set := range sets {
-		tell := a.questionsDone(p.name, set.task.Name)
-		answers, err := eval.Choose(ctx, lm, set.questions, eval.ChoiceOptions{
-			Journal: filepath.Join(store.Dir(), "journal"), Key: key,
-			Progress: func(done eval.ChoiceProgress) {
-				tell(done)
-				if done.Done == done.Total {
-					took += done.Took
-				}
-			},
-		})
-		if err != nil {
-			return fmt.Errorf("%s, %s: %w", p.name, set.task.Name, err)
-		}
-		score, err := eval.ScoreTask(set.task.Name, set.questions, answers, set.task.Normed)
-		if err != nil {
-			return err
-		}
-		p.scores = append(p.scores, score)
-		switch {
-		case score.AtChance():
-			notes = append(notes, fmt.Sprintf("%s is at chance (%.3f within two standard errors of guessing, %.3f)", set.task.Name, score.Acc, score.Chance))
-		case score.Blind():
-			notes = append(notes, fmt.Sprintf("%s is no better than a constant answer (%.3f, that reaches %.3f)", set.task.Name, score.Acc, score.Constant))
-		}
+	scores, took, err := eval.ZeroShot(ctx, lm, asked, eval.ChoiceOptions{Journal: filepath.Join(store.Dir(), "journal"), Key: key, Progress: a.questionDone(p.name)})
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.name, err)
 	}
-	if p.found != nil {
+	if p.scores = scores; p.found != nil {
 		return nil // it ran for the others' sake
 	}
 	var against []eval.TaskScore
 	if base != nil && p.spec != nil {
 		against = base.scores
 	}
-	if p.record.Metrics, err = eval.ZeroShotMetrics(p.scores, against); err != nil {
+	if p.record.Metrics, err = eval.ZeroShotMetrics(scores, against); err != nil {
 		return err
 	}
-	p.record.Note, p.record.WallS = strings.Join(notes, "; "), took.Seconds()
+	p.record.Note, p.record.WallS = eval.ZeroShotNote(scores), took.Seconds()
 	p.record.Env = record.Environment()
 	if p.record.Env.Threads = threads; threads == 0 {
 		p.record.Env.Threads = runtime.GOMAXPROCS(0)
@@ -314,8 +253,8 @@ func (a *app) runRow(ctx context.Context, e *catalog.Entry, store *record.Store,
 	return nil
 }
 
-// questionsDone returns a function that writes a line of progress every few seconds and behind the last question.
-func (a *app) questionsDone(recipe, task string) func(eval.ChoiceProgress) {
+// questionDone returns a function that writes a line of progress every few seconds and behind the last question of a task.
+func (a *app) questionDone(recipe string) func(eval.ChoiceProgress) {
 	last := time.Now()
 	return func(p eval.ChoiceProgress) {
 		ran := p.Done - p.Reused
@@ -325,7 +264,7 @@ func (a *app) questionsDone(recipe, task string) func(eval.ChoiceProgress) {
 		last = time.Now()
 		each := p.Took / time.Duration(ran)
 		left := time.Duration(p.Total-p.Done) * each
-		a.logf("  %s, %s: %d/%d, %.1f ms an item, %s left", recipe, task, p.Done, p.Total, each.Seconds()*1e3, left.Round(time.Second))
+		a.logf("  %s, %s: %d/%d, %.1f ms an item, %s left", recipe, p.Task, p.Done, p.Total, each.Seconds()*1e3, left.Round(time.Second))
 	}
 }
 

@@ -37,6 +37,7 @@ type ChoiceOptions struct {
 
 // ChoiceProgress is one step of Choose.
 type ChoiceProgress struct {
+	Task        string // where ZeroShot reports
 	Done, Total int
 	Reused      int           // of Done, read from the journal
 	Took        time.Duration // by the questions that were run

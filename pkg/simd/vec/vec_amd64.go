@@ -8,15 +8,19 @@ import (
 	"github.com/illm-go/illm/pkg/simd/cpu"
 )
 
-var useAVX512 bool
+var useAVX512, useAVX2 bool
 
 func init() {
 	cpu.Register("vec", cpu.AVX512, &useAVX512)
+	cpu.Register("vec", cpu.AVX2, &useAVX2)
 }
 
 func minMax(t []int64) (lo, hi int64) {
 	if useAVX512 && len(t) > 0 {
 		return minMaxAVX512(&t[0], len(t))
+	}
+	if useAVX2 {
+		return minMaxY(t)
 	}
 	return minMaxGeneric(t)
 }
@@ -29,6 +33,9 @@ func accumulate(t []int64, acc, sum, m []int32, zero []uint8, z, c, off int32) (
 		}
 		return accumulateAVX512(&t[0], &acc[0], &sum[0], &m[0], &zero[0], n, z, c, off)
 	}
+	if useAVX2 {
+		return accumulateY(t, acc, sum, m, zero, z, c, off)
+	}
 	return accumulateGeneric(t, acc, sum, m, zero, z, c, off)
 }
 
@@ -37,12 +44,19 @@ func addBias(t []int64, bias []int32, r int64, l, s uint) (lo, hi int64) {
 		bias = bias[:n]
 		return addBiasAVX512(&t[0], &bias[0], n, r, l&63, s&63)
 	}
+	if useAVX2 {
+		return addBiasY(t, bias, r, l, s)
+	}
 	return addBiasGeneric(t, bias, r, l, s)
 }
 
 func relu(t []int64) {
 	if useAVX512 && len(t) > 0 {
 		reluAVX512(&t[0], len(t))
+		return
+	}
+	if useAVX2 {
+		reluY(t)
 		return
 	}
 	reluGeneric(t)
@@ -60,6 +74,9 @@ func requant(dst []uint8, t []int64, s uint, g int64, h uint, z, top int64) (sum
 		}
 		return requantAVX512(&dst[0], &t[0], n, s&63, g, h&63, z, top)
 	}
+	if useAVX2 {
+		return requantY(dst, t, s, g, h, z, top)
+	}
 	return requantGeneric(dst, t, s, g, h, z, top)
 }
 
@@ -68,6 +85,9 @@ func requant16(dst []uint16, t []int64, s uint, g int64, h uint, z, top int64) (
 		t = t[:n]
 		return requant16AVX512(&dst[0], &t[0], n, s&63, g, h&63, z, top)
 	}
+	if useAVX2 {
+		return requant16Y(dst, t, s, g, h, z, top)
+	}
 	return requant16Generic(dst, t, s, g, h, z, top)
 }
 
@@ -75,6 +95,9 @@ func rotate(t []int64, cos, sin []int16, s uint) (lo, hi int64) {
 	if d := len(t) / 2; useAVX512 && d > 0 {
 		cos, sin = cos[:d], sin[:d]
 		return rotateAVX512(&t[0], &t[d], &cos[0], &sin[0], d, s&63)
+	}
+	if useAVX2 {
+		return rotateY(t, cos, sin, s)
 	}
 	return rotateGeneric(t, cos, sin, s)
 }
@@ -89,6 +112,9 @@ func scores(s []int64, acc, sum, zero, k []int32, m []uint32, zq, c, kmin int32)
 			}
 		}
 		return scoresAVX512(&s[0], &acc[0], &sum[0], &zero[0], &k[0], &m[0], n, zq, c, kmin)
+	}
+	if useAVX2 {
+		return scoresY(s, acc, sum, zero, k, m, zq, c, kmin)
 	}
 	return scoresGeneric(s, acc, sum, zero, k, m, zq, c, kmin)
 }
@@ -114,6 +140,10 @@ func octaves64(k int32) (limit, left, right int64) {
 func exp(e []int32, s []int64, hi, r int64, s1 uint, g int64, h uint, top, mf int64, k int32, quad bool) {
 	n := len(e)
 	if !useAVX512 || n == 0 {
+		if useAVX2 {
+			expY(e, s, hi, r, s1, g, h, top, mf, k, quad)
+			return
+		}
 		expGeneric(e, s, hi, r, s1, g, h, top, mf, k, quad)
 		return
 	}
@@ -149,12 +179,18 @@ func fold(w []int64, e []int32, m []uint32, k []int32, kmin int32) (top, sumW, s
 		e, m, k = e[:n], m[:n], k[:n]
 		return foldAVX512(&w[0], &e[0], &m[0], &k[0], n, kmin)
 	}
+	if useAVX2 {
+		return foldY(w, e, m, k, kmin)
+	}
 	return foldGeneric(w, e, m, k, kmin)
 }
 
 func sumShift(w []int64, s uint) (sum int64) {
 	if useAVX512 && len(w) > 0 {
 		return sumShiftAVX512(&w[0], len(w), s&63)
+	}
+	if useAVX2 {
+		return sumShiftY(w, s)
 	}
 	return sumShiftGeneric(w, s)
 }
@@ -167,6 +203,9 @@ func split(lo, hi []uint8, w []int64, s uint, c int64, n uint, zero []int32) (su
 		}
 		return splitAVX512(&lo[0], &hi[0], &w[0], &zero[0], k, s&63, c, n&63)
 	}
+	if useAVX2 {
+		return splitY(lo, hi, w, s, c, n, zero)
+	}
 	return splitGeneric(lo, hi, w, s, c, n, zero)
 }
 
@@ -175,12 +214,19 @@ func merge(u []int64, acc []int32, dot int32, m int64, n uint) (least, most int6
 		acc = acc[:k]
 		return mergeAVX512(&u[0], &acc[0], k, dot, m, min(n, 62))
 	}
+	if useAVX2 {
+		return mergeY(u, acc, dot, m, n)
+	}
 	return mergeGeneric(u, acc, dot, m, n)
 }
 
 func join(u, hi, lo []int32) {
 	n := len(u)
 	if !useAVX512 || n == 0 {
+		if useAVX2 {
+			joinY(u, hi, lo)
+			return
+		}
 		joinGeneric(u, hi, lo)
 		return
 	}
@@ -190,6 +236,10 @@ func join(u, hi, lo []int32) {
 
 func gateTable(table *[256]uint16, zg, mf int64, k int32, quad bool, sigma []uint16) {
 	if !useAVX512 {
+		if useAVX2 {
+			gateTableY(table, zg, mf, k, quad, sigma)
+			return
+		}
 		gateTableGeneric(table, zg, mf, k, quad, sigma)
 		return
 	}
@@ -205,6 +255,9 @@ func gateTable(table *[256]uint16, zg, mf int64, k int32, quad bool, sigma []uin
 func swiGLUAlpha(y []int64, g, u []uint8, zg, zu, mf int64, alpha []int32, k int32, quad bool, sigma []uint16) (lo, hi int64) {
 	n := len(y)
 	if !useAVX512 || n == 0 {
+		if useAVX2 {
+			return swiGLUAlphaY(y, g, u, zg, zu, mf, alpha, k, quad, sigma)
+		}
 		return swiGLUCodes(y, g, u, zg, zu, mf, alpha, k, quad, sigma)
 	}
 	g, u, alpha, sigma = g[:n], u[:n], alpha[:n], sigma[:32769]
@@ -220,6 +273,9 @@ func swiGLU(y []int64, g, u []uint8, table *[256]uint16, zg, zu int32) (lo, hi i
 		g, u = g[:n], u[:n]
 		return swigluAVX512(&y[0], &g[0], &u[0], &table[0], n, zg, zu)
 	}
+	if useAVX2 {
+		return swiGLUY(y, g, u, table, zg, zu)
+	}
 	return swiGLUGeneric(y, g, u, table, zg, zu)
 }
 
@@ -228,12 +284,18 @@ func maxAbs(h []int32) uint32 {
 		lo, hi := maxAbsAVX512(&h[0], len(h))
 		return uint32(max(hi, -lo))
 	}
+	if useAVX2 {
+		return maxAbsY(h)
+	}
 	return maxAbsGeneric(h)
 }
 
 func sumSquares(h []int32, s uint) (sum int64) {
 	if useAVX512 && len(h) > 0 {
 		return sumSquaresAVX512(&h[0], len(h), s&63)
+	}
+	if useAVX2 {
+		return sumSquaresY(h, s)
 	}
 	return sumSquaresGeneric(h, s)
 }
@@ -243,12 +305,18 @@ func norm(v []int64, h, gamma []int32, s uint, rho int64, n uint) (lo, hi int64)
 		h, gamma = h[:k], gamma[:k]
 		return normAVX512(&v[0], &h[0], &gamma[0], k, s&63, rho, n&63)
 	}
+	if useAVX2 {
+		return normY(v, h, gamma, s, rho, n)
+	}
 	return normGeneric(v, h, gamma, s, rho, n)
 }
 
 func sumRound(h []int32, l, s uint) (sum int64) {
 	if useAVX512 && len(h) > 0 {
 		return sumRoundAVX512(&h[0], len(h), l&63, s&63)
+	}
+	if useAVX2 {
+		return sumRoundY(h, l, s)
 	}
 	return sumRoundGeneric(h, l, s)
 }
@@ -257,12 +325,18 @@ func centredSquares(h []int32, l, s uint, mean int64) (sum int64) {
 	if useAVX512 && len(h) > 0 {
 		return centredSquaresAVX512(&h[0], len(h), l&63, s&63, mean)
 	}
+	if useAVX2 {
+		return centredSquaresY(h, l, s, mean)
+	}
 	return centredSquaresGeneric(h, l, s, mean)
 }
 
 func layerNorm(v []int64, h, gamma []int32, beta []int64, l, s uint, mean, rho int64, n uint) (lo, hi int64) {
 	k := len(v)
 	if !useAVX512 || k == 0 {
+		if useAVX2 {
+			return layerNormY(v, h, gamma, beta, l, s, mean, rho, n)
+		}
 		return layerNormGeneric(v, h, gamma, beta, l, s, mean, rho, n)
 	}
 	h, gamma = h[:k], gamma[:k]
@@ -276,6 +350,9 @@ func addResidual(h []int32, t []int64, m int64, n uint) (saturated int) {
 	if k := len(h); useAVX512 && k > 0 {
 		t = t[:k]
 		return int(addResidualAVX512(&h[0], &t[0], k, m, min(n, 62)))
+	}
+	if useAVX2 {
+		return addResidualY(h, t, m, n)
 	}
 	return addResidualGeneric(h, t, m, n)
 }

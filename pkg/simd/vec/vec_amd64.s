@@ -3338,3 +3338,2337 @@ done:
 	MOVQ          AX, hi+96(FP)
 	VZEROUPPER
 	RET
+
+// func minMaxAVX2(t *int64, n int) (lo int64, hi int64)
+// Requires: AVX, AVX2
+TEXT ·minMaxAVX2(SB), NOSPLIT, $0-32
+	MOVQ  n+8(FP), CX
+	MOVQ  t+0(FP), DX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	XORQ  AX, AX
+
+loop:
+	VMOVDQU   (DX)(AX*8), Y4
+	VPCMPGTQ  Y4, Y0, Y5
+	VPBLENDVB Y5, Y4, Y0, Y0
+	VPCMPGTQ  Y1, Y4, Y5
+	VPBLENDVB Y5, Y4, Y1, Y1
+	VMOVDQU   32(DX)(AX*8), Y4
+	VPCMPGTQ  Y4, Y2, Y5
+	VPBLENDVB Y5, Y4, Y2, Y2
+	VPCMPGTQ  Y3, Y4, Y5
+	VPBLENDVB Y5, Y4, Y3, Y3
+	ADDQ      $0x00000008, AX
+	CMPQ      AX, CX
+	JL        loop
+	VPCMPGTQ  Y2, Y0, Y4
+	VPBLENDVB Y4, Y2, Y0, Y0
+	VPCMPGTQ  Y1, Y3, Y2
+	VPBLENDVB Y2, Y3, Y1, Y1
+	VPERMQ    $0x4e, Y0, Y2
+	VPCMPGTQ  Y2, Y0, Y3
+	VPBLENDVB Y3, Y2, Y0, Y0
+	VPSHUFD   $0x4e, Y0, Y2
+	VPCMPGTQ  Y2, Y0, Y3
+	VPBLENDVB Y3, Y2, Y0, Y0
+	VMOVQ     X0, AX
+	MOVQ      AX, lo+16(FP)
+	VPERMQ    $0x4e, Y1, Y0
+	VPCMPGTQ  Y1, Y0, Y2
+	VPBLENDVB Y2, Y0, Y1, Y1
+	VPSHUFD   $0x4e, Y1, Y0
+	VPCMPGTQ  Y1, Y0, Y2
+	VPBLENDVB Y2, Y0, Y1, Y1
+	VMOVQ     X1, AX
+	MOVQ      AX, hi+24(FP)
+	VZEROUPPER
+	RET
+
+// func accumulateAVX2(t *int64, acc *int32, sum *int32, m *int32, zero *uint8, n int, z int32, c int32, off int32) (lo int64, hi int64)
+// Requires: AVX, AVX2
+TEXT ·accumulateAVX2(SB), NOSPLIT, $0-80
+	MOVQ         n+40(FP), CX
+	MOVQ         t+0(FP), DX
+	MOVQ         acc+8(FP), BX
+	MOVQ         sum+16(FP), SI
+	MOVQ         m+24(FP), DI
+	MOVQ         zero+32(FP), R8
+	MOVL         z+48(FP), AX
+	VMOVD        AX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         c+52(FP), AX
+	VMOVD        AX, X1
+	VPBROADCASTD X1, Y1
+	MOVL         off+56(FP), AX
+	VMOVD        AX, X2
+	VPBROADCASTD X2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	XORQ         AX, AX
+
+loop:
+	VMOVDQU      (BX)(AX*4), Y5
+	VMOVDQU      (SI)(AX*4), Y6
+	VPMOVZXBD    (R8)(AX*1), Y7
+	VPMULLD      Y0, Y6, Y6
+	VPSUBD       Y2, Y7, Y7
+	VPMULLD      Y1, Y7, Y7
+	VPSUBD       Y6, Y5, Y5
+	VPSUBD       Y7, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPMOVSXDQ    X5, Y5
+	VPMOVSXDQ    X6, Y6
+	VPMOVSXDQ    (DI)(AX*4), Y7
+	VPMULDQ      Y7, Y5, Y5
+	VMOVDQU      Y5, (DX)(AX*8)
+	VPCMPGTQ     Y5, Y3, Y7
+	VPBLENDVB    Y7, Y5, Y3, Y3
+	VPCMPGTQ     Y4, Y5, Y7
+	VPBLENDVB    Y7, Y5, Y4, Y4
+	VPMOVSXDQ    16(DI)(AX*4), Y5
+	VPMULDQ      Y5, Y6, Y6
+	VMOVDQU      Y6, 32(DX)(AX*8)
+	VPCMPGTQ     Y6, Y3, Y5
+	VPBLENDVB    Y5, Y6, Y3, Y3
+	VPCMPGTQ     Y4, Y6, Y5
+	VPBLENDVB    Y5, Y6, Y4, Y4
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, CX
+	JL           loop
+	VPERMQ       $0x4e, Y3, Y0
+	VPCMPGTQ     Y0, Y3, Y1
+	VPBLENDVB    Y1, Y0, Y3, Y3
+	VPSHUFD      $0x4e, Y3, Y0
+	VPCMPGTQ     Y0, Y3, Y1
+	VPBLENDVB    Y1, Y0, Y3, Y3
+	VMOVQ        X3, AX
+	MOVQ         AX, lo+64(FP)
+	VPERMQ       $0x4e, Y4, Y0
+	VPCMPGTQ     Y4, Y0, Y1
+	VPBLENDVB    Y1, Y0, Y4, Y4
+	VPSHUFD      $0x4e, Y4, Y0
+	VPCMPGTQ     Y4, Y0, Y1
+	VPBLENDVB    Y1, Y0, Y4, Y4
+	VMOVQ        X4, AX
+	MOVQ         AX, hi+72(FP)
+	VZEROUPPER
+	RET
+
+// func addBiasAVX2(t *int64, bias *int32, n int, r int64, l uint, s uint) (lo int64, hi int64)
+// Requires: AVX, AVX2
+TEXT ·addBiasAVX2(SB), NOSPLIT, $0-64
+	MOVQ         n+16(FP), CX
+	MOVQ         t+0(FP), DX
+	MOVQ         bias+8(FP), BX
+	VPBROADCASTQ r+24(FP), Y0
+	MOVQ         l+32(FP), AX
+	VMOVQ        AX, X1
+	MOVQ         s+40(FP), AX
+	VMOVQ        AX, X2
+	VMOVDQU      q1<>+0(SB), Y3
+	VPSLLQ       X2, Y3, Y3
+	VPSRLQ       $0x01, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPCMPGTQ     Y4, Y3, Y5
+	VMOVDQU      q8000000000000000<>+0(SB), Y4
+	VPXOR        Y4, Y3, Y3
+	VPSRLQ       X2, Y4, Y4
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	XORQ         AX, AX
+
+loop:
+	VPMOVSXDQ (BX)(AX*4), Y8
+	VPMULDQ   Y0, Y8, Y8
+	VPSLLQ    X1, Y8, Y8
+	VPXOR     Y9, Y9, Y9
+	VPCMPGTQ  Y8, Y9, Y9
+	VPADDQ    Y3, Y8, Y8
+	VPAND     Y5, Y9, Y9
+	VPADDQ    Y9, Y8, Y8
+	VPSRLQ    X2, Y8, Y8
+	VPSUBQ    Y4, Y8, Y8
+	VPADDQ    (DX)(AX*8), Y8, Y8
+	VMOVDQU   Y8, (DX)(AX*8)
+	VPCMPGTQ  Y8, Y6, Y9
+	VPBLENDVB Y9, Y8, Y6, Y6
+	VPCMPGTQ  Y7, Y8, Y9
+	VPBLENDVB Y9, Y8, Y7, Y7
+	VPMOVSXDQ 16(BX)(AX*4), Y8
+	VPMULDQ   Y0, Y8, Y8
+	VPSLLQ    X1, Y8, Y8
+	VPXOR     Y9, Y9, Y9
+	VPCMPGTQ  Y8, Y9, Y9
+	VPADDQ    Y3, Y8, Y8
+	VPAND     Y5, Y9, Y9
+	VPADDQ    Y9, Y8, Y8
+	VPSRLQ    X2, Y8, Y8
+	VPSUBQ    Y4, Y8, Y8
+	VPADDQ    32(DX)(AX*8), Y8, Y8
+	VMOVDQU   Y8, 32(DX)(AX*8)
+	VPCMPGTQ  Y8, Y6, Y9
+	VPBLENDVB Y9, Y8, Y6, Y6
+	VPCMPGTQ  Y7, Y8, Y9
+	VPBLENDVB Y9, Y8, Y7, Y7
+	ADDQ      $0x00000008, AX
+	CMPQ      AX, CX
+	JL        loop
+	VPERMQ    $0x4e, Y6, Y0
+	VPCMPGTQ  Y0, Y6, Y1
+	VPBLENDVB Y1, Y0, Y6, Y6
+	VPSHUFD   $0x4e, Y6, Y0
+	VPCMPGTQ  Y0, Y6, Y1
+	VPBLENDVB Y1, Y0, Y6, Y6
+	VMOVQ     X6, AX
+	MOVQ      AX, lo+48(FP)
+	VPERMQ    $0x4e, Y7, Y0
+	VPCMPGTQ  Y7, Y0, Y1
+	VPBLENDVB Y1, Y0, Y7, Y7
+	VPSHUFD   $0x4e, Y7, Y0
+	VPCMPGTQ  Y7, Y0, Y1
+	VPBLENDVB Y1, Y0, Y7, Y7
+	VMOVQ     X7, AX
+	MOVQ      AX, hi+56(FP)
+	VZEROUPPER
+	RET
+
+DATA q1<>+0(SB)/8, $0x0000000000000001
+DATA q1<>+8(SB)/8, $0x0000000000000001
+DATA q1<>+16(SB)/8, $0x0000000000000001
+DATA q1<>+24(SB)/8, $0x0000000000000001
+GLOBL q1<>(SB), RODATA|NOPTR, $32
+
+DATA q8000000000000000<>+0(SB)/8, $0x8000000000000000
+DATA q8000000000000000<>+8(SB)/8, $0x8000000000000000
+DATA q8000000000000000<>+16(SB)/8, $0x8000000000000000
+DATA q8000000000000000<>+24(SB)/8, $0x8000000000000000
+GLOBL q8000000000000000<>(SB), RODATA|NOPTR, $32
+
+// func reluAVX2(t *int64, n int)
+// Requires: AVX, AVX2
+TEXT ·reluAVX2(SB), NOSPLIT, $0-16
+	MOVQ n+8(FP), CX
+	MOVQ t+0(FP), DX
+	XORQ AX, AX
+
+loop:
+	VMOVDQU  (DX)(AX*8), Y0
+	VPXOR    Y1, Y1, Y1
+	VPCMPGTQ Y0, Y1, Y1
+	VPANDN   Y0, Y1, Y0
+	VMOVDQU  Y0, (DX)(AX*8)
+	VMOVDQU  32(DX)(AX*8), Y0
+	VPXOR    Y1, Y1, Y1
+	VPCMPGTQ Y0, Y1, Y1
+	VPANDN   Y0, Y1, Y0
+	VMOVDQU  Y0, 32(DX)(AX*8)
+	ADDQ     $0x00000008, AX
+	CMPQ     AX, CX
+	JL       loop
+	VZEROUPPER
+	RET
+
+// func requantAVX2(dst *uint8, t *int64, n int, s uint, mul int64, base int64, h32 int32, top int32) (sum int64)
+// Requires: AVX, AVX2
+TEXT ·requantAVX2(SB), NOSPLIT, $0-64
+	MOVQ         n+16(FP), CX
+	MOVQ         dst+0(FP), DX
+	MOVQ         t+8(FP), BX
+	MOVQ         s+24(FP), AX
+	VMOVQ        AX, X0
+	VPBROADCASTQ mul+32(FP), Y1
+	VPBROADCASTQ base+40(FP), Y2
+	MOVL         h32+48(FP), AX
+	VMOVD        AX, X3
+	MOVL         top+52(FP), AX
+	VMOVD        AX, X4
+	VPBROADCASTD X4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	XORQ         AX, AX
+
+loop:
+	VMOVDQU      (BX)(AX*8), Y7
+	VPSRLQ       X0, Y7, Y7
+	VPMULDQ      Y1, Y7, Y7
+	VPADDQ       Y2, Y7, Y7
+	VMOVDQU      32(BX)(AX*8), Y8
+	VPSRLQ       X0, Y8, Y8
+	VPMULDQ      Y1, Y8, Y8
+	VPADDQ       Y2, Y8, Y8
+	VSHUFPS      $0xdd, Y8, Y7, Y7
+	VPERMQ       $0xd8, Y7, Y7
+	VPSRAD       X3, Y7, Y7
+	VPMAXSD      Y5, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPADDD       Y7, Y6, Y6
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VPACKUSWB    X8, X8, X8
+	VMOVQ        X8, (DX)(AX*1)
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, CX
+	JL           loop
+	VEXTRACTI128 $0x01, Y6, X0
+	VPMOVSXDQ    X6, Y1
+	VPMOVSXDQ    X0, Y0
+	VPADDQ       Y0, Y1, Y1
+	VPERMQ       $0x4e, Y1, Y0
+	VPADDQ       Y0, Y1, Y1
+	VPSHUFD      $0x4e, Y1, Y0
+	VPADDQ       Y0, Y1, Y1
+	VMOVQ        X1, AX
+	MOVQ         AX, sum+56(FP)
+	VZEROUPPER
+	RET
+
+// func requant16AVX2(dst *uint16, t *int64, n int, s uint, mul int64, base int64, h32 int32, top int32) (sum int64)
+// Requires: AVX, AVX2
+TEXT ·requant16AVX2(SB), NOSPLIT, $0-64
+	MOVQ         n+16(FP), CX
+	MOVQ         dst+0(FP), DX
+	MOVQ         t+8(FP), BX
+	MOVQ         s+24(FP), AX
+	VMOVQ        AX, X0
+	VPBROADCASTQ mul+32(FP), Y1
+	VPBROADCASTQ base+40(FP), Y2
+	MOVL         h32+48(FP), AX
+	VMOVD        AX, X3
+	MOVL         top+52(FP), AX
+	VMOVD        AX, X4
+	VPBROADCASTD X4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	XORQ         AX, AX
+
+loop:
+	VMOVDQU      (BX)(AX*8), Y7
+	VPSRLQ       X0, Y7, Y7
+	VPMULDQ      Y1, Y7, Y7
+	VPADDQ       Y2, Y7, Y7
+	VMOVDQU      32(BX)(AX*8), Y8
+	VPSRLQ       X0, Y8, Y8
+	VPMULDQ      Y1, Y8, Y8
+	VPADDQ       Y2, Y8, Y8
+	VSHUFPS      $0xdd, Y8, Y7, Y7
+	VPERMQ       $0xd8, Y7, Y7
+	VPSRAD       X3, Y7, Y7
+	VPMAXSD      Y5, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPADDD       Y7, Y6, Y6
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVDQU      X8, (DX)(AX*2)
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, CX
+	JL           loop
+	VEXTRACTI128 $0x01, Y6, X0
+	VPMOVSXDQ    X6, Y1
+	VPMOVSXDQ    X0, Y0
+	VPADDQ       Y0, Y1, Y1
+	VPERMQ       $0x4e, Y1, Y0
+	VPADDQ       Y0, Y1, Y1
+	VPSHUFD      $0x4e, Y1, Y0
+	VPADDQ       Y0, Y1, Y1
+	VMOVQ        X1, AX
+	MOVQ         AX, sum+56(FP)
+	VZEROUPPER
+	RET
+
+// func maxAbsAVX2(h *int32, n int) (lo int64, hi int64)
+// Requires: AVX, AVX2
+TEXT ·maxAbsAVX2(SB), NOSPLIT, $0-32
+	MOVQ  n+8(FP), CX
+	MOVQ  h+0(FP), DX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	XORQ  AX, AX
+
+loop:
+	VMOVDQU      (DX)(AX*4), Y2
+	VPMINSD      Y2, Y0, Y0
+	VPMAXSD      Y2, Y1, Y1
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, CX
+	JL           loop
+	VEXTRACTI128 $0x01, Y0, X2
+	VPMOVSXDQ    X0, Y0
+	VPMOVSXDQ    X2, Y2
+	VEXTRACTI128 $0x01, Y1, X3
+	VPMOVSXDQ    X1, Y1
+	VPMOVSXDQ    X3, Y3
+	VPCMPGTQ     Y2, Y0, Y4
+	VPBLENDVB    Y4, Y2, Y0, Y0
+	VPCMPGTQ     Y1, Y3, Y2
+	VPBLENDVB    Y2, Y3, Y1, Y1
+	VPERMQ       $0x4e, Y0, Y2
+	VPCMPGTQ     Y2, Y0, Y3
+	VPBLENDVB    Y3, Y2, Y0, Y0
+	VPSHUFD      $0x4e, Y0, Y2
+	VPCMPGTQ     Y2, Y0, Y3
+	VPBLENDVB    Y3, Y2, Y0, Y0
+	VMOVQ        X0, AX
+	MOVQ         AX, lo+16(FP)
+	VPERMQ       $0x4e, Y1, Y0
+	VPCMPGTQ     Y1, Y0, Y2
+	VPBLENDVB    Y2, Y0, Y1, Y1
+	VPSHUFD      $0x4e, Y1, Y0
+	VPCMPGTQ     Y1, Y0, Y2
+	VPBLENDVB    Y2, Y0, Y1, Y1
+	VMOVQ        X1, AX
+	MOVQ         AX, hi+24(FP)
+	VZEROUPPER
+	RET
+
+// func sumSquaresAVX2(h *int32, n int, s uint) (sum int64)
+// Requires: AVX, AVX2
+TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-32
+	MOVQ     n+8(FP), CX
+	MOVQ     h+0(FP), DX
+	MOVQ     s+16(FP), AX
+	VMOVQ    AX, X0
+	VMOVDQU  q1<>+0(SB), Y1
+	VPSLLQ   X0, Y1, Y1
+	VPSRLQ   $0x01, Y1, Y1
+	VPXOR    Y2, Y2, Y2
+	VPCMPGTQ Y2, Y1, Y3
+	VMOVDQU  q8000000000000000<>+0(SB), Y2
+	VPXOR    Y2, Y1, Y1
+	VPSRLQ   X0, Y2, Y2
+	VPXOR    Y4, Y4, Y4
+	XORQ     AX, AX
+
+loop:
+	VPMOVSXDQ (DX)(AX*4), Y5
+	VPXOR     Y6, Y6, Y6
+	VPCMPGTQ  Y5, Y6, Y6
+	VPADDQ    Y1, Y5, Y5
+	VPAND     Y3, Y6, Y6
+	VPADDQ    Y6, Y5, Y5
+	VPSRLQ    X0, Y5, Y5
+	VPSUBQ    Y2, Y5, Y5
+	VPMULDQ   Y5, Y5, Y5
+	VPADDQ    Y5, Y4, Y4
+	VPMOVSXDQ 16(DX)(AX*4), Y5
+	VPXOR     Y6, Y6, Y6
+	VPCMPGTQ  Y5, Y6, Y6
+	VPADDQ    Y1, Y5, Y5
+	VPAND     Y3, Y6, Y6
+	VPADDQ    Y6, Y5, Y5
+	VPSRLQ    X0, Y5, Y5
+	VPSUBQ    Y2, Y5, Y5
+	VPMULDQ   Y5, Y5, Y5
+	VPADDQ    Y5, Y4, Y4
+	ADDQ      $0x00000008, AX
+	CMPQ      AX, CX
+	JL        loop
+	VPERMQ    $0x4e, Y4, Y0
+	VPADDQ    Y0, Y4, Y4
+	VPSHUFD   $0x4e, Y4, Y0
+	VPADDQ    Y0, Y4, Y4
+	VMOVQ     X4, AX
+	MOVQ      AX, sum+24(FP)
+	VZEROUPPER
+	RET
+
+// func normAVX2(v *int64, h *int32, gamma *int32, n int, s uint, rho int64, shift uint) (lo int64, hi int64)
+// Requires: AVX, AVX2
+TEXT ·normAVX2(SB), NOSPLIT, $0-72
+	MOVQ         n+24(FP), CX
+	MOVQ         v+0(FP), DX
+	MOVQ         h+8(FP), BX
+	MOVQ         gamma+16(FP), SI
+	MOVQ         s+32(FP), AX
+	VMOVQ        AX, X0
+	VMOVDQU      q1<>+0(SB), Y1
+	VPSLLQ       X0, Y1, Y1
+	VPSRLQ       $0x01, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPCMPGTQ     Y2, Y1, Y3
+	VMOVDQU      q8000000000000000<>+0(SB), Y2
+	VPXOR        Y2, Y1, Y1
+	VPSRLQ       X0, Y2, Y2
+	VPBROADCASTQ rho+40(FP), Y4
+	MOVQ         shift+48(FP), AX
+	VMOVQ        AX, X5
+	VMOVDQU      q1<>+0(SB), Y6
+	VPSLLQ       X5, Y6, Y6
+	VPSRLQ       $0x01, Y6, Y6
+	VMOVDQU      q8000000000000000<>+0(SB), Y7
+	VPXOR        Y7, Y6, Y6
+	VPSRLQ       X5, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	XORQ         AX, AX
+
+loop:
+	VPMOVSXDQ (BX)(AX*4), Y10
+	VPXOR     Y11, Y11, Y11
+	VPCMPGTQ  Y10, Y11, Y11
+	VPADDQ    Y1, Y10, Y10
+	VPAND     Y3, Y11, Y12
+	VPADDQ    Y12, Y10, Y10
+	VPSRLQ    X0, Y10, Y10
+	VPSUBQ    Y2, Y10, Y10
+	VPMULDQ   Y4, Y10, Y10
+	VPADDQ    Y6, Y10, Y10
+	VPADDQ    Y11, Y10, Y10
+	VPSRLQ    X5, Y10, Y10
+	VPSUBQ    Y7, Y10, Y10
+	VPMOVSXDQ (SI)(AX*4), Y11
+	VPMULDQ   Y11, Y10, Y10
+	VMOVDQU   Y10, (DX)(AX*8)
+	VPCMPGTQ  Y10, Y8, Y11
+	VPBLENDVB Y11, Y10, Y8, Y8
+	VPCMPGTQ  Y9, Y10, Y11
+	VPBLENDVB Y11, Y10, Y9, Y9
+	VPMOVSXDQ 16(BX)(AX*4), Y10
+	VPXOR     Y11, Y11, Y11
+	VPCMPGTQ  Y10, Y11, Y11
+	VPADDQ    Y1, Y10, Y10
+	VPAND     Y3, Y11, Y12
+	VPADDQ    Y12, Y10, Y10
+	VPSRLQ    X0, Y10, Y10
+	VPSUBQ    Y2, Y10, Y10
+	VPMULDQ   Y4, Y10, Y10
+	VPADDQ    Y6, Y10, Y10
+	VPADDQ    Y11, Y10, Y10
+	VPSRLQ    X5, Y10, Y10
+	VPSUBQ    Y7, Y10, Y10
+	VPMOVSXDQ 16(SI)(AX*4), Y11
+	VPMULDQ   Y11, Y10, Y10
+	VMOVDQU   Y10, 32(DX)(AX*8)
+	VPCMPGTQ  Y10, Y8, Y11
+	VPBLENDVB Y11, Y10, Y8, Y8
+	VPCMPGTQ  Y9, Y10, Y11
+	VPBLENDVB Y11, Y10, Y9, Y9
+	ADDQ      $0x00000008, AX
+	CMPQ      AX, CX
+	JL        loop
+	VPERMQ    $0x4e, Y8, Y0
+	VPCMPGTQ  Y0, Y8, Y1
+	VPBLENDVB Y1, Y0, Y8, Y8
+	VPSHUFD   $0x4e, Y8, Y0
+	VPCMPGTQ  Y0, Y8, Y1
+	VPBLENDVB Y1, Y0, Y8, Y8
+	VMOVQ     X8, AX
+	MOVQ      AX, lo+56(FP)
+	VPERMQ    $0x4e, Y9, Y0
+	VPCMPGTQ  Y9, Y0, Y1
+	VPBLENDVB Y1, Y0, Y9, Y9
+	VPSHUFD   $0x4e, Y9, Y0
+	VPCMPGTQ  Y9, Y0, Y1
+	VPBLENDVB Y1, Y0, Y9, Y9
+	VMOVQ     X9, AX
+	MOVQ      AX, hi+64(FP)
+	VZEROUPPER
+	RET
+
+// func sumRoundAVX2(h *int32, n int, l uint, s uint) (sum int64)
+// Requires: AVX, AVX2
+TEXT ·sumRoundAVX2(SB), NOSPLIT, $0-40
+	MOVQ     n+8(FP), CX
+	MOVQ     h+0(FP), DX
+	MOVQ     l+16(FP), AX
+	VMOVQ    AX, X0
+	MOVQ     s+24(FP), AX
+	VMOVQ    AX, X1
+	VMOVDQU  q1<>+0(SB), Y2
+	VPSLLQ   X1, Y2, Y2
+	VPSRLQ   $0x01, Y2, Y2
+	VPXOR    Y3, Y3, Y3
+	VPCMPGTQ Y3, Y2, Y4
+	VMOVDQU  q8000000000000000<>+0(SB), Y3
+	VPXOR    Y3, Y2, Y2
+	VPSRLQ   X1, Y3, Y3
+	VPXOR    Y5, Y5, Y5
+	XORQ     AX, AX
+
+loop:
+	VPMOVSXDQ (DX)(AX*4), Y6
+	VPSLLQ    X0, Y6, Y6
+	VPXOR     Y7, Y7, Y7
+	VPCMPGTQ  Y6, Y7, Y7
+	VPADDQ    Y2, Y6, Y6
+	VPAND     Y4, Y7, Y7
+	VPADDQ    Y7, Y6, Y6
+	VPSRLQ    X1, Y6, Y6
+	VPSUBQ    Y3, Y6, Y6
+	VPADDQ    Y6, Y5, Y5
+	VPMOVSXDQ 16(DX)(AX*4), Y6
+	VPSLLQ    X0, Y6, Y6
+	VPXOR     Y7, Y7, Y7
+	VPCMPGTQ  Y6, Y7, Y7
+	VPADDQ    Y2, Y6, Y6
+	VPAND     Y4, Y7, Y7
+	VPADDQ    Y7, Y6, Y6
+	VPSRLQ    X1, Y6, Y6
+	VPSUBQ    Y3, Y6, Y6
+	VPADDQ    Y6, Y5, Y5
+	ADDQ      $0x00000008, AX
+	CMPQ      AX, CX
+	JL        loop
+	VPERMQ    $0x4e, Y5, Y0
+	VPADDQ    Y0, Y5, Y5
+	VPSHUFD   $0x4e, Y5, Y0
+	VPADDQ    Y0, Y5, Y5
+	VMOVQ     X5, AX
+	MOVQ      AX, sum+32(FP)
+	VZEROUPPER
+	RET
+
+// func centredSquaresAVX2(h *int32, n int, l uint, s uint, mean int64) (sum int64)
+// Requires: AVX, AVX2
+TEXT ·centredSquaresAVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+8(FP), CX
+	MOVQ         h+0(FP), DX
+	MOVQ         l+16(FP), AX
+	VMOVQ        AX, X0
+	MOVQ         s+24(FP), AX
+	VMOVQ        AX, X1
+	VMOVDQU      q1<>+0(SB), Y2
+	VPSLLQ       X1, Y2, Y2
+	VPSRLQ       $0x01, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPCMPGTQ     Y3, Y2, Y4
+	VMOVDQU      q8000000000000000<>+0(SB), Y3
+	VPXOR        Y3, Y2, Y2
+	VPSRLQ       X1, Y3, Y3
+	VPBROADCASTQ mean+32(FP), Y5
+	VPXOR        Y6, Y6, Y6
+	XORQ         AX, AX
+
+loop:
+	VPMOVSXDQ (DX)(AX*4), Y7
+	VPSLLQ    X0, Y7, Y7
+	VPXOR     Y8, Y8, Y8
+	VPCMPGTQ  Y7, Y8, Y8
+	VPADDQ    Y2, Y7, Y7
+	VPAND     Y4, Y8, Y8
+	VPADDQ    Y8, Y7, Y7
+	VPSRLQ    X1, Y7, Y7
+	VPSUBQ    Y3, Y7, Y7
+	VPSUBQ    Y5, Y7, Y7
+	VPMULDQ   Y7, Y7, Y7
+	VPADDQ    Y7, Y6, Y6
+	VPMOVSXDQ 16(DX)(AX*4), Y7
+	VPSLLQ    X0, Y7, Y7
+	VPXOR     Y8, Y8, Y8
+	VPCMPGTQ  Y7, Y8, Y8
+	VPADDQ    Y2, Y7, Y7
+	VPAND     Y4, Y8, Y8
+	VPADDQ    Y8, Y7, Y7
+	VPSRLQ    X1, Y7, Y7
+	VPSUBQ    Y3, Y7, Y7
+	VPSUBQ    Y5, Y7, Y7
+	VPMULDQ   Y7, Y7, Y7
+	VPADDQ    Y7, Y6, Y6
+	ADDQ      $0x00000008, AX
+	CMPQ      AX, CX
+	JL        loop
+	VPERMQ    $0x4e, Y6, Y0
+	VPADDQ    Y0, Y6, Y6
+	VPSHUFD   $0x4e, Y6, Y0
+	VPADDQ    Y0, Y6, Y6
+	VMOVQ     X6, AX
+	MOVQ      AX, sum+40(FP)
+	VZEROUPPER
+	RET
+
+// func layerNormAVX2(v *int64, h *int32, gamma *int32, n int, l uint, s uint, mean int64, rho int64, shift uint) (lo int64, hi int64)
+// Requires: AVX, AVX2
+TEXT ·layerNormAVX2(SB), NOSPLIT, $0-88
+	MOVQ         n+24(FP), CX
+	MOVQ         v+0(FP), DX
+	MOVQ         gamma+16(FP), BX
+	MOVQ         h+8(FP), SI
+	MOVQ         l+32(FP), AX
+	VMOVQ        AX, X0
+	MOVQ         s+40(FP), AX
+	VMOVQ        AX, X1
+	VMOVDQU      q1<>+0(SB), Y2
+	VPSLLQ       X1, Y2, Y2
+	VPSRLQ       $0x01, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPCMPGTQ     Y3, Y2, Y4
+	VMOVDQU      q8000000000000000<>+0(SB), Y3
+	VPXOR        Y3, Y2, Y2
+	VPSRLQ       X1, Y3, Y3
+	VPBROADCASTQ mean+48(FP), Y5
+	VPBROADCASTQ rho+56(FP), Y6
+	MOVQ         shift+64(FP), AX
+	VMOVQ        AX, X7
+	VMOVDQU      q1<>+0(SB), Y8
+	VPSLLQ       X7, Y8, Y8
+	VPSRLQ       $0x01, Y8, Y8
+	VMOVDQU      q8000000000000000<>+0(SB), Y9
+	VPXOR        Y9, Y8, Y8
+	VPSRLQ       X7, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	XORQ         AX, AX
+
+loop:
+	VPMOVSXDQ (SI)(AX*4), Y12
+	VPSLLQ    X0, Y12, Y12
+	VPXOR     Y13, Y13, Y13
+	VPCMPGTQ  Y12, Y13, Y13
+	VPADDQ    Y2, Y12, Y12
+	VPAND     Y4, Y13, Y13
+	VPADDQ    Y13, Y12, Y12
+	VPSRLQ    X1, Y12, Y12
+	VPSUBQ    Y3, Y12, Y12
+	VPSUBQ    Y5, Y12, Y12
+	VPMULDQ   Y6, Y12, Y12
+	VPXOR     Y13, Y13, Y13
+	VPCMPGTQ  Y12, Y13, Y13
+	VPADDQ    Y8, Y12, Y12
+	VPADDQ    Y13, Y12, Y12
+	VPSRLQ    X7, Y12, Y12
+	VPSUBQ    Y9, Y12, Y12
+	VPMOVSXDQ (BX)(AX*4), Y13
+	VPMULDQ   Y13, Y12, Y12
+	VMOVDQU   Y12, (DX)(AX*8)
+	VPCMPGTQ  Y12, Y10, Y13
+	VPBLENDVB Y13, Y12, Y10, Y10
+	VPCMPGTQ  Y11, Y12, Y13
+	VPBLENDVB Y13, Y12, Y11, Y11
+	VPMOVSXDQ 16(SI)(AX*4), Y12
+	VPSLLQ    X0, Y12, Y12
+	VPXOR     Y13, Y13, Y13
+	VPCMPGTQ  Y12, Y13, Y13
+	VPADDQ    Y2, Y12, Y12
+	VPAND     Y4, Y13, Y13
+	VPADDQ    Y13, Y12, Y12
+	VPSRLQ    X1, Y12, Y12
+	VPSUBQ    Y3, Y12, Y12
+	VPSUBQ    Y5, Y12, Y12
+	VPMULDQ   Y6, Y12, Y12
+	VPXOR     Y13, Y13, Y13
+	VPCMPGTQ  Y12, Y13, Y13
+	VPADDQ    Y8, Y12, Y12
+	VPADDQ    Y13, Y12, Y12
+	VPSRLQ    X7, Y12, Y12
+	VPSUBQ    Y9, Y12, Y12
+	VPMOVSXDQ 16(BX)(AX*4), Y13
+	VPMULDQ   Y13, Y12, Y12
+	VMOVDQU   Y12, 32(DX)(AX*8)
+	VPCMPGTQ  Y12, Y10, Y13
+	VPBLENDVB Y13, Y12, Y10, Y10
+	VPCMPGTQ  Y11, Y12, Y13
+	VPBLENDVB Y13, Y12, Y11, Y11
+	ADDQ      $0x00000008, AX
+	CMPQ      AX, CX
+	JL        loop
+	VPERMQ    $0x4e, Y10, Y0
+	VPCMPGTQ  Y0, Y10, Y1
+	VPBLENDVB Y1, Y0, Y10, Y10
+	VPSHUFD   $0x4e, Y10, Y0
+	VPCMPGTQ  Y0, Y10, Y1
+	VPBLENDVB Y1, Y0, Y10, Y10
+	VMOVQ     X10, AX
+	MOVQ      AX, lo+72(FP)
+	VPERMQ    $0x4e, Y11, Y0
+	VPCMPGTQ  Y11, Y0, Y1
+	VPBLENDVB Y1, Y0, Y11, Y11
+	VPSHUFD   $0x4e, Y11, Y0
+	VPCMPGTQ  Y11, Y0, Y1
+	VPBLENDVB Y1, Y0, Y11, Y11
+	VMOVQ     X11, AX
+	MOVQ      AX, hi+80(FP)
+	VZEROUPPER
+	RET
+
+// func layerNormBetaAVX2(v *int64, h *int32, gamma *int32, beta *int64, n int, l uint, s uint, mean int64, rho int64, shift uint) (lo int64, hi int64)
+// Requires: AVX, AVX2
+TEXT ·layerNormBetaAVX2(SB), NOSPLIT, $0-96
+	MOVQ         n+32(FP), CX
+	MOVQ         v+0(FP), DX
+	MOVQ         gamma+16(FP), BX
+	MOVQ         h+8(FP), SI
+	MOVQ         l+40(FP), AX
+	VMOVQ        AX, X0
+	MOVQ         s+48(FP), AX
+	VMOVQ        AX, X1
+	VMOVDQU      q1<>+0(SB), Y2
+	VPSLLQ       X1, Y2, Y2
+	VPSRLQ       $0x01, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPCMPGTQ     Y3, Y2, Y4
+	VMOVDQU      q8000000000000000<>+0(SB), Y3
+	VPXOR        Y3, Y2, Y2
+	VPSRLQ       X1, Y3, Y3
+	VPBROADCASTQ mean+56(FP), Y5
+	VPBROADCASTQ rho+64(FP), Y6
+	MOVQ         shift+72(FP), AX
+	VMOVQ        AX, X7
+	VMOVDQU      q1<>+0(SB), Y8
+	VPSLLQ       X7, Y8, Y8
+	VPSRLQ       $0x01, Y8, Y8
+	VMOVDQU      q8000000000000000<>+0(SB), Y9
+	VPXOR        Y9, Y8, Y8
+	VPSRLQ       X7, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	MOVQ         beta+24(FP), DI
+	XORQ         AX, AX
+
+loop:
+	VPMOVSXDQ (SI)(AX*4), Y12
+	VPSLLQ    X0, Y12, Y12
+	VPXOR     Y13, Y13, Y13
+	VPCMPGTQ  Y12, Y13, Y13
+	VPADDQ    Y2, Y12, Y12
+	VPAND     Y4, Y13, Y13
+	VPADDQ    Y13, Y12, Y12
+	VPSRLQ    X1, Y12, Y12
+	VPSUBQ    Y3, Y12, Y12
+	VPSUBQ    Y5, Y12, Y12
+	VPMULDQ   Y6, Y12, Y12
+	VPXOR     Y13, Y13, Y13
+	VPCMPGTQ  Y12, Y13, Y13
+	VPADDQ    Y8, Y12, Y12
+	VPADDQ    Y13, Y12, Y12
+	VPSRLQ    X7, Y12, Y12
+	VPSUBQ    Y9, Y12, Y12
+	VPMOVSXDQ (BX)(AX*4), Y13
+	VPMULDQ   Y13, Y12, Y12
+	VPADDQ    (DI)(AX*8), Y12, Y12
+	VMOVDQU   Y12, (DX)(AX*8)
+	VPCMPGTQ  Y12, Y10, Y13
+	VPBLENDVB Y13, Y12, Y10, Y10
+	VPCMPGTQ  Y11, Y12, Y13
+	VPBLENDVB Y13, Y12, Y11, Y11
+	VPMOVSXDQ 16(SI)(AX*4), Y12
+	VPSLLQ    X0, Y12, Y12
+	VPXOR     Y13, Y13, Y13
+	VPCMPGTQ  Y12, Y13, Y13
+	VPADDQ    Y2, Y12, Y12
+	VPAND     Y4, Y13, Y13
+	VPADDQ    Y13, Y12, Y12
+	VPSRLQ    X1, Y12, Y12
+	VPSUBQ    Y3, Y12, Y12
+	VPSUBQ    Y5, Y12, Y12
+	VPMULDQ   Y6, Y12, Y12
+	VPXOR     Y13, Y13, Y13
+	VPCMPGTQ  Y12, Y13, Y13
+	VPADDQ    Y8, Y12, Y12
+	VPADDQ    Y13, Y12, Y12
+	VPSRLQ    X7, Y12, Y12
+	VPSUBQ    Y9, Y12, Y12
+	VPMOVSXDQ 16(BX)(AX*4), Y13
+	VPMULDQ   Y13, Y12, Y12
+	VPADDQ    32(DI)(AX*8), Y12, Y12
+	VMOVDQU   Y12, 32(DX)(AX*8)
+	VPCMPGTQ  Y12, Y10, Y13
+	VPBLENDVB Y13, Y12, Y10, Y10
+	VPCMPGTQ  Y11, Y12, Y13
+	VPBLENDVB Y13, Y12, Y11, Y11
+	ADDQ      $0x00000008, AX
+	CMPQ      AX, CX
+	JL        loop
+	VPERMQ    $0x4e, Y10, Y0
+	VPCMPGTQ  Y0, Y10, Y1
+	VPBLENDVB Y1, Y0, Y10, Y10
+	VPSHUFD   $0x4e, Y10, Y0
+	VPCMPGTQ  Y0, Y10, Y1
+	VPBLENDVB Y1, Y0, Y10, Y10
+	VMOVQ     X10, AX
+	MOVQ      AX, lo+80(FP)
+	VPERMQ    $0x4e, Y11, Y0
+	VPCMPGTQ  Y11, Y0, Y1
+	VPBLENDVB Y1, Y0, Y11, Y11
+	VPSHUFD   $0x4e, Y11, Y0
+	VPCMPGTQ  Y11, Y0, Y1
+	VPBLENDVB Y1, Y0, Y11, Y11
+	VMOVQ     X11, AX
+	MOVQ      AX, hi+88(FP)
+	VZEROUPPER
+	RET
+
+// func addResidualAVX2(h *int32, t *int64, n int, m int64, shift uint) (kept int64)
+// Requires: AVX, AVX2
+TEXT ·addResidualAVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+16(FP), CX
+	MOVQ         h+0(FP), DX
+	MOVQ         t+8(FP), BX
+	VPBROADCASTQ m+24(FP), Y0
+	MOVQ         shift+32(FP), AX
+	VMOVQ        AX, X1
+	VMOVDQU      q1<>+0(SB), Y2
+	VPSLLQ       X1, Y2, Y2
+	VPSRLQ       $0x01, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPCMPGTQ     Y3, Y2, Y4
+	VMOVDQU      q8000000000000000<>+0(SB), Y3
+	VPXOR        Y3, Y2, Y2
+	VPSRLQ       X1, Y3, Y3
+	VPXOR        Y5, Y5, Y5
+	XORQ         AX, AX
+
+loop:
+	VMOVDQU   (BX)(AX*8), Y6
+	VPXOR     Y7, Y7, Y7
+	VPCMPGTQ  Y6, Y7, Y7
+	VPADDQ    q8000000000008000<>+0(SB), Y6, Y6
+	VPADDQ    Y7, Y6, Y6
+	VPSRLQ    $0x10, Y6, Y6
+	VPSUBQ    q800000000000<>+0(SB), Y6, Y6
+	VPSRLQ    $0x20, Y6, Y7
+	VPMULUDQ  Y0, Y7, Y7
+	VPMULUDQ  Y0, Y6, Y6
+	VPSLLQ    $0x20, Y7, Y7
+	VPADDQ    Y7, Y6, Y6
+	VPXOR     Y7, Y7, Y7
+	VPCMPGTQ  Y6, Y7, Y7
+	VPADDQ    Y2, Y6, Y6
+	VPAND     Y4, Y7, Y7
+	VPADDQ    Y7, Y6, Y6
+	VPSRLQ    X1, Y6, Y6
+	VPSUBQ    Y3, Y6, Y6
+	VPMOVSXDQ (DX)(AX*4), Y7
+	VMOVDQU   Y6, Y8
+	VMOVDQU   q80000000<>+0(SB), Y10
+	VPCMPGTQ  Y10, Y8, Y9
+	VPBLENDVB Y9, Y10, Y8, Y8
+	VMOVDQU   qffffffff80000000<>+0(SB), Y10
+	VPCMPGTQ  Y8, Y10, Y9
+	VPBLENDVB Y9, Y10, Y8, Y8
+	VPADDQ    Y7, Y8, Y8
+	VMOVDQU   q7fffffff<>+0(SB), Y10
+	VPCMPGTQ  Y10, Y8, Y9
+	VPBLENDVB Y9, Y10, Y8, Y8
+	VMOVDQU   qffffffff80000001<>+0(SB), Y10
+	VPCMPGTQ  Y8, Y10, Y9
+	VPBLENDVB Y9, Y10, Y8, Y8
+	VPADDQ    Y7, Y6, Y6
+	VPCMPEQQ  Y6, Y8, Y6
+	VPSUBQ    Y6, Y5, Y5
+	VMOVDQU   32(BX)(AX*8), Y6
+	VPXOR     Y7, Y7, Y7
+	VPCMPGTQ  Y6, Y7, Y7
+	VPADDQ    q8000000000008000<>+0(SB), Y6, Y6
+	VPADDQ    Y7, Y6, Y6
+	VPSRLQ    $0x10, Y6, Y6
+	VPSUBQ    q800000000000<>+0(SB), Y6, Y6
+	VPSRLQ    $0x20, Y6, Y7
+	VPMULUDQ  Y0, Y7, Y7
+	VPMULUDQ  Y0, Y6, Y6
+	VPSLLQ    $0x20, Y7, Y7
+	VPADDQ    Y7, Y6, Y6
+	VPXOR     Y7, Y7, Y7
+	VPCMPGTQ  Y6, Y7, Y7
+	VPADDQ    Y2, Y6, Y6
+	VPAND     Y4, Y7, Y7
+	VPADDQ    Y7, Y6, Y6
+	VPSRLQ    X1, Y6, Y6
+	VPSUBQ    Y3, Y6, Y6
+	VPMOVSXDQ 16(DX)(AX*4), Y7
+	VMOVDQU   Y6, Y9
+	VMOVDQU   q80000000<>+0(SB), Y11
+	VPCMPGTQ  Y11, Y9, Y10
+	VPBLENDVB Y10, Y11, Y9, Y9
+	VMOVDQU   qffffffff80000000<>+0(SB), Y11
+	VPCMPGTQ  Y9, Y11, Y10
+	VPBLENDVB Y10, Y11, Y9, Y9
+	VPADDQ    Y7, Y9, Y9
+	VMOVDQU   q7fffffff<>+0(SB), Y11
+	VPCMPGTQ  Y11, Y9, Y10
+	VPBLENDVB Y10, Y11, Y9, Y9
+	VMOVDQU   qffffffff80000001<>+0(SB), Y11
+	VPCMPGTQ  Y9, Y11, Y10
+	VPBLENDVB Y10, Y11, Y9, Y9
+	VPADDQ    Y7, Y6, Y6
+	VPCMPEQQ  Y6, Y9, Y6
+	VPSUBQ    Y6, Y5, Y5
+	VSHUFPS   $0x88, Y9, Y8, Y6
+	VPERMQ    $0xd8, Y6, Y6
+	VMOVDQU   Y6, (DX)(AX*4)
+	ADDQ      $0x00000008, AX
+	CMPQ      AX, CX
+	JL        loop
+	VPERMQ    $0x4e, Y5, Y0
+	VPADDQ    Y0, Y5, Y5
+	VPSHUFD   $0x4e, Y5, Y0
+	VPADDQ    Y0, Y5, Y5
+	VMOVQ     X5, AX
+	MOVQ      AX, kept+40(FP)
+	VZEROUPPER
+	RET
+
+DATA q8000000000008000<>+0(SB)/8, $0x8000000000008000
+DATA q8000000000008000<>+8(SB)/8, $0x8000000000008000
+DATA q8000000000008000<>+16(SB)/8, $0x8000000000008000
+DATA q8000000000008000<>+24(SB)/8, $0x8000000000008000
+GLOBL q8000000000008000<>(SB), RODATA|NOPTR, $32
+
+DATA q800000000000<>+0(SB)/8, $0x0000800000000000
+DATA q800000000000<>+8(SB)/8, $0x0000800000000000
+DATA q800000000000<>+16(SB)/8, $0x0000800000000000
+DATA q800000000000<>+24(SB)/8, $0x0000800000000000
+GLOBL q800000000000<>(SB), RODATA|NOPTR, $32
+
+DATA q80000000<>+0(SB)/8, $0x0000000080000000
+DATA q80000000<>+8(SB)/8, $0x0000000080000000
+DATA q80000000<>+16(SB)/8, $0x0000000080000000
+DATA q80000000<>+24(SB)/8, $0x0000000080000000
+GLOBL q80000000<>(SB), RODATA|NOPTR, $32
+
+DATA qffffffff80000000<>+0(SB)/8, $0xffffffff80000000
+DATA qffffffff80000000<>+8(SB)/8, $0xffffffff80000000
+DATA qffffffff80000000<>+16(SB)/8, $0xffffffff80000000
+DATA qffffffff80000000<>+24(SB)/8, $0xffffffff80000000
+GLOBL qffffffff80000000<>(SB), RODATA|NOPTR, $32
+
+DATA q7fffffff<>+0(SB)/8, $0x000000007fffffff
+DATA q7fffffff<>+8(SB)/8, $0x000000007fffffff
+DATA q7fffffff<>+16(SB)/8, $0x000000007fffffff
+DATA q7fffffff<>+24(SB)/8, $0x000000007fffffff
+GLOBL q7fffffff<>(SB), RODATA|NOPTR, $32
+
+DATA qffffffff80000001<>+0(SB)/8, $0xffffffff80000001
+DATA qffffffff80000001<>+8(SB)/8, $0xffffffff80000001
+DATA qffffffff80000001<>+16(SB)/8, $0xffffffff80000001
+DATA qffffffff80000001<>+24(SB)/8, $0xffffffff80000001
+GLOBL qffffffff80000001<>(SB), RODATA|NOPTR, $32
+
+// func rotateAVX2(a *int64, b *int64, cos *int16, sin *int16, n int, s uint) (lo int64, hi int64)
+// Requires: AVX, AVX2
+TEXT ·rotateAVX2(SB), NOSPLIT, $0-64
+	MOVQ     n+32(FP), CX
+	MOVQ     a+0(FP), DX
+	MOVQ     b+8(FP), BX
+	MOVQ     cos+16(FP), SI
+	MOVQ     sin+24(FP), DI
+	MOVQ     s+40(FP), AX
+	VMOVQ    AX, X0
+	VMOVDQU  q1<>+0(SB), Y1
+	VPSLLQ   X0, Y1, Y1
+	VPSRLQ   $0x01, Y1, Y1
+	VPXOR    Y2, Y2, Y2
+	VPCMPGTQ Y2, Y1, Y3
+	VMOVDQU  q8000000000000000<>+0(SB), Y2
+	VPXOR    Y2, Y1, Y1
+	VPSRLQ   X0, Y2, Y2
+	VPXOR    Y4, Y4, Y4
+	VPXOR    Y5, Y5, Y5
+	XORQ     AX, AX
+
+loop:
+	VMOVDQU   (DX)(AX*8), Y6
+	VMOVDQU   (BX)(AX*8), Y7
+	VPXOR     Y8, Y8, Y8
+	VPCMPGTQ  Y6, Y8, Y8
+	VPADDQ    Y1, Y6, Y6
+	VPAND     Y3, Y8, Y8
+	VPADDQ    Y8, Y6, Y6
+	VPSRLQ    X0, Y6, Y6
+	VPSUBQ    Y2, Y6, Y6
+	VMOVDQU   q7fff<>+0(SB), Y9
+	VPCMPGTQ  Y9, Y6, Y8
+	VPBLENDVB Y8, Y9, Y6, Y6
+	VMOVDQU   qffffffffffff8001<>+0(SB), Y9
+	VPCMPGTQ  Y6, Y9, Y8
+	VPBLENDVB Y8, Y9, Y6, Y6
+	VPXOR     Y8, Y8, Y8
+	VPCMPGTQ  Y7, Y8, Y8
+	VPADDQ    Y1, Y7, Y7
+	VPAND     Y3, Y8, Y8
+	VPADDQ    Y8, Y7, Y7
+	VPSRLQ    X0, Y7, Y7
+	VPSUBQ    Y2, Y7, Y7
+	VMOVDQU   q7fff<>+0(SB), Y9
+	VPCMPGTQ  Y9, Y7, Y8
+	VPBLENDVB Y8, Y9, Y7, Y7
+	VMOVDQU   qffffffffffff8001<>+0(SB), Y9
+	VPCMPGTQ  Y7, Y9, Y8
+	VPBLENDVB Y8, Y9, Y7, Y7
+	VPMOVSXWQ (SI)(AX*2), Y8
+	VPMOVSXWQ (DI)(AX*2), Y9
+	VPMULDQ   Y6, Y8, Y10
+	VPMULDQ   Y6, Y9, Y6
+	VPMULDQ   Y7, Y9, Y9
+	VPMULDQ   Y7, Y8, Y8
+	VPSUBQ    Y9, Y10, Y10
+	VPADDQ    Y8, Y6, Y6
+	VPXOR     Y7, Y7, Y7
+	VPCMPGTQ  Y10, Y7, Y7
+	VPADDQ    q8000000000002000<>+0(SB), Y10, Y10
+	VPADDQ    Y7, Y10, Y10
+	VPSRLQ    $0x0e, Y10, Y10
+	VPSUBQ    q2000000000000<>+0(SB), Y10, Y10
+	VPCMPGTQ  Y10, Y4, Y7
+	VPBLENDVB Y7, Y10, Y4, Y4
+	VPCMPGTQ  Y5, Y10, Y7
+	VPBLENDVB Y7, Y10, Y5, Y5
+	VPXOR     Y7, Y7, Y7
+	VPCMPGTQ  Y6, Y7, Y7
+	VPADDQ    q8000000000002000<>+0(SB), Y6, Y6
+	VPADDQ    Y7, Y6, Y6
+	VPSRLQ    $0x0e, Y6, Y6
+	VPSUBQ    q2000000000000<>+0(SB), Y6, Y6
+	VPCMPGTQ  Y6, Y4, Y7
+	VPBLENDVB Y7, Y6, Y4, Y4
+	VPCMPGTQ  Y5, Y6, Y7
+	VPBLENDVB Y7, Y6, Y5, Y5
+	VMOVDQU   Y10, (DX)(AX*8)
+	VMOVDQU   Y6, (BX)(AX*8)
+	VMOVDQU   32(DX)(AX*8), Y6
+	VMOVDQU   32(BX)(AX*8), Y7
+	VPXOR     Y8, Y8, Y8
+	VPCMPGTQ  Y6, Y8, Y8
+	VPADDQ    Y1, Y6, Y6
+	VPAND     Y3, Y8, Y8
+	VPADDQ    Y8, Y6, Y6
+	VPSRLQ    X0, Y6, Y6
+	VPSUBQ    Y2, Y6, Y6
+	VMOVDQU   q7fff<>+0(SB), Y9
+	VPCMPGTQ  Y9, Y6, Y8
+	VPBLENDVB Y8, Y9, Y6, Y6
+	VMOVDQU   qffffffffffff8001<>+0(SB), Y9
+	VPCMPGTQ  Y6, Y9, Y8
+	VPBLENDVB Y8, Y9, Y6, Y6
+	VPXOR     Y8, Y8, Y8
+	VPCMPGTQ  Y7, Y8, Y8
+	VPADDQ    Y1, Y7, Y7
+	VPAND     Y3, Y8, Y8
+	VPADDQ    Y8, Y7, Y7
+	VPSRLQ    X0, Y7, Y7
+	VPSUBQ    Y2, Y7, Y7
+	VMOVDQU   q7fff<>+0(SB), Y9
+	VPCMPGTQ  Y9, Y7, Y8
+	VPBLENDVB Y8, Y9, Y7, Y7
+	VMOVDQU   qffffffffffff8001<>+0(SB), Y9
+	VPCMPGTQ  Y7, Y9, Y8
+	VPBLENDVB Y8, Y9, Y7, Y7
+	VPMOVSXWQ 8(SI)(AX*2), Y8
+	VPMOVSXWQ 8(DI)(AX*2), Y9
+	VPMULDQ   Y6, Y8, Y10
+	VPMULDQ   Y6, Y9, Y6
+	VPMULDQ   Y7, Y9, Y9
+	VPMULDQ   Y7, Y8, Y8
+	VPSUBQ    Y9, Y10, Y10
+	VPADDQ    Y8, Y6, Y6
+	VPXOR     Y7, Y7, Y7
+	VPCMPGTQ  Y10, Y7, Y7
+	VPADDQ    q8000000000002000<>+0(SB), Y10, Y10
+	VPADDQ    Y7, Y10, Y10
+	VPSRLQ    $0x0e, Y10, Y10
+	VPSUBQ    q2000000000000<>+0(SB), Y10, Y10
+	VPCMPGTQ  Y10, Y4, Y7
+	VPBLENDVB Y7, Y10, Y4, Y4
+	VPCMPGTQ  Y5, Y10, Y7
+	VPBLENDVB Y7, Y10, Y5, Y5
+	VPXOR     Y7, Y7, Y7
+	VPCMPGTQ  Y6, Y7, Y7
+	VPADDQ    q8000000000002000<>+0(SB), Y6, Y6
+	VPADDQ    Y7, Y6, Y6
+	VPSRLQ    $0x0e, Y6, Y6
+	VPSUBQ    q2000000000000<>+0(SB), Y6, Y6
+	VPCMPGTQ  Y6, Y4, Y7
+	VPBLENDVB Y7, Y6, Y4, Y4
+	VPCMPGTQ  Y5, Y6, Y7
+	VPBLENDVB Y7, Y6, Y5, Y5
+	VMOVDQU   Y10, 32(DX)(AX*8)
+	VMOVDQU   Y6, 32(BX)(AX*8)
+	ADDQ      $0x00000008, AX
+	CMPQ      AX, CX
+	JL        loop
+	VPERMQ    $0x4e, Y4, Y0
+	VPCMPGTQ  Y0, Y4, Y1
+	VPBLENDVB Y1, Y0, Y4, Y4
+	VPSHUFD   $0x4e, Y4, Y0
+	VPCMPGTQ  Y0, Y4, Y1
+	VPBLENDVB Y1, Y0, Y4, Y4
+	VMOVQ     X4, AX
+	MOVQ      AX, lo+48(FP)
+	VPERMQ    $0x4e, Y5, Y0
+	VPCMPGTQ  Y5, Y0, Y1
+	VPBLENDVB Y1, Y0, Y5, Y5
+	VPSHUFD   $0x4e, Y5, Y0
+	VPCMPGTQ  Y5, Y0, Y1
+	VPBLENDVB Y1, Y0, Y5, Y5
+	VMOVQ     X5, AX
+	MOVQ      AX, hi+56(FP)
+	VZEROUPPER
+	RET
+
+DATA q7fff<>+0(SB)/8, $0x0000000000007fff
+DATA q7fff<>+8(SB)/8, $0x0000000000007fff
+DATA q7fff<>+16(SB)/8, $0x0000000000007fff
+DATA q7fff<>+24(SB)/8, $0x0000000000007fff
+GLOBL q7fff<>(SB), RODATA|NOPTR, $32
+
+DATA qffffffffffff8001<>+0(SB)/8, $0xffffffffffff8001
+DATA qffffffffffff8001<>+8(SB)/8, $0xffffffffffff8001
+DATA qffffffffffff8001<>+16(SB)/8, $0xffffffffffff8001
+DATA qffffffffffff8001<>+24(SB)/8, $0xffffffffffff8001
+GLOBL qffffffffffff8001<>(SB), RODATA|NOPTR, $32
+
+DATA q8000000000002000<>+0(SB)/8, $0x8000000000002000
+DATA q8000000000002000<>+8(SB)/8, $0x8000000000002000
+DATA q8000000000002000<>+16(SB)/8, $0x8000000000002000
+DATA q8000000000002000<>+24(SB)/8, $0x8000000000002000
+GLOBL q8000000000002000<>(SB), RODATA|NOPTR, $32
+
+DATA q2000000000000<>+0(SB)/8, $0x0002000000000000
+DATA q2000000000000<>+8(SB)/8, $0x0002000000000000
+DATA q2000000000000<>+16(SB)/8, $0x0002000000000000
+DATA q2000000000000<>+24(SB)/8, $0x0002000000000000
+GLOBL q2000000000000<>(SB), RODATA|NOPTR, $32
+
+// func scoresAVX2(s *int64, acc *int32, sum *int32, zero *int32, k *int32, m *uint32, n int, zq int32, c int32, left int32) (lo int64, hi int64, least int32)
+// Requires: AVX, AVX2
+TEXT ·scoresAVX2(SB), NOSPLIT, $0-92
+	MOVQ         n+48(FP), CX
+	MOVQ         s+0(FP), DX
+	MOVQ         acc+8(FP), BX
+	MOVQ         sum+16(FP), SI
+	MOVQ         zero+24(FP), DI
+	MOVQ         k+32(FP), R8
+	MOVQ         m+40(FP), R9
+	MOVL         zq+56(FP), AX
+	VMOVD        AX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         c+60(FP), AX
+	VMOVD        AX, X1
+	VPBROADCASTD X1, Y1
+	MOVL         left+64(FP), AX
+	VMOVD        AX, X2
+	VPBROADCASTD X2, Y2
+	VMOVDQU      q7fffffffffffffff<>+0(SB), Y3
+	VMOVDQU      q8000000000000000<>+0(SB), Y4
+	VMOVDQU      d10<>+0(SB), Y5
+	XORQ         AX, AX
+
+loop:
+	VMOVDQU      (BX)(AX*4), Y6
+	VMOVDQU      (SI)(AX*4), Y7
+	VMOVDQU      (DI)(AX*4), Y8
+	VMOVDQU      (R8)(AX*4), Y9
+	VPMULLD      Y0, Y7, Y7
+	VPMULLD      Y1, Y8, Y8
+	VPSUBD       Y7, Y6, Y6
+	VPSUBD       Y8, Y6, Y6
+	VPSUBD       Y9, Y2, Y9
+	VPMINSD      Y9, Y5, Y5
+	VEXTRACTI128 $0x01, Y9, X7
+	VPMOVSXDQ    X9, Y8
+	VPMOVSXDQ    X7, Y7
+	VEXTRACTI128 $0x01, Y6, X9
+	VPMOVSXDQ    X6, Y6
+	VPMOVSXDQ    X9, Y9
+	VPMOVZXDQ    (R9)(AX*4), Y10
+	VPMULDQ      Y10, Y6, Y6
+	VPSLLVQ      Y8, Y6, Y6
+	VMOVDQU      Y6, (DX)(AX*8)
+	VPCMPGTQ     Y6, Y3, Y8
+	VPBLENDVB    Y8, Y6, Y3, Y3
+	VPCMPGTQ     Y4, Y6, Y8
+	VPBLENDVB    Y8, Y6, Y4, Y4
+	VPMOVZXDQ    16(R9)(AX*4), Y6
+	VPMULDQ      Y6, Y9, Y9
+	VPSLLVQ      Y7, Y9, Y9
+	VMOVDQU      Y9, 32(DX)(AX*8)
+	VPCMPGTQ     Y9, Y3, Y6
+	VPBLENDVB    Y6, Y9, Y3, Y3
+	VPCMPGTQ     Y4, Y9, Y6
+	VPBLENDVB    Y6, Y9, Y4, Y4
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, CX
+	JL           loop
+	VPERMQ       $0x4e, Y3, Y0
+	VPCMPGTQ     Y0, Y3, Y1
+	VPBLENDVB    Y1, Y0, Y3, Y3
+	VPSHUFD      $0x4e, Y3, Y0
+	VPCMPGTQ     Y0, Y3, Y1
+	VPBLENDVB    Y1, Y0, Y3, Y3
+	VMOVQ        X3, AX
+	MOVQ         AX, lo+72(FP)
+	VPERMQ       $0x4e, Y4, Y0
+	VPCMPGTQ     Y4, Y0, Y1
+	VPBLENDVB    Y1, Y0, Y4, Y4
+	VPSHUFD      $0x4e, Y4, Y0
+	VPCMPGTQ     Y4, Y0, Y1
+	VPBLENDVB    Y1, Y0, Y4, Y4
+	VMOVQ        X4, AX
+	MOVQ         AX, hi+80(FP)
+	VEXTRACTI128 $0x01, Y5, X0
+	VPMINSD      X5, X0, X0
+	VPSHUFD      $0x4e, X0, X1
+	VPMINSD      X1, X0, X0
+	VPSHUFD      $0xb1, X0, X1
+	VPMINSD      X1, X0, X0
+	VMOVD        X0, AX
+	MOVL         AX, least+88(FP)
+	VZEROUPPER
+	RET
+
+DATA q7fffffffffffffff<>+0(SB)/8, $0x7fffffffffffffff
+DATA q7fffffffffffffff<>+8(SB)/8, $0x7fffffffffffffff
+DATA q7fffffffffffffff<>+16(SB)/8, $0x7fffffffffffffff
+DATA q7fffffffffffffff<>+24(SB)/8, $0x7fffffffffffffff
+GLOBL q7fffffffffffffff<>(SB), RODATA|NOPTR, $32
+
+DATA d10<>+0(SB)/8, $0x0000001000000010
+DATA d10<>+8(SB)/8, $0x0000001000000010
+DATA d10<>+16(SB)/8, $0x0000001000000010
+DATA d10<>+24(SB)/8, $0x0000001000000010
+GLOBL d10<>(SB), RODATA|NOPTR, $32
+
+// func exp8AVX2(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, half int64, h32 int32, top int32, mf int32, cap int32, left int32, right int32)
+// Requires: AVX, AVX2
+TEXT ·exp8AVX2(SB), NOSPLIT, $0-88
+	MOVQ         n+16(FP), CX
+	MOVQ         e+0(FP), DX
+	MOVQ         s+8(FP), BX
+	VPBROADCASTQ hi+24(FP), Y0
+	VPBROADCASTQ r+32(FP), Y1
+	MOVQ         s1+40(FP), AX
+	VMOVQ        AX, X2
+	VPBROADCASTQ mul+48(FP), Y3
+	VPBROADCASTQ half+56(FP), Y4
+	MOVL         h32+64(FP), AX
+	VMOVD        AX, X5
+	MOVL         top+68(FP), AX
+	VMOVD        AX, X6
+	VPBROADCASTD X6, Y6
+	MOVL         mf+72(FP), AX
+	VMOVD        AX, X7
+	VPBROADCASTD X7, Y7
+	MOVL         cap+76(FP), AX
+	VMOVD        AX, X8
+	VPBROADCASTD X8, Y8
+	MOVL         left+80(FP), AX
+	VMOVD        AX, X9
+	MOVL         right+84(FP), AX
+	VMOVD        AX, X10
+	XORQ         AX, AX
+
+loop:
+	VPSUBQ    (BX)(AX*8), Y0, Y11
+	VPCMPGTQ  Y1, Y11, Y12
+	VPBLENDVB Y12, Y1, Y11, Y11
+	VPSRLQ    X2, Y11, Y11
+	VPMULUDQ  Y3, Y11, Y11
+	VPADDQ    Y4, Y11, Y11
+	VPSUBQ    32(BX)(AX*8), Y0, Y12
+	VPCMPGTQ  Y1, Y12, Y13
+	VPBLENDVB Y13, Y1, Y12, Y12
+	VPSRLQ    X2, Y12, Y12
+	VPMULUDQ  Y3, Y12, Y12
+	VPADDQ    Y4, Y12, Y12
+	VSHUFPS   $0xdd, Y12, Y11, Y11
+	VPERMQ    $0xd8, Y11, Y11
+	VPSRLD    X5, Y11, Y11
+	VPMINUD   Y6, Y11, Y11
+	VPMULLD   Y7, Y11, Y11
+	VPMINUD   Y8, Y11, Y11
+	VPSLLD    X9, Y11, Y11
+	VPSRLD    X10, Y11, Y11
+	VPMINUD   dfffff<>+0(SB), Y11, Y11
+	VPAND     d7fff<>+0(SB), Y11, Y12
+	VPSRLD    $0x0f, Y11, Y11
+	VPSRLD    $0x01, Y12, Y13
+	VMOVDQU   d8000<>+0(SB), Y12
+	VPSUBD    Y13, Y12, Y12
+	VPSLLD    $0x0f, Y12, Y12
+	VPSRLVD   Y11, Y12, Y12
+	VMOVDQU   Y12, (DX)(AX*4)
+	ADDQ      $0x00000008, AX
+	CMPQ      AX, CX
+	JL        loop
+	VZEROUPPER
+	RET
+
+DATA dfffff<>+0(SB)/8, $0x000fffff000fffff
+DATA dfffff<>+8(SB)/8, $0x000fffff000fffff
+DATA dfffff<>+16(SB)/8, $0x000fffff000fffff
+DATA dfffff<>+24(SB)/8, $0x000fffff000fffff
+GLOBL dfffff<>(SB), RODATA|NOPTR, $32
+
+DATA d7fff<>+0(SB)/8, $0x00007fff00007fff
+DATA d7fff<>+8(SB)/8, $0x00007fff00007fff
+DATA d7fff<>+16(SB)/8, $0x00007fff00007fff
+DATA d7fff<>+24(SB)/8, $0x00007fff00007fff
+GLOBL d7fff<>(SB), RODATA|NOPTR, $32
+
+DATA d8000<>+0(SB)/8, $0x0000800000008000
+DATA d8000<>+8(SB)/8, $0x0000800000008000
+DATA d8000<>+16(SB)/8, $0x0000800000008000
+DATA d8000<>+24(SB)/8, $0x0000800000008000
+GLOBL d8000<>(SB), RODATA|NOPTR, $32
+
+// func exp16AVX2(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, half int64, h32 int32, top int32, mf int64, cap int64, left int64, right int64)
+// Requires: AVX, AVX2
+TEXT ·exp16AVX2(SB), NOSPLIT, $0-104
+	MOVQ         n+16(FP), CX
+	MOVQ         e+0(FP), DX
+	MOVQ         s+8(FP), BX
+	VPBROADCASTQ hi+24(FP), Y0
+	VPBROADCASTQ r+32(FP), Y1
+	MOVQ         s1+40(FP), AX
+	VMOVQ        AX, X2
+	VPBROADCASTQ mul+48(FP), Y3
+	VPBROADCASTQ half+56(FP), Y4
+	MOVL         h32+64(FP), AX
+	VMOVD        AX, X5
+	MOVL         top+68(FP), AX
+	VMOVD        AX, X6
+	VPBROADCASTD X6, Y6
+	VPBROADCASTQ mf+72(FP), Y7
+	VPBROADCASTQ cap+80(FP), Y8
+	MOVQ         left+88(FP), AX
+	VMOVQ        AX, X9
+	MOVQ         right+96(FP), AX
+	VMOVQ        AX, X10
+	XORQ         AX, AX
+
+loop:
+	VPSUBQ       (BX)(AX*8), Y0, Y11
+	VPCMPGTQ     Y1, Y11, Y12
+	VPBLENDVB    Y12, Y1, Y11, Y11
+	VPSRLQ       X2, Y11, Y11
+	VPMULUDQ     Y3, Y11, Y11
+	VPADDQ       Y4, Y11, Y11
+	VPSUBQ       32(BX)(AX*8), Y0, Y12
+	VPCMPGTQ     Y1, Y12, Y13
+	VPBLENDVB    Y13, Y1, Y12, Y12
+	VPSRLQ       X2, Y12, Y12
+	VPMULUDQ     Y3, Y12, Y12
+	VPADDQ       Y4, Y12, Y12
+	VSHUFPS      $0xdd, Y12, Y11, Y11
+	VPERMQ       $0xd8, Y11, Y11
+	VPSRLD       X5, Y11, Y11
+	VPMINUD      Y6, Y11, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPMOVSXDQ    X11, Y11
+	VPMOVSXDQ    X12, Y12
+	VPMULUDQ     Y7, Y11, Y11
+	VPMULUDQ     Y7, Y12, Y12
+	VPCMPGTQ     Y8, Y11, Y13
+	VPBLENDVB    Y13, Y8, Y11, Y11
+	VPSLLQ       X9, Y11, Y11
+	VPSRLQ       X10, Y11, Y11
+	VMOVDQU      qfffff<>+0(SB), Y14
+	VPCMPGTQ     Y14, Y11, Y13
+	VPBLENDVB    Y13, Y14, Y11, Y11
+	VPCMPGTQ     Y8, Y12, Y13
+	VPBLENDVB    Y13, Y8, Y12, Y12
+	VPSLLQ       X9, Y12, Y12
+	VPSRLQ       X10, Y12, Y12
+	VMOVDQU      qfffff<>+0(SB), Y14
+	VPCMPGTQ     Y14, Y12, Y13
+	VPBLENDVB    Y13, Y14, Y12, Y12
+	VSHUFPS      $0x88, Y12, Y11, Y11
+	VPERMQ       $0xd8, Y11, Y11
+	VPAND        d7fff<>+0(SB), Y11, Y12
+	VPSRLD       $0x0f, Y11, Y11
+	VPSRLD       $0x01, Y12, Y13
+	VMOVDQU      d8000<>+0(SB), Y12
+	VPSUBD       Y13, Y12, Y12
+	VPSLLD       $0x0f, Y12, Y12
+	VPSRLVD      Y11, Y12, Y12
+	VMOVDQU      Y12, (DX)(AX*4)
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, CX
+	JL           loop
+	VZEROUPPER
+	RET
+
+DATA qfffff<>+0(SB)/8, $0x00000000000fffff
+DATA qfffff<>+8(SB)/8, $0x00000000000fffff
+DATA qfffff<>+16(SB)/8, $0x00000000000fffff
+DATA qfffff<>+24(SB)/8, $0x00000000000fffff
+GLOBL qfffff<>(SB), RODATA|NOPTR, $32
+
+// func exp8QuadAVX2(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, half int64, h32 int32, top int32, mf int32, cap int32, left int32, right int32)
+// Requires: AVX, AVX2
+TEXT ·exp8QuadAVX2(SB), NOSPLIT, $0-88
+	MOVQ         n+16(FP), CX
+	MOVQ         e+0(FP), DX
+	MOVQ         s+8(FP), BX
+	VPBROADCASTQ hi+24(FP), Y0
+	VPBROADCASTQ r+32(FP), Y1
+	MOVQ         s1+40(FP), AX
+	VMOVQ        AX, X2
+	VPBROADCASTQ mul+48(FP), Y3
+	VPBROADCASTQ half+56(FP), Y4
+	MOVL         h32+64(FP), AX
+	VMOVD        AX, X5
+	MOVL         top+68(FP), AX
+	VMOVD        AX, X6
+	VPBROADCASTD X6, Y6
+	MOVL         mf+72(FP), AX
+	VMOVD        AX, X7
+	VPBROADCASTD X7, Y7
+	MOVL         cap+76(FP), AX
+	VMOVD        AX, X8
+	VPBROADCASTD X8, Y8
+	MOVL         left+80(FP), AX
+	VMOVD        AX, X9
+	MOVL         right+84(FP), AX
+	VMOVD        AX, X10
+	XORQ         AX, AX
+
+loop:
+	VPSUBQ    (BX)(AX*8), Y0, Y11
+	VPCMPGTQ  Y1, Y11, Y12
+	VPBLENDVB Y12, Y1, Y11, Y11
+	VPSRLQ    X2, Y11, Y11
+	VPMULUDQ  Y3, Y11, Y11
+	VPADDQ    Y4, Y11, Y11
+	VPSUBQ    32(BX)(AX*8), Y0, Y12
+	VPCMPGTQ  Y1, Y12, Y13
+	VPBLENDVB Y13, Y1, Y12, Y12
+	VPSRLQ    X2, Y12, Y12
+	VPMULUDQ  Y3, Y12, Y12
+	VPADDQ    Y4, Y12, Y12
+	VSHUFPS   $0xdd, Y12, Y11, Y11
+	VPERMQ    $0xd8, Y11, Y11
+	VPSRLD    X5, Y11, Y11
+	VPMINUD   Y6, Y11, Y11
+	VPMULLD   Y7, Y11, Y11
+	VPMINUD   Y8, Y11, Y11
+	VPSLLD    X9, Y11, Y11
+	VPSRLD    X10, Y11, Y11
+	VPMINUD   dfffff<>+0(SB), Y11, Y11
+	VPAND     d7fff<>+0(SB), Y11, Y12
+	VPSRLD    $0x0f, Y11, Y11
+	VPSRLD    $0x01, Y12, Y14
+	VMOVDQU   d8000<>+0(SB), Y13
+	VPSUBD    Y12, Y13, Y15
+	VPMULLD   Y12, Y15, Y15
+	VPSRLD    $0x0f, Y15, Y15
+	VPMULLD   db<>+0(SB), Y15, Y15
+	VPSRLD    $0x06, Y15, Y15
+	VPADDD    Y15, Y14, Y14
+	VPSUBD    Y14, Y13, Y13
+	VPSLLD    $0x0f, Y13, Y13
+	VPSRLVD   Y11, Y13, Y13
+	VMOVDQU   Y13, (DX)(AX*4)
+	ADDQ      $0x00000008, AX
+	CMPQ      AX, CX
+	JL        loop
+	VZEROUPPER
+	RET
+
+DATA db<>+0(SB)/8, $0x0000000b0000000b
+DATA db<>+8(SB)/8, $0x0000000b0000000b
+DATA db<>+16(SB)/8, $0x0000000b0000000b
+DATA db<>+24(SB)/8, $0x0000000b0000000b
+GLOBL db<>(SB), RODATA|NOPTR, $32
+
+// func exp16QuadAVX2(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, half int64, h32 int32, top int32, mf int64, cap int64, left int64, right int64)
+// Requires: AVX, AVX2
+TEXT ·exp16QuadAVX2(SB), NOSPLIT, $0-104
+	MOVQ         n+16(FP), CX
+	MOVQ         e+0(FP), DX
+	MOVQ         s+8(FP), BX
+	VPBROADCASTQ hi+24(FP), Y0
+	VPBROADCASTQ r+32(FP), Y1
+	MOVQ         s1+40(FP), AX
+	VMOVQ        AX, X2
+	VPBROADCASTQ mul+48(FP), Y3
+	VPBROADCASTQ half+56(FP), Y4
+	MOVL         h32+64(FP), AX
+	VMOVD        AX, X5
+	MOVL         top+68(FP), AX
+	VMOVD        AX, X6
+	VPBROADCASTD X6, Y6
+	VPBROADCASTQ mf+72(FP), Y7
+	VPBROADCASTQ cap+80(FP), Y8
+	MOVQ         left+88(FP), AX
+	VMOVQ        AX, X9
+	MOVQ         right+96(FP), AX
+	VMOVQ        AX, X10
+	XORQ         AX, AX
+
+loop:
+	VPSUBQ       (BX)(AX*8), Y0, Y11
+	VPCMPGTQ     Y1, Y11, Y12
+	VPBLENDVB    Y12, Y1, Y11, Y11
+	VPSRLQ       X2, Y11, Y11
+	VPMULUDQ     Y3, Y11, Y11
+	VPADDQ       Y4, Y11, Y11
+	VPSUBQ       32(BX)(AX*8), Y0, Y12
+	VPCMPGTQ     Y1, Y12, Y13
+	VPBLENDVB    Y13, Y1, Y12, Y12
+	VPSRLQ       X2, Y12, Y12
+	VPMULUDQ     Y3, Y12, Y12
+	VPADDQ       Y4, Y12, Y12
+	VSHUFPS      $0xdd, Y12, Y11, Y11
+	VPERMQ       $0xd8, Y11, Y11
+	VPSRLD       X5, Y11, Y11
+	VPMINUD      Y6, Y11, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPMOVSXDQ    X11, Y11
+	VPMOVSXDQ    X12, Y12
+	VPMULUDQ     Y7, Y11, Y11
+	VPMULUDQ     Y7, Y12, Y12
+	VPCMPGTQ     Y8, Y11, Y13
+	VPBLENDVB    Y13, Y8, Y11, Y11
+	VPSLLQ       X9, Y11, Y11
+	VPSRLQ       X10, Y11, Y11
+	VMOVDQU      qfffff<>+0(SB), Y14
+	VPCMPGTQ     Y14, Y11, Y13
+	VPBLENDVB    Y13, Y14, Y11, Y11
+	VPCMPGTQ     Y8, Y12, Y13
+	VPBLENDVB    Y13, Y8, Y12, Y12
+	VPSLLQ       X9, Y12, Y12
+	VPSRLQ       X10, Y12, Y12
+	VMOVDQU      qfffff<>+0(SB), Y14
+	VPCMPGTQ     Y14, Y12, Y13
+	VPBLENDVB    Y13, Y14, Y12, Y12
+	VSHUFPS      $0x88, Y12, Y11, Y11
+	VPERMQ       $0xd8, Y11, Y11
+	VPAND        d7fff<>+0(SB), Y11, Y12
+	VPSRLD       $0x0f, Y11, Y11
+	VPSRLD       $0x01, Y12, Y14
+	VMOVDQU      d8000<>+0(SB), Y13
+	VPSUBD       Y12, Y13, Y15
+	VPMULLD      Y12, Y15, Y15
+	VPSRLD       $0x0f, Y15, Y15
+	VPMULLD      db<>+0(SB), Y15, Y15
+	VPSRLD       $0x06, Y15, Y15
+	VPADDD       Y15, Y14, Y14
+	VPSUBD       Y14, Y13, Y13
+	VPSLLD       $0x0f, Y13, Y13
+	VPSRLVD      Y11, Y13, Y13
+	VMOVDQU      Y13, (DX)(AX*4)
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, CX
+	JL           loop
+	VZEROUPPER
+	RET
+
+// func foldAVX2(w *int64, e *int32, m *uint32, k *int32, n int, kmin int32) (top int64, sumW int64, sumE int64)
+// Requires: AVX, AVX2
+TEXT ·foldAVX2(SB), NOSPLIT, $0-72
+	MOVQ         n+32(FP), CX
+	MOVQ         w+0(FP), DX
+	MOVQ         e+8(FP), BX
+	MOVQ         m+16(FP), SI
+	MOVQ         k+24(FP), DI
+	MOVL         kmin+40(FP), AX
+	VMOVD        AX, X0
+	VPBROADCASTD X0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	XORQ         AX, AX
+
+loop:
+	VMOVDQU      (DI)(AX*4), Y4
+	VPSUBD       Y0, Y4, Y4
+	VPMINUD      d3e<>+0(SB), Y4, Y4
+	VEXTRACTI128 $0x01, Y4, X5
+	VPMOVSXDQ    X4, Y4
+	VPMOVSXDQ    X5, Y5
+	VPMOVSXDQ    (BX)(AX*4), Y6
+	VPADDQ       Y6, Y3, Y3
+	VPMOVZXDQ    (SI)(AX*4), Y7
+	VPMULUDQ     Y7, Y6, Y6
+	VMOVDQU      q1<>+0(SB), Y7
+	VPSLLVQ      Y4, Y7, Y7
+	VPSRLQ       $0x01, Y7, Y7
+	VPADDQ       Y7, Y6, Y6
+	VPSRLVQ      Y4, Y6, Y6
+	VMOVDQU      Y6, (DX)(AX*8)
+	VPADDQ       Y6, Y2, Y2
+	VPCMPGTQ     Y1, Y6, Y4
+	VPBLENDVB    Y4, Y6, Y1, Y1
+	VPMOVSXDQ    16(BX)(AX*4), Y4
+	VPADDQ       Y4, Y3, Y3
+	VPMOVZXDQ    16(SI)(AX*4), Y6
+	VPMULUDQ     Y6, Y4, Y4
+	VMOVDQU      q1<>+0(SB), Y6
+	VPSLLVQ      Y5, Y6, Y6
+	VPSRLQ       $0x01, Y6, Y6
+	VPADDQ       Y6, Y4, Y4
+	VPSRLVQ      Y5, Y4, Y4
+	VMOVDQU      Y4, 32(DX)(AX*8)
+	VPADDQ       Y4, Y2, Y2
+	VPCMPGTQ     Y1, Y4, Y5
+	VPBLENDVB    Y5, Y4, Y1, Y1
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, CX
+	JL           loop
+	VPERMQ       $0x4e, Y1, Y0
+	VPCMPGTQ     Y1, Y0, Y4
+	VPBLENDVB    Y4, Y0, Y1, Y1
+	VPSHUFD      $0x4e, Y1, Y0
+	VPCMPGTQ     Y1, Y0, Y4
+	VPBLENDVB    Y4, Y0, Y1, Y1
+	VMOVQ        X1, AX
+	MOVQ         AX, top+48(FP)
+	VPERMQ       $0x4e, Y2, Y0
+	VPADDQ       Y0, Y2, Y2
+	VPSHUFD      $0x4e, Y2, Y0
+	VPADDQ       Y0, Y2, Y2
+	VMOVQ        X2, AX
+	MOVQ         AX, sumW+56(FP)
+	VPERMQ       $0x4e, Y3, Y0
+	VPADDQ       Y0, Y3, Y3
+	VPSHUFD      $0x4e, Y3, Y0
+	VPADDQ       Y0, Y3, Y3
+	VMOVQ        X3, AX
+	MOVQ         AX, sumE+64(FP)
+	VZEROUPPER
+	RET
+
+DATA d3e<>+0(SB)/8, $0x0000003e0000003e
+DATA d3e<>+8(SB)/8, $0x0000003e0000003e
+DATA d3e<>+16(SB)/8, $0x0000003e0000003e
+DATA d3e<>+24(SB)/8, $0x0000003e0000003e
+GLOBL d3e<>(SB), RODATA|NOPTR, $32
+
+// func sumShiftAVX2(w *int64, n int, s uint) (sum int64)
+// Requires: AVX, AVX2
+TEXT ·sumShiftAVX2(SB), NOSPLIT, $0-32
+	MOVQ    n+8(FP), CX
+	MOVQ    w+0(FP), DX
+	MOVQ    s+16(FP), AX
+	VMOVQ   AX, X0
+	VMOVDQU q1<>+0(SB), Y1
+	VPSLLQ  X0, Y1, Y1
+	VPSRLQ  $0x01, Y1, Y1
+	VMOVDQU q8000000000000000<>+0(SB), Y2
+	VPXOR   Y2, Y1, Y1
+	VPSRLQ  X0, Y2, Y2
+	VPXOR   Y1, Y1, Y1
+	XORQ    AX, AX
+
+loop:
+	VMOVDQU (DX)(AX*8), Y3
+	VPXOR   q8000000000000000<>+0(SB), Y3, Y3
+	VPSRLQ  X0, Y3, Y3
+	VPSUBQ  Y2, Y3, Y3
+	VPADDQ  Y3, Y1, Y1
+	VMOVDQU 32(DX)(AX*8), Y3
+	VPXOR   q8000000000000000<>+0(SB), Y3, Y3
+	VPSRLQ  X0, Y3, Y3
+	VPSUBQ  Y2, Y3, Y3
+	VPADDQ  Y3, Y1, Y1
+	ADDQ    $0x00000008, AX
+	CMPQ    AX, CX
+	JL      loop
+	VPERMQ  $0x4e, Y1, Y0
+	VPADDQ  Y0, Y1, Y1
+	VPSHUFD $0x4e, Y1, Y0
+	VPADDQ  Y0, Y1, Y1
+	VMOVQ   X1, AX
+	MOVQ    AX, sum+24(FP)
+	VZEROUPPER
+	RET
+
+// func splitAVX2(lo *uint8, hi *uint8, w *int64, zero *int32, n int, s uint, c int64, half int64, n32 int32) (sum int64, dot int64)
+// Requires: AVX, AVX2
+TEXT ·splitAVX2(SB), NOSPLIT, $0-88
+	MOVQ         n+32(FP), CX
+	MOVQ         lo+0(FP), DX
+	MOVQ         hi+8(FP), BX
+	MOVQ         w+16(FP), SI
+	MOVQ         zero+24(FP), DI
+	MOVQ         s+40(FP), AX
+	VMOVQ        AX, X0
+	VPBROADCASTQ c+48(FP), Y1
+	VPBROADCASTQ half+56(FP), Y2
+	MOVL         n32+64(FP), AX
+	VMOVD        AX, X3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	XORQ         AX, AX
+
+loop:
+	VMOVDQU      (SI)(AX*8), Y6
+	VPSRLQ       X0, Y6, Y6
+	VPMULUDQ     Y1, Y6, Y6
+	VPADDQ       Y2, Y6, Y6
+	VMOVDQU      32(SI)(AX*8), Y7
+	VPSRLQ       X0, Y7, Y7
+	VPMULUDQ     Y1, Y7, Y7
+	VPADDQ       Y2, Y7, Y7
+	VSHUFPS      $0xdd, Y7, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VPSRLD       X3, Y6, Y6
+	VPMINUD      d7fff<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y4, Y4
+	VPMULLD      (DI)(AX*4), Y6, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPMOVSXDQ    X7, Y7
+	VPMOVSXDQ    X8, Y8
+	VPADDQ       Y7, Y5, Y5
+	VPADDQ       Y8, Y5, Y5
+	VPAND        d7f<>+0(SB), Y6, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VPACKUSWB    X8, X8, X8
+	VMOVQ        X8, (DX)(AX*1)
+	VPSRLD       $0x07, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VPACKUSWB    X7, X7, X7
+	VMOVQ        X7, (BX)(AX*1)
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, CX
+	JL           loop
+	VEXTRACTI128 $0x01, Y4, X0
+	VPMOVSXDQ    X4, Y1
+	VPMOVSXDQ    X0, Y0
+	VPADDQ       Y0, Y1, Y1
+	VPERMQ       $0x4e, Y1, Y0
+	VPADDQ       Y0, Y1, Y1
+	VPSHUFD      $0x4e, Y1, Y0
+	VPADDQ       Y0, Y1, Y1
+	VMOVQ        X1, AX
+	MOVQ         AX, sum+72(FP)
+	VPERMQ       $0x4e, Y5, Y0
+	VPADDQ       Y0, Y5, Y5
+	VPSHUFD      $0x4e, Y5, Y0
+	VPADDQ       Y0, Y5, Y5
+	VMOVQ        X5, AX
+	MOVQ         AX, dot+80(FP)
+	VZEROUPPER
+	RET
+
+DATA d7f<>+0(SB)/8, $0x0000007f0000007f
+DATA d7f<>+8(SB)/8, $0x0000007f0000007f
+DATA d7f<>+16(SB)/8, $0x0000007f0000007f
+DATA d7f<>+24(SB)/8, $0x0000007f0000007f
+GLOBL d7f<>(SB), RODATA|NOPTR, $32
+
+// func mergeAVX2(u *int64, acc *int32, n int, dot int32, m int64, shift uint) (least int64, most int64)
+// Requires: AVX, AVX2
+TEXT ·mergeAVX2(SB), NOSPLIT, $0-64
+	MOVQ         n+16(FP), CX
+	MOVQ         u+0(FP), DX
+	MOVQ         acc+8(FP), BX
+	MOVL         dot+24(FP), AX
+	VMOVD        AX, X0
+	VPBROADCASTD X0, Y0
+	VPBROADCASTQ m+32(FP), Y1
+	MOVQ         shift+40(FP), AX
+	VMOVQ        AX, X2
+	VMOVDQU      q1<>+0(SB), Y3
+	VPSLLQ       X2, Y3, Y3
+	VPSRLQ       $0x01, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPCMPGTQ     Y4, Y3, Y5
+	VMOVDQU      q8000000000000000<>+0(SB), Y4
+	VPXOR        Y4, Y3, Y3
+	VPSRLQ       X2, Y4, Y4
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	XORQ         AX, AX
+
+loop:
+	VMOVDQU      (BX)(AX*4), Y8
+	VPSUBD       Y0, Y8, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPMOVSXDQ    X8, Y8
+	VPMOVSXDQ    X9, Y9
+	VPMULDQ      Y1, Y8, Y8
+	VPSLLQ       $0x08, Y8, Y8
+	VPXOR        Y10, Y10, Y10
+	VPCMPGTQ     Y8, Y10, Y10
+	VPADDQ       Y3, Y8, Y8
+	VPAND        Y5, Y10, Y10
+	VPADDQ       Y10, Y8, Y8
+	VPSRLQ       X2, Y8, Y8
+	VPSUBQ       Y4, Y8, Y8
+	VMOVDQU      Y8, (DX)(AX*8)
+	VPCMPGTQ     Y8, Y6, Y10
+	VPBLENDVB    Y10, Y8, Y6, Y6
+	VPCMPGTQ     Y7, Y8, Y10
+	VPBLENDVB    Y10, Y8, Y7, Y7
+	VPMULDQ      Y1, Y9, Y9
+	VPSLLQ       $0x08, Y9, Y9
+	VPXOR        Y8, Y8, Y8
+	VPCMPGTQ     Y9, Y8, Y8
+	VPADDQ       Y3, Y9, Y9
+	VPAND        Y5, Y8, Y8
+	VPADDQ       Y8, Y9, Y9
+	VPSRLQ       X2, Y9, Y9
+	VPSUBQ       Y4, Y9, Y9
+	VMOVDQU      Y9, 32(DX)(AX*8)
+	VPCMPGTQ     Y9, Y6, Y8
+	VPBLENDVB    Y8, Y9, Y6, Y6
+	VPCMPGTQ     Y7, Y9, Y8
+	VPBLENDVB    Y8, Y9, Y7, Y7
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, CX
+	JL           loop
+	VPERMQ       $0x4e, Y6, Y0
+	VPCMPGTQ     Y0, Y6, Y1
+	VPBLENDVB    Y1, Y0, Y6, Y6
+	VPSHUFD      $0x4e, Y6, Y0
+	VPCMPGTQ     Y0, Y6, Y1
+	VPBLENDVB    Y1, Y0, Y6, Y6
+	VMOVQ        X6, AX
+	MOVQ         AX, least+48(FP)
+	VPERMQ       $0x4e, Y7, Y0
+	VPCMPGTQ     Y7, Y0, Y1
+	VPBLENDVB    Y1, Y0, Y7, Y7
+	VPSHUFD      $0x4e, Y7, Y0
+	VPCMPGTQ     Y7, Y0, Y1
+	VPBLENDVB    Y1, Y0, Y7, Y7
+	VMOVQ        X7, AX
+	MOVQ         AX, most+56(FP)
+	VZEROUPPER
+	RET
+
+// func joinAVX2(u *int32, hi *int32, lo *int32, n int)
+// Requires: AVX, AVX2
+TEXT ·joinAVX2(SB), NOSPLIT, $0-32
+	MOVQ n+24(FP), CX
+	MOVQ u+0(FP), DX
+	MOVQ hi+8(FP), BX
+	MOVQ lo+16(FP), SI
+	XORQ AX, AX
+
+loop:
+	VMOVDQU (BX)(AX*4), Y0
+	VPSLLD  $0x07, Y0, Y0
+	VPADDD  (SI)(AX*4), Y0, Y0
+	VMOVDQU Y0, (DX)(AX*4)
+	ADDQ    $0x00000008, AX
+	CMPQ    AX, CX
+	JL      loop
+	VZEROUPPER
+	RET
+
+// func swigluAVX2(y *int64, gate *uint8, u *uint8, table *uint16, n int, zg int32, zu int32) (lo int64, hi int64)
+// Requires: AVX, AVX2
+TEXT ·swigluAVX2(SB), NOSPLIT, $0-64
+	MOVQ         n+32(FP), CX
+	MOVQ         y+0(FP), DX
+	MOVQ         gate+8(FP), BX
+	MOVQ         u+16(FP), SI
+	MOVQ         table+24(FP), DI
+	MOVL         zg+40(FP), AX
+	VMOVD        AX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         zu+44(FP), AX
+	VMOVD        AX, X1
+	VPBROADCASTD X1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	XORQ         AX, AX
+
+loop:
+	VPMOVZXBD    (BX)(AX*1), Y4
+	VPMOVZXBD    (SI)(AX*1), Y5
+	VPXOR        Y6, Y6, Y6
+	VPCMPEQD     Y7, Y7, Y7
+	VPGATHERDD   Y7, (DI)(Y4*2), Y6
+	VPAND        dffff<>+0(SB), Y6, Y6
+	VPSUBD       Y0, Y4, Y4
+	VPSUBD       Y1, Y5, Y5
+	VPMULLD      Y4, Y6, Y6
+	VPMULLD      Y5, Y6, Y6
+	VPMINSD      Y6, Y2, Y2
+	VPMAXSD      Y6, Y3, Y3
+	VEXTRACTI128 $0x01, Y6, X4
+	VPMOVSXDQ    X6, Y5
+	VPMOVSXDQ    X4, Y4
+	VMOVDQU      Y5, (DX)(AX*8)
+	VMOVDQU      Y4, 32(DX)(AX*8)
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, CX
+	JL           loop
+	VEXTRACTI128 $0x01, Y2, X0
+	VPMOVSXDQ    X2, Y1
+	VPMOVSXDQ    X0, Y0
+	VEXTRACTI128 $0x01, Y3, X2
+	VPMOVSXDQ    X3, Y3
+	VPMOVSXDQ    X2, Y2
+	VPCMPGTQ     Y0, Y1, Y4
+	VPBLENDVB    Y4, Y0, Y1, Y1
+	VPCMPGTQ     Y3, Y2, Y0
+	VPBLENDVB    Y0, Y2, Y3, Y3
+	VPERMQ       $0x4e, Y1, Y0
+	VPCMPGTQ     Y0, Y1, Y2
+	VPBLENDVB    Y2, Y0, Y1, Y1
+	VPSHUFD      $0x4e, Y1, Y0
+	VPCMPGTQ     Y0, Y1, Y2
+	VPBLENDVB    Y2, Y0, Y1, Y1
+	VMOVQ        X1, AX
+	MOVQ         AX, lo+48(FP)
+	VPERMQ       $0x4e, Y3, Y0
+	VPCMPGTQ     Y3, Y0, Y1
+	VPBLENDVB    Y1, Y0, Y3, Y3
+	VPSHUFD      $0x4e, Y3, Y0
+	VPCMPGTQ     Y3, Y0, Y1
+	VPBLENDVB    Y1, Y0, Y3, Y3
+	VMOVQ        X3, AX
+	MOVQ         AX, hi+56(FP)
+	VZEROUPPER
+	RET
+
+DATA dffff<>+0(SB)/8, $0x0000ffff0000ffff
+DATA dffff<>+8(SB)/8, $0x0000ffff0000ffff
+DATA dffff<>+16(SB)/8, $0x0000ffff0000ffff
+DATA dffff<>+24(SB)/8, $0x0000ffff0000ffff
+GLOBL dffff<>(SB), RODATA|NOPTR, $32
+
+// func gatesAVX2(table *uint16, n int, zg int32, mf int32, cap int32, left int32, right int32, sigma *uint16)
+// Requires: AVX, AVX2
+TEXT ·gatesAVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+8(FP), CX
+	MOVQ         table+0(FP), DX
+	MOVQ         sigma+40(FP), BX
+	MOVL         mf+20(FP), AX
+	VMOVD        AX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         cap+24(FP), AX
+	VMOVD        AX, X1
+	VPBROADCASTD X1, Y1
+	MOVL         left+28(FP), AX
+	VMOVD        AX, X2
+	MOVL         right+32(FP), AX
+	VMOVD        AX, X3
+	MOVQ         $0x0706050403020100, AX
+	VMOVQ        AX, X4
+	VPMOVZXBD    X4, Y4
+	MOVL         zg+16(FP), AX
+	VMOVD        AX, X5
+	VPBROADCASTD X5, Y5
+	VPSUBD       Y5, Y4, Y4
+	XORQ         AX, AX
+
+loop:
+	VPABSD       Y4, Y5
+	VPMULLD      Y0, Y5, Y5
+	VPMINUD      Y1, Y5, Y5
+	VPSLLD       X2, Y5, Y5
+	VPSRLD       X3, Y5, Y5
+	VPMINUD      dfffff<>+0(SB), Y5, Y5
+	VPAND        d7fff<>+0(SB), Y5, Y6
+	VPSRLD       $0x0f, Y5, Y5
+	VPSRLD       $0x01, Y6, Y7
+	VMOVDQU      d8000<>+0(SB), Y6
+	VPSUBD       Y7, Y6, Y6
+	VPSRLVD      Y5, Y6, Y6
+	VPMINUD      d7fff<>+0(SB), Y6, Y6
+	VPXOR        Y5, Y5, Y5
+	VPCMPEQD     Y7, Y7, Y7
+	VPGATHERDD   Y7, (BX)(Y6*2), Y5
+	VPAND        dffff<>+0(SB), Y5, Y5
+	VPSRAD       $0x1f, Y4, Y7
+	VMOVDQU      d8000<>+0(SB), Y6
+	VPSUBD       Y5, Y6, Y6
+	VPBLENDVB    Y7, Y6, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVDQU      X6, (DX)(AX*2)
+	VPADDD       d8<>+0(SB), Y4, Y4
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, CX
+	JL           loop
+	VZEROUPPER
+	RET
+
+DATA d8<>+0(SB)/8, $0x0000000800000008
+DATA d8<>+8(SB)/8, $0x0000000800000008
+DATA d8<>+16(SB)/8, $0x0000000800000008
+DATA d8<>+24(SB)/8, $0x0000000800000008
+GLOBL d8<>(SB), RODATA|NOPTR, $32
+
+// func swigluAlphaAVX2(y *int64, gate *uint8, u *uint8, alpha *int32, n int, zg int32, zu int32, mf int32, cap int64, left int64, right int64, sigma *uint16) (lo int64, hi int64)
+// Requires: AVX, AVX2
+TEXT ·swigluAlphaAVX2(SB), NOSPLIT, $0-104
+	MOVQ         n+32(FP), CX
+	MOVQ         y+0(FP), DX
+	MOVQ         gate+8(FP), BX
+	MOVQ         u+16(FP), SI
+	MOVQ         alpha+24(FP), DI
+	MOVQ         sigma+80(FP), R8
+	MOVL         zg+40(FP), AX
+	VMOVD        AX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         zu+44(FP), AX
+	VMOVD        AX, X1
+	VPBROADCASTD X1, Y1
+	MOVL         mf+48(FP), AX
+	VMOVD        AX, X2
+	VPBROADCASTD X2, Y2
+	VPBROADCASTQ cap+56(FP), Y3
+	MOVQ         left+64(FP), AX
+	VMOVQ        AX, X4
+	MOVQ         right+72(FP), AX
+	VMOVQ        AX, X5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	XORQ         AX, AX
+
+loop:
+	VPMOVZXBD    (BX)(AX*1), Y8
+	VPSUBD       Y0, Y8, Y8
+	VPABSD       Y8, Y9
+	VPMULLD      Y2, Y9, Y9
+	VEXTRACTI128 $0x01, Y9, X10
+	VPMOVSXDQ    X9, Y9
+	VPMOVSXDQ    X10, Y10
+	VPMOVSXDQ    (DI)(AX*4), Y11
+	VPMULDQ      Y11, Y9, Y9
+	VPMOVSXDQ    16(DI)(AX*4), Y11
+	VPMULDQ      Y11, Y10, Y10
+	VPCMPGTQ     Y3, Y9, Y11
+	VPBLENDVB    Y11, Y3, Y9, Y9
+	VPSLLQ       X4, Y9, Y9
+	VPSRLQ       X5, Y9, Y9
+	VMOVDQU      qfffff<>+0(SB), Y12
+	VPCMPGTQ     Y12, Y9, Y11
+	VPBLENDVB    Y11, Y12, Y9, Y9
+	VPCMPGTQ     Y3, Y10, Y11
+	VPBLENDVB    Y11, Y3, Y10, Y10
+	VPSLLQ       X4, Y10, Y10
+	VPSRLQ       X5, Y10, Y10
+	VMOVDQU      qfffff<>+0(SB), Y12
+	VPCMPGTQ     Y12, Y10, Y11
+	VPBLENDVB    Y11, Y12, Y10, Y10
+	VSHUFPS      $0x88, Y10, Y9, Y9
+	VPERMQ       $0xd8, Y9, Y9
+	VPAND        d7fff<>+0(SB), Y9, Y10
+	VPSRLD       $0x0f, Y9, Y9
+	VPSRLD       $0x01, Y10, Y11
+	VMOVDQU      d8000<>+0(SB), Y10
+	VPSUBD       Y11, Y10, Y10
+	VPSRLVD      Y9, Y10, Y10
+	VPMINUD      d7fff<>+0(SB), Y10, Y10
+	VPXOR        Y9, Y9, Y9
+	VPCMPEQD     Y11, Y11, Y11
+	VPGATHERDD   Y11, (R8)(Y10*2), Y9
+	VPAND        dffff<>+0(SB), Y9, Y9
+	VPSRAD       $0x1f, Y8, Y11
+	VMOVDQU      d8000<>+0(SB), Y10
+	VPSUBD       Y9, Y10, Y10
+	VPBLENDVB    Y11, Y10, Y9, Y9
+	VPMOVZXBD    (SI)(AX*1), Y10
+	VPMULLD      Y8, Y9, Y9
+	VPSUBD       Y1, Y10, Y10
+	VEXTRACTI128 $0x01, Y10, X8
+	VPMOVSXDQ    X10, Y10
+	VPMOVSXDQ    X8, Y8
+	VEXTRACTI128 $0x01, Y9, X11
+	VPMOVSXDQ    X9, Y9
+	VPMOVSXDQ    X11, Y11
+	VPMULDQ      Y10, Y9, Y9
+	VMOVDQU      Y9, (DX)(AX*8)
+	VPCMPGTQ     Y9, Y6, Y10
+	VPBLENDVB    Y10, Y9, Y6, Y6
+	VPCMPGTQ     Y7, Y9, Y10
+	VPBLENDVB    Y10, Y9, Y7, Y7
+	VPMULDQ      Y8, Y11, Y11
+	VMOVDQU      Y11, 32(DX)(AX*8)
+	VPCMPGTQ     Y11, Y6, Y8
+	VPBLENDVB    Y8, Y11, Y6, Y6
+	VPCMPGTQ     Y7, Y11, Y8
+	VPBLENDVB    Y8, Y11, Y7, Y7
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, CX
+	JL           loop
+	VPERMQ       $0x4e, Y6, Y0
+	VPCMPGTQ     Y0, Y6, Y1
+	VPBLENDVB    Y1, Y0, Y6, Y6
+	VPSHUFD      $0x4e, Y6, Y0
+	VPCMPGTQ     Y0, Y6, Y1
+	VPBLENDVB    Y1, Y0, Y6, Y6
+	VMOVQ        X6, AX
+	MOVQ         AX, lo+88(FP)
+	VPERMQ       $0x4e, Y7, Y0
+	VPCMPGTQ     Y7, Y0, Y1
+	VPBLENDVB    Y1, Y0, Y7, Y7
+	VPSHUFD      $0x4e, Y7, Y0
+	VPCMPGTQ     Y7, Y0, Y1
+	VPBLENDVB    Y1, Y0, Y7, Y7
+	VMOVQ        X7, AX
+	MOVQ         AX, hi+96(FP)
+	VZEROUPPER
+	RET
+
+// func gatesQuadAVX2(table *uint16, n int, zg int32, mf int32, cap int32, left int32, right int32, sigma *uint16)
+// Requires: AVX, AVX2
+TEXT ·gatesQuadAVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+8(FP), CX
+	MOVQ         table+0(FP), DX
+	MOVQ         sigma+40(FP), BX
+	MOVL         mf+20(FP), AX
+	VMOVD        AX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         cap+24(FP), AX
+	VMOVD        AX, X1
+	VPBROADCASTD X1, Y1
+	MOVL         left+28(FP), AX
+	VMOVD        AX, X2
+	MOVL         right+32(FP), AX
+	VMOVD        AX, X3
+	MOVQ         $0x0706050403020100, AX
+	VMOVQ        AX, X4
+	VPMOVZXBD    X4, Y4
+	MOVL         zg+16(FP), AX
+	VMOVD        AX, X5
+	VPBROADCASTD X5, Y5
+	VPSUBD       Y5, Y4, Y4
+	XORQ         AX, AX
+
+loop:
+	VPABSD       Y4, Y5
+	VPMULLD      Y0, Y5, Y5
+	VPMINUD      Y1, Y5, Y5
+	VPSLLD       X2, Y5, Y5
+	VPSRLD       X3, Y5, Y5
+	VPMINUD      dfffff<>+0(SB), Y5, Y5
+	VPAND        d7fff<>+0(SB), Y5, Y6
+	VPSRLD       $0x0f, Y5, Y5
+	VPSRLD       $0x01, Y6, Y8
+	VMOVDQU      d8000<>+0(SB), Y7
+	VPSUBD       Y6, Y7, Y9
+	VPMULLD      Y6, Y9, Y9
+	VPSRLD       $0x0f, Y9, Y9
+	VPMULLD      db<>+0(SB), Y9, Y9
+	VPSRLD       $0x06, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPSRLVD      Y5, Y7, Y7
+	VPMINUD      d7fff<>+0(SB), Y7, Y7
+	VPXOR        Y5, Y5, Y5
+	VPCMPEQD     Y6, Y6, Y6
+	VPGATHERDD   Y6, (BX)(Y7*2), Y5
+	VPAND        dffff<>+0(SB), Y5, Y5
+	VPSRAD       $0x1f, Y4, Y7
+	VMOVDQU      d8000<>+0(SB), Y6
+	VPSUBD       Y5, Y6, Y6
+	VPBLENDVB    Y7, Y6, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVDQU      X6, (DX)(AX*2)
+	VPADDD       d8<>+0(SB), Y4, Y4
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, CX
+	JL           loop
+	VZEROUPPER
+	RET
+
+// func swigluAlphaQuadAVX2(y *int64, gate *uint8, u *uint8, alpha *int32, n int, zg int32, zu int32, mf int32, cap int64, left int64, right int64, sigma *uint16) (lo int64, hi int64)
+// Requires: AVX, AVX2
+TEXT ·swigluAlphaQuadAVX2(SB), NOSPLIT, $0-104
+	MOVQ         n+32(FP), CX
+	MOVQ         y+0(FP), DX
+	MOVQ         gate+8(FP), BX
+	MOVQ         u+16(FP), SI
+	MOVQ         alpha+24(FP), DI
+	MOVQ         sigma+80(FP), R8
+	MOVL         zg+40(FP), AX
+	VMOVD        AX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         zu+44(FP), AX
+	VMOVD        AX, X1
+	VPBROADCASTD X1, Y1
+	MOVL         mf+48(FP), AX
+	VMOVD        AX, X2
+	VPBROADCASTD X2, Y2
+	VPBROADCASTQ cap+56(FP), Y3
+	MOVQ         left+64(FP), AX
+	VMOVQ        AX, X4
+	MOVQ         right+72(FP), AX
+	VMOVQ        AX, X5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	XORQ         AX, AX
+
+loop:
+	VPMOVZXBD    (BX)(AX*1), Y8
+	VPSUBD       Y0, Y8, Y8
+	VPABSD       Y8, Y9
+	VPMULLD      Y2, Y9, Y9
+	VEXTRACTI128 $0x01, Y9, X10
+	VPMOVSXDQ    X9, Y9
+	VPMOVSXDQ    X10, Y10
+	VPMOVSXDQ    (DI)(AX*4), Y11
+	VPMULDQ      Y11, Y9, Y9
+	VPMOVSXDQ    16(DI)(AX*4), Y11
+	VPMULDQ      Y11, Y10, Y10
+	VPCMPGTQ     Y3, Y9, Y11
+	VPBLENDVB    Y11, Y3, Y9, Y9
+	VPSLLQ       X4, Y9, Y9
+	VPSRLQ       X5, Y9, Y9
+	VMOVDQU      qfffff<>+0(SB), Y12
+	VPCMPGTQ     Y12, Y9, Y11
+	VPBLENDVB    Y11, Y12, Y9, Y9
+	VPCMPGTQ     Y3, Y10, Y11
+	VPBLENDVB    Y11, Y3, Y10, Y10
+	VPSLLQ       X4, Y10, Y10
+	VPSRLQ       X5, Y10, Y10
+	VMOVDQU      qfffff<>+0(SB), Y12
+	VPCMPGTQ     Y12, Y10, Y11
+	VPBLENDVB    Y11, Y12, Y10, Y10
+	VSHUFPS      $0x88, Y10, Y9, Y9
+	VPERMQ       $0xd8, Y9, Y9
+	VPAND        d7fff<>+0(SB), Y9, Y10
+	VPSRLD       $0x0f, Y9, Y9
+	VPSRLD       $0x01, Y10, Y12
+	VMOVDQU      d8000<>+0(SB), Y11
+	VPSUBD       Y10, Y11, Y13
+	VPMULLD      Y10, Y13, Y13
+	VPSRLD       $0x0f, Y13, Y13
+	VPMULLD      db<>+0(SB), Y13, Y13
+	VPSRLD       $0x06, Y13, Y13
+	VPADDD       Y13, Y12, Y12
+	VPSUBD       Y12, Y11, Y11
+	VPSRLVD      Y9, Y11, Y11
+	VPMINUD      d7fff<>+0(SB), Y11, Y11
+	VPXOR        Y9, Y9, Y9
+	VPCMPEQD     Y10, Y10, Y10
+	VPGATHERDD   Y10, (R8)(Y11*2), Y9
+	VPAND        dffff<>+0(SB), Y9, Y9
+	VPSRAD       $0x1f, Y8, Y11
+	VMOVDQU      d8000<>+0(SB), Y10
+	VPSUBD       Y9, Y10, Y10
+	VPBLENDVB    Y11, Y10, Y9, Y9
+	VPMOVZXBD    (SI)(AX*1), Y10
+	VPMULLD      Y8, Y9, Y9
+	VPSUBD       Y1, Y10, Y10
+	VEXTRACTI128 $0x01, Y10, X8
+	VPMOVSXDQ    X10, Y10
+	VPMOVSXDQ    X8, Y8
+	VEXTRACTI128 $0x01, Y9, X11
+	VPMOVSXDQ    X9, Y9
+	VPMOVSXDQ    X11, Y11
+	VPMULDQ      Y10, Y9, Y9
+	VMOVDQU      Y9, (DX)(AX*8)
+	VPCMPGTQ     Y9, Y6, Y10
+	VPBLENDVB    Y10, Y9, Y6, Y6
+	VPCMPGTQ     Y7, Y9, Y10
+	VPBLENDVB    Y10, Y9, Y7, Y7
+	VPMULDQ      Y8, Y11, Y11
+	VMOVDQU      Y11, 32(DX)(AX*8)
+	VPCMPGTQ     Y11, Y6, Y8
+	VPBLENDVB    Y8, Y11, Y6, Y6
+	VPCMPGTQ     Y7, Y11, Y8
+	VPBLENDVB    Y8, Y11, Y7, Y7
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, CX
+	JL           loop
+	VPERMQ       $0x4e, Y6, Y0
+	VPCMPGTQ     Y0, Y6, Y1
+	VPBLENDVB    Y1, Y0, Y6, Y6
+	VPSHUFD      $0x4e, Y6, Y0
+	VPCMPGTQ     Y0, Y6, Y1
+	VPBLENDVB    Y1, Y0, Y6, Y6
+	VMOVQ        X6, AX
+	MOVQ         AX, lo+88(FP)
+	VPERMQ       $0x4e, Y7, Y0
+	VPCMPGTQ     Y7, Y0, Y1
+	VPBLENDVB    Y1, Y0, Y7, Y7
+	VPSHUFD      $0x4e, Y7, Y0
+	VPCMPGTQ     Y7, Y0, Y1
+	VPBLENDVB    Y1, Y0, Y7, Y7
+	VMOVQ        X7, AX
+	MOVQ         AX, hi+96(FP)
+	VZEROUPPER
+	RET

@@ -183,3 +183,153 @@ func gatesQuadAVX512(table *uint16, n int, zg int32, mf int32, cap int32, left i
 //
 //go:noescape
 func swigluAlphaQuadAVX512(y *int64, gate *uint8, u *uint8, alpha *int32, n int, zg int32, zu int32, mf int32, cap int64, left int64, right int64, sigma *uint16) (lo int64, hi int64)
+
+// minMaxAVX2: min(0, min t), max(0, max t).
+//
+//go:noescape
+func minMaxAVX2(t *int64, n int) (lo int64, hi int64)
+
+// accumulateAVX2: t = (acc − z·sum − (zero−off)·c)·m and its range.
+//
+//go:noescape
+func accumulateAVX2(t *int64, acc *int32, sum *int32, m *int32, zero *uint8, n int, z int32, c int32, off int32) (lo int64, hi int64)
+
+// addBiasAVX2: t += round(bias·r·2^l / 2^s) and its range.
+//
+//go:noescape
+func addBiasAVX2(t *int64, bias *int32, n int, r int64, l uint, s uint) (lo int64, hi int64)
+
+// reluAVX2: t = max(0, t).
+//
+//go:noescape
+func reluAVX2(t *int64, n int)
+
+// requantAVX2: dst = clamp(((t>>s)·g + base)>>(32 + h32), 0, top) and its sum; s ≤ 32.
+//
+//go:noescape
+func requantAVX2(dst *uint8, t *int64, n int, s uint, mul int64, base int64, h32 int32, top int32) (sum int64)
+
+// requant16AVX2: dst = clamp(((t>>s)·g + base)>>(32 + h32), 0, top) and its sum; s ≤ 32.
+//
+//go:noescape
+func requant16AVX2(dst *uint16, t *int64, n int, s uint, mul int64, base int64, h32 int32, top int32) (sum int64)
+
+// maxAbsAVX2: the least and the largest of 0 and h.
+//
+//go:noescape
+func maxAbsAVX2(h *int32, n int) (lo int64, hi int64)
+
+// sumSquaresAVX2: Σ round(h/2^s)².
+//
+//go:noescape
+func sumSquaresAVX2(h *int32, n int, s uint) (sum int64)
+
+// normAVX2: v = round(round(h/2^s)·rho / 2^shift)·gamma and its range; rho < 2^31.
+//
+//go:noescape
+func normAVX2(v *int64, h *int32, gamma *int32, n int, s uint, rho int64, shift uint) (lo int64, hi int64)
+
+// sumRoundAVX2: Σ round(h·2^l / 2^s).
+//
+//go:noescape
+func sumRoundAVX2(h *int32, n int, l uint, s uint) (sum int64)
+
+// centredSquaresAVX2: Σ (round(h·2^l / 2^s) − mean)².
+//
+//go:noescape
+func centredSquaresAVX2(h *int32, n int, l uint, s uint, mean int64) (sum int64)
+
+// layerNormAVX2: v = round((round(h·2^l / 2^s) − mean)·rho / 2^shift)·gamma and its range; rho < 2^31.
+//
+//go:noescape
+func layerNormAVX2(v *int64, h *int32, gamma *int32, n int, l uint, s uint, mean int64, rho int64, shift uint) (lo int64, hi int64)
+
+// layerNormBetaAVX2: v = round((round(h·2^l / 2^s) − mean)·rho / 2^shift)·gamma + beta and its range; rho < 2^31.
+//
+//go:noescape
+func layerNormBetaAVX2(v *int64, h *int32, gamma *int32, beta *int64, n int, l uint, s uint, mean int64, rho int64, shift uint) (lo int64, hi int64)
+
+// addResidualAVX2: h += round(round(t/2^16)·m / 2^shift) with both clamps, and how many they left alone; shift ≤ 62.
+//
+//go:noescape
+func addResidualAVX2(h *int32, t *int64, n int, m int64, shift uint) (kept int64)
+
+// rotateAVX2: the pairs (a, b) turned in place, and their range; n pairs.
+//
+//go:noescape
+func rotateAVX2(a *int64, b *int64, cos *int16, sin *int16, n int, s uint) (lo int64, hi int64)
+
+// scoresAVX2: s = ((acc − zq·sum − zero·c)·m)<<(left − k), its plain range, and the least of 16 and left − k.
+//
+//go:noescape
+func scoresAVX2(s *int64, acc *int32, sum *int32, zero *int32, k *int32, m *uint32, n int, zq int32, c int32, left int32) (lo int64, hi int64, least int32)
+
+// exp8AVX2: e = b·2^15 >> octaves of the distance codes, shifted by 32 + h32; octaves (min(d·mf, cap)<<left)>>right.
+//
+//go:noescape
+func exp8AVX2(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, half int64, h32 int32, top int32, mf int32, cap int32, left int32, right int32)
+
+// exp16AVX2: e = b·2^15 >> octaves of the distance codes, shifted by 32 + h32; octaves (min(d·mf, cap)<<left)>>right.
+//
+//go:noescape
+func exp16AVX2(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, half int64, h32 int32, top int32, mf int64, cap int64, left int64, right int64)
+
+// exp8QuadAVX2: e = b·2^15 >> octaves of the distance codes, shifted by 32 + h32; octaves (min(d·mf, cap)<<left)>>right, with the parabola.
+//
+//go:noescape
+func exp8QuadAVX2(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, half int64, h32 int32, top int32, mf int32, cap int32, left int32, right int32)
+
+// exp16QuadAVX2: e = b·2^15 >> octaves of the distance codes, shifted by 32 + h32; octaves (min(d·mf, cap)<<left)>>right, with the parabola.
+//
+//go:noescape
+func exp16QuadAVX2(e *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, half int64, h32 int32, top int32, mf int64, cap int64, left int64, right int64)
+
+// foldAVX2: w = round(e·m / 2^(k−kmin)), max(0, max w), Σw, Σe.
+//
+//go:noescape
+func foldAVX2(w *int64, e *int32, m *uint32, k *int32, n int, kmin int32) (top int64, sumW int64, sumE int64)
+
+// sumShiftAVX2: Σ w>>s.
+//
+//go:noescape
+func sumShiftAVX2(w *int64, n int, s uint) (sum int64)
+
+// splitAVX2: N = min(32767, ((w>>s)·c + half)>>(32 + n32)) in two bytes, ΣN, ΣN·zero.
+//
+//go:noescape
+func splitAVX2(lo *uint8, hi *uint8, w *int64, zero *int32, n int, s uint, c int64, half int64, n32 int32) (sum int64, dot int64)
+
+// mergeAVX2: u = round((acc − dot)·m·2^8 / 2^shift) and its range; shift ≤ 62.
+//
+//go:noescape
+func mergeAVX2(u *int64, acc *int32, n int, dot int32, m int64, shift uint) (least int64, most int64)
+
+// joinAVX2: u = 128·hi + lo.
+//
+//go:noescape
+func joinAVX2(u *int32, hi *int32, lo *int32, n int)
+
+// swigluAVX2: y = (g − zg)·table[g]·(u − zu) and its range; the table has 257 entries.
+//
+//go:noescape
+func swigluAVX2(y *int64, gate *uint8, u *uint8, table *uint16, n int, zg int32, zu int32) (lo int64, hi int64)
+
+// gatesAVX2: table[x] = σ, or 2^15 − σ where x < zg, for n codes x.
+//
+//go:noescape
+func gatesAVX2(table *uint16, n int, zg int32, mf int32, cap int32, left int32, right int32, sigma *uint16)
+
+// swigluAlphaAVX2: y = x·σ·(u − zu), x = g − zg, σ of |x|·mf·alpha, and its range.
+//
+//go:noescape
+func swigluAlphaAVX2(y *int64, gate *uint8, u *uint8, alpha *int32, n int, zg int32, zu int32, mf int32, cap int64, left int64, right int64, sigma *uint16) (lo int64, hi int64)
+
+// gatesQuadAVX2: table[x] = σ, or 2^15 − σ where x < zg, for n codes x, with the parabola.
+//
+//go:noescape
+func gatesQuadAVX2(table *uint16, n int, zg int32, mf int32, cap int32, left int32, right int32, sigma *uint16)
+
+// swigluAlphaQuadAVX2: y = x·σ·(u − zu), x = g − zg, σ of |x|·mf·alpha, and its range, with the parabola.
+//
+//go:noescape
+func swigluAlphaQuadAVX2(y *int64, gate *uint8, u *uint8, alpha *int32, n int, zg int32, zu int32, mf int32, cap int64, left int64, right int64, sigma *uint16) (lo int64, hi int64)

@@ -1,4 +1,4 @@
-// Package data embeds the records and the small models that the repository
+// Package data embeds the records, the small models and the smoothing factors that the repository
 // ships, so that every program and notebook cell built from it reads the same
 // results and runs a model wherever it is.
 package data
@@ -17,6 +17,13 @@ var files embed.FS
 //
 //go:embed models
 var modelFiles embed.FS
+
+//go:embed factors
+var factorFiles embed.FS
+
+// Factors is the folder of shipped smoothing factors, MODEL-RECIPE.safetensors
+// with a recipe such as w4a4-fsbr (see its README.md).
+func Factors() fs.FS { return must(factorFiles, "factors") }
 
 // Records is the folder of shipped records, *.jsonl.
 func Records() fs.FS { return must(files, "records") }

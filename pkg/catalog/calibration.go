@@ -60,23 +60,31 @@ func (e *Entry) Calibration(ctx context.Context) (ptq.Calibration, error) {
 
 // calibrate runs the float model over the calibration text.
 func (e *Entry) calibrate(ctx context.Context) (ptq.Calibration, error) {
-	name := "calibration"
+	name, windows, err := e.calibrationWindows(ctx, ptq.CalibrationWindows, ptq.CalibrationWindow)
+	if err != nil {
+		return ptq.Calibration{}, err
+	}
+	return ptq.Calibrate(ctx, e.base, name, windows, e.opt.Threads, func(done, total int) { e.progress("calibrate", done, total) })
+}
+
+// calibrationWindows cuts the first windows of the calibration text, of Opticks where that cannot be had.
+func (e *Entry) calibrationWindows(ctx context.Context, n, length int) (name string, windows [][]int32, err error) {
+	name = corpus.Calibration
 	text, err := corpus.Load(ctx, name)
 	if err != nil {
 		if ctx.Err() != nil {
-			return ptq.Calibration{}, ctx.Err()
+			return "", nil, ctx.Err()
 		}
-		name = "opticks"
+		name = corpus.Opticks
 		if text, err = corpus.Load(ctx, name); err != nil {
-			return ptq.Calibration{}, err
+			return "", nil, err
 		}
 	}
 	ids, err := e.Encode(string(text.Bytes))
 	if err != nil {
-		return ptq.Calibration{}, err
+		return "", nil, err
 	}
-	windows := ptq.Windows(ids, ptq.CalibrationWindows, min(ptq.CalibrationWindow, e.MaxContext()))
-	return ptq.Calibrate(ctx, e.base, name, windows, e.opt.Threads, func(done, total int) { e.progress("calibrate", done, total) })
+	return name, ptq.Windows(ids, n, min(length, e.MaxContext())), nil
 }
 
 // Publish puts the calibration of the entry's base model into the JSON list at path,

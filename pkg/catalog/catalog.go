@@ -16,10 +16,10 @@ import (
 	"github.com/illm-go/illm/pkg/di"
 	"github.com/illm-go/illm/pkg/engine"
 	"github.com/illm-go/illm/pkg/floatref"
+	"github.com/illm-go/illm/pkg/gptq"
 	"github.com/illm-go/illm/pkg/hub"
 	"github.com/illm-go/illm/pkg/model"
 	"github.com/illm-go/illm/pkg/model/tokenizer"
-	"github.com/illm-go/illm/pkg/ptq"
 	"github.com/illm-go/illm/pkg/quant"
 )
 
@@ -49,6 +49,9 @@ type Entry struct {
 
 	mu   sync.Mutex
 	made map[string]*artifact.File // artefacts of the weights, by path: recipes share them
+
+	rounding    *gptq.Result // the last one, and what it is of
+	roundingKey string
 }
 
 // Open finds the model called name, unpacking or fetching it where it must.
@@ -287,6 +290,9 @@ func (e *Entry) IntegerWith(ctx context.Context, spec quant.Spec, ops di.Operato
 		if art, err = e.open(path); err != nil {
 			return nil, err
 		}
+	} else if m := spec.Recipe.Method; m != "" && m != art.Header.Method {
+		return nil, fmt.Errorf("catalog: recipe %s asks for the method %s, the artefact %s was made by %s: leave the method out, or make an artefact with \"illm quantize --recipe %s\"",
+			spec.Recipe.Name, m, e.Path, art.Header.Method, spec.Recipe.Name)
 	}
 	return engine.New(art, engine.Options{Spec: &spec, Threads: e.opt.Threads, Operators: ops})
 }
@@ -309,20 +315,6 @@ func (e *Entry) open(path string) (*artifact.File, error) {
 	return a, nil
 }
 
-// Quantize writes the artefact for spec at path and returns its identity.
-func (e *Entry) Quantize(ctx context.Context, spec quant.Spec, cal ptq.Calibration, path string) (string, error) {
-	if e.weights == nil {
-		return "", e.quantised()
-	}
-	name, err := e.canonicalName()
-	if err != nil {
-		return "", err
-	}
-	return ptq.Quantize(ctx, e.weights, spec, cal, path, ptq.Options{Threads: e.opt.Threads, Name: name, Progress: func(done, total int, _ string) {
-		e.progress("quantise", done, total)
-	}})
-}
-
 // quantised refuses to calibrate or quantise an artefact.
 func (e *Entry) quantised() error {
 	return fmt.Errorf("catalog: %s is an artefact already: quantise the float model", e.Path)
@@ -332,54 +324,6 @@ func (e *Entry) progress(what string, done, total int) {
 	if e.opt.Progress != nil {
 		e.opt.Progress(what, done, total)
 	}
-}
-
-// artifactFor returns the cached artefact whose weights spec needs, making it first if it is missing or damaged.
-func (e *Entry) artifactFor(ctx context.Context, spec quant.Spec) (string, error) {
-	if err := spec.Validate(); err != nil {
-		return "", fmt.Errorf("catalog: %w", err)
-	}
-	source, err := e.weights.Hash()
-	if err != nil {
-		return "", err
-	}
-	cal, err := e.Calibration(ctx)
-	if err != nil {
-		return "", err
-	}
-	name, err := e.canonicalName() // part of the bytes, and another one once the calibration is shipped
-	if err != nil {
-		return "", err
-	}
-	base := weightSpec(spec)
-	dir, err := cacheFolder("artifacts")
-	if err != nil {
-		return "", err
-	}
-	r := base.Recipe
-	path := filepath.Join(dir, fmt.Sprintf("%s-w%dh%de%d-%s-s%d.illm", source[:16], r.Weight, r.Head, r.Emb, cal.Hash[:8], ptq.Semantics))
-	if a, err := artifact.Open(path); err == nil {
-		good := a.Header.Source == source && a.Header.Calibration == cal.Hash && a.Header.Spec == base && a.Header.Name == name
-		a.Close()
-		if good {
-			return path, nil
-		}
-	} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, artifact.ErrCorrupt) {
-		return "", err
-	}
-	_, err = e.Quantize(ctx, base, cal, path)
-	return path, err
-}
-
-// weightSpec keeps what the artefact's bytes depend on and sets the rest to the default.
-func weightSpec(spec quant.Spec) quant.Spec {
-	base, err := quant.NewSpec("w8a8", "", "")
-	if err != nil {
-		panic("catalog: " + err.Error()) // a recipe of the table
-	}
-	base.Recipe.Name = fmt.Sprintf("w%d", spec.Recipe.Weight)
-	base.Recipe.Weight, base.Recipe.Head, base.Recipe.Emb = spec.Recipe.Weight, spec.Recipe.Head, spec.Recipe.Emb
-	return base
 }
 
 // cacheFolder returns (and makes) a folder below the cache.

@@ -88,11 +88,22 @@ func (t *maxTap) Tap(b *floatref.Block) {
 // Calibrate runs the float model over the windows and returns the range of its
 // residual stream. progress, if not nil, is called after each window.
 func Calibrate(ctx context.Context, m *model.Model, text string, windows [][]int32, threads int, progress func(done, total int)) (Calibration, error) {
+	return CalibrateFrom(ctx, m.Config, m, floatref.Options{Threads: threads}, text, windows, progress)
+}
+
+// CalibrateFrom is Calibrate of weights from any source; opt says what acts at run
+// time. Its tap must leave the residual stream alone.
+func CalibrateFrom(ctx context.Context, cfg model.Config, src floatref.Source, opt floatref.Options, text string, windows [][]int32, progress func(done, total int)) (Calibration, error) {
 	if len(windows) == 0 || len(windows[0]) == 0 {
 		return Calibration{}, fmt.Errorf("ptq: calibrate: expected at least one token of text")
 	}
 	var tap maxTap
-	ref, err := floatref.NewFrom(m.Config, m, floatref.Options{Threads: threads, Tap: &tap})
+	if opt.Tap == nil {
+		opt.Tap = &tap
+	} else {
+		opt.Tap = floatref.Taps{opt.Tap, &tap}
+	}
+	ref, err := floatref.NewFrom(cfg, src, opt)
 	if err != nil {
 		return Calibration{}, fmt.Errorf("ptq: calibrate: %w", err)
 	}

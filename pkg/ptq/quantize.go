@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
+	"strings"
 	"sync"
 
 	"github.com/illm-go/illm/pkg/artifact"
@@ -259,7 +260,11 @@ func quantizeTensor(m *Input, j job) (*matrix, error) {
 	if m.Clip != nil {
 		clip = m.Clip(j.name)
 	}
-	q, err := quantizeRows(name, v, j.out, j.in, j.bits, j.extra, clip, m.Rounder)
+	rounder := m.Rounder
+	if !strings.HasPrefix(j.name, "model.layers.") {
+		rounder = nil
+	}
+	q, err := quantizeRows(name, v, j.out, j.in, j.bits, j.extra, clip, rounder)
 	if err != nil || !j.bias {
 		return q, err
 	}

@@ -25,8 +25,9 @@ type matrix struct {
 
 // Rounder chooses the codes of one matrix, after smoothing and clipping. The grids are fixed by then, as rounding to
 // nearest would have them: scale and zero are [out], a code c of row j stands for scale_j·(c − zero_j), 0 ≤ c < 2^bits; w is [out, in] and must not be
-// changed. codes is [out, in], or nil to round this matrix to nearest (the tables of the vocabulary, whose inputs nobody
-// sees). name is that of the tensor without ".weight". Calls come from several goroutines at a time and in no order.
+// changed. codes is [out, in], or nil to round this matrix to nearest. name is that of the tensor without ".weight". The
+// linears of the blocks are asked for, the tables of the vocabulary are rounded to nearest. Calls come from several
+// goroutines at a time and in no order.
 type Rounder interface {
 	Round(name string, w []float32, out, in, bits int, scale, zero []float64) (codes []uint8, err error)
 }

@@ -33,7 +33,7 @@ type Options struct {
 	// lo_j·min(0, min W_j) … hi_j·max(0, max W_j).
 	Clip func(name string) (lo, hi []float32)
 
-	// Rounder chooses the codes of the matrices, on these grids; nil rounds to nearest.
+	// Rounder chooses the codes of the blocks' linears, on these grids; nil rounds to nearest.
 	Rounder Rounder
 
 	// Ratio gives the part of a row's dynamic range that the quantiser of a site keeps, above 0 and at most 1; nil: 1.

@@ -92,7 +92,7 @@ func (w weights) round(name string, x []float32, cols, bits int, clipLo, clipHi 
 			to[r] *= float64(clipHi[r])
 		}
 	}
-	if w.rounder != nil {
+	if w.rounder != nil && strings.HasPrefix(name, "model.layers.") {
 		levels := float64(int(1)<<bits - 1)
 		scale, zero := make([]float64, rows), make([]float64, rows)
 		for r := range rows {

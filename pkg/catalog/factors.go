@@ -1,0 +1,129 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/illm-go/illm/data"
+	"github.com/illm-go/illm/pkg/quant"
+	"github.com/illm-go/illm/pkg/smooth"
+)
+
+// FactorsVariable names the environment variable with a folder of factor files that goes before the shipped ones.
+const FactorsVariable = "ILLM_FACTORS"
+
+// FactorsName is the name of the factor file of a recipe with a method: MODEL-RECIPE.safetensors, MODEL being the name
+// by which weights of this content are known.
+func (e *Entry) FactorsName(r quant.Recipe) (string, error) {
+	if e.weights == nil {
+		return "", e.quantised()
+	}
+	name, err := e.canonicalName()
+	return name + "-" + r.Name + ".safetensors", err
+}
+
+// FactorsPath is where the cache keeps the factor file of a recipe.
+func (e *Entry) FactorsPath(r quant.Recipe) (string, error) {
+	name, err := e.FactorsName(r)
+	if err != nil {
+		return "", err
+	}
+	dir, err := cacheFolder("factors")
+	return filepath.Join(dir, name), err
+}
+
+// Factors finds the factors of a recipe: in the folder of ILLM_FACTORS, among the shipped ones, in the cache; under the
+// recipe's own name and then under that of its base, without suffixes of widths ("w4a4kv8-fsbr", then "w4a4-fsbr"). They
+// have been checked against the model. where says what was found. Without a method they are nil.
+func (e *Entry) Factors(r quant.Recipe) (f *smooth.Factors, where string, err error) {
+	if r.Method == "" {
+		return nil, "", nil
+	}
+	for _, r := range alternatives(r) {
+		name, err := e.FactorsName(r)
+		if err != nil {
+			return nil, "", err
+		}
+		if f, where, err = readFactors(name); err != nil {
+			return nil, "", fmt.Errorf("catalog: factors %s: %w", name, err)
+		}
+		if f != nil {
+			return f, where, e.checkFactors(f, r, where)
+		}
+	}
+	return nil, "", fmt.Errorf("catalog: model %s, recipe %s: no factors of the method %s, shipped or in the cache: \"illm calibrate --model %s --recipe %s --method %s\" makes them: %w",
+		e.Name, r.Name, r.Method, e.Name, strings.TrimSuffix(r.Name, "-"+r.Method), r.Method, ErrNoFactors)
+}
+
+// ErrNoFactors marks a recipe whose method was not calibrated for the model.
+var ErrNoFactors = errors.New("not calibrated")
+
+// alternatives lists the recipes whose factors serve r, the nearest first.
+func alternatives(r quant.Recipe) []quant.Recipe {
+	list := []quant.Recipe{r}
+	widths := strings.TrimSuffix(r.Name, "-"+r.Method)
+	for _, suffix := range []string{"emb", "kv"} {
+		at := strings.Index(widths, suffix)
+		if at <= 0 {
+			continue
+		}
+		widths = widths[:at]
+		base, err := quant.ParseRecipe(widths + "-" + r.Method)
+		if err == nil && base.Weight == r.Weight && base.Act == r.Act {
+			list = append(list, base)
+		}
+	}
+	return list
+}
+
+// readFactors looks a file up; f is nil if there is none.
+func readFactors(name string) (f *smooth.Factors, where string, err error) {
+	if dir := os.Getenv(FactorsVariable); dir != "" {
+		path := filepath.Join(dir, name)
+		if f, err = smooth.Read(path); !errors.Is(err, fs.ErrNotExist) {
+			return f, path, err
+		}
+	}
+	raw, err := fs.ReadFile(data.Factors(), name)
+	if err == nil {
+		f, err = smooth.Parse(name, raw)
+		return f, "shipped " + name, err
+	}
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
+		return nil, "", err
+	}
+	dir, err := cacheFolder("factors")
+	if err != nil {
+		return nil, "", err
+	}
+	path := filepath.Join(dir, name)
+	if f, err = smooth.Read(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, "", nil
+	}
+	return f, path, err
+}
+
+// checkFactors compares factors with the model and with what they are taken for.
+func (e *Entry) checkFactors(f *smooth.Factors, r quant.Recipe, where string) error {
+	hash, err := e.weights.Hash()
+	if err != nil {
+		return err
+	}
+	if f.Meta[smooth.MetaSource] == "" {
+		return fmt.Errorf("catalog: factors %s: expected the sha256 of the float weights in its metadata (%s), found none: make the file again with \"illm calibrate\"", where, smooth.MetaSource)
+	}
+	if err = f.CheckSource(hash); err == nil {
+		err = f.Check(e.weights.Config)
+	}
+	if m := f.Meta[smooth.MetaMethod]; err == nil && m != r.Method {
+		err = fmt.Errorf("expected the method %q, found %q: the file has another recipe's name", r.Method, m)
+	}
+	if err != nil {
+		return fmt.Errorf("catalog: factors %s: %w", where, err)
+	}
+	return nil
+}

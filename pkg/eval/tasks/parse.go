@@ -137,7 +137,8 @@ func parseHellaSwag(line []byte) (Item, error) {
 	if err := decode(line, &d); err != nil {
 		return Item{}, err
 	}
-	if err := filled("ctx", d.Ctx); err != nil {
+	context := clean(d.Ctx)
+	if err := filled("ctx", context); err != nil {
 		return Item{}, err
 	}
 	if len(d.Endings) != endings {
@@ -149,7 +150,7 @@ func parseHellaSwag(line []byte) (Item, error) {
 		}
 	}
 	gold, err := label(d.Label, endings)
-	return Item{Gold: gold, Choices: choices(clean(d.Ctx), d.Endings...)}, err
+	return Item{Gold: gold, Choices: choices(context, d.Endings...)}, err
 }
 
 // clean removes the marks that WikiHow's layout left in HellaSwag's texts, in the harness's order: white space at both ends,

@@ -22,6 +22,7 @@ import (
 // settings are the flags that eval, bench, quantize, generate and hash share.
 type settings struct {
 	model, recipe, clip, mode string
+	operators                 string
 	threads                   int
 	records                   string
 	recalibrate               bool
@@ -173,24 +174,32 @@ func (a *app) benchCommand() *cobra.Command {
 	var s settings
 	var req bench.SpeedRequest
 	var rivals versus
+	var studies speedStudies
 	cmd := &cobra.Command{
-		Use:   "bench [--peers [RIVAL…]]",
+		Use:   "bench [--study NAMES | --peers [RIVAL…]]",
 		Short: "Prefill and decode speed, memory; rivals beside us",
 		Long: `bench times a prompt (head for its last token only) and single tokens after it.
 Several recipes take turns in one process. Give medians of a quiet machine; the
 quartiles tell how quiet it was. peak_rss_bytes is the process's largest resident
 set and appears where one recipe runs alone.
-` + peersLong,
+` + studyLong + "\n" + peersLong,
 		Example: `  illm bench --recipe w8a8,fp32 --prefill 512 --decode 128
   illm bench --recipe w4a4 --runs 20 --json
+  illm bench --study operators
+  illm bench --study scaling,context --model smollm2 --threads 2
   illm bench --peers
   illm bench --peers llama.cpp --cases prefill,decode --recipe w8a8,w4a8
   illm bench --peers mkl onednn --rows 1,512 --shapes smollm2`,
 		Args: rivals.args,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := studies.check(cmd, &rivals); err != nil {
+				return err
+			}
 			switch {
 			case rivals.memory:
 				return a.memoryOf(cmd.Context())
+			case studies.names != "":
+				return a.studies(cmd, &s, &studies, req)
 			case rivals.names != "":
 				return a.peers(cmd, &s, &rivals, req.Runs)
 			}
@@ -218,6 +227,7 @@ set and appears where one recipe runs alone.
 	s.flags(cmd, "w8a8")
 	s.recordFlag(cmd)
 	rivals.flags(cmd)
+	studies.flags(cmd)
 	f := cmd.Flags()
 	f.IntVar(&req.Prefill, "prefill", 512, "tokens of the prompt")
 	f.IntVar(&req.Decode, "decode", 128, "tokens after it")

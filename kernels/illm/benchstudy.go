@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/illm-go/illm/pkg/bench"
+)
+
+// studyLong is the part of bench's help about the studies.
+const studyLong = `
+--study answers one question about our own speed in one run, with records, a
+table and the project's goals:
+  operators        integer softmax, norms and SwiGLU beside equally vectorised
+                   float32 and half ones, a row at a time
+  parts            share of each component in prefill (processor profile)
+  float-operators  the engine with integer and with float non-linear operators
+  scaling          one thread and all
+  context          cost against the length of the prompt, fitted
+  roofline         against arithmetic peak and read bandwidth, measured beside it
+  all              the six of them, minutes`
+
+// speedStudies are the flags of bench --study.
+type speedStudies struct {
+	names   string
+	lengths []int
+	samples int
+}
+
+func (v *speedStudies) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&v.names, "study", "", "questions about our own speed, separated by commas: all, "+strings.Join(bench.StudyNames(), ", "))
+	f.IntSliceVar(&v.lengths, "lengths", nil, "with --study context: prompts of so many tokens (default 128,256,512,1024,1536,2048); with operators: row lengths of the softmax")
+	f.IntVar(&v.samples, "samples", 0, "with --study parts or context: samples of the profile, 100 a second (default 2000)")
+}
+
+// check refuses flags that do not go together.
+func (v *speedStudies) check(cmd *cobra.Command, rivals *versus) error {
+	if v.names == "" {
+		for _, name := range []string{"lengths", "samples"} {
+			if cmd.Flags().Changed(name) {
+				return usageError(fmt.Errorf("bench: --%s goes with --study", name))
+			}
+		}
+		return nil
+	}
+	if rivals.names != "" {
+		return usageError(errors.New("bench: expected --study or --peers, found both"))
+	}
+	for _, name := range []string{"decode", "warmup"} {
+		if cmd.Flags().Changed(name) {
+			return usageError(fmt.Errorf("bench: --%s does not go with --study", name))
+		}
+	}
+	return nil
+}
+
+// studies runs bench --study.
+func (a *app) studies(cmd *cobra.Command, s *settings, v *speedStudies, req bench.SpeedRequest) error {
+	recipes := list(s.recipe)
+	if len(recipes) != 1 {
+		return usageError(fmt.Errorf("bench: --study takes one recipe, found %d", len(recipes)))
+	}
+	if _, err := s.spec(recipes[0]); err != nil {
+		return err
+	}
+	q := bench.StudyRequest{Studies: list(v.names), Model: s.model, Recipe: recipes[0], Clip: s.clip, Mode: s.mode,
+		Runs: req.Runs, Prefill: req.Prefill, Samples: v.samples, Say: func(line string) { a.logf("%s", line) }}
+	switch {
+	case len(v.lengths) == 0:
+	case slices.Equal(q.Studies, []string{bench.StudyOperators}):
+		q.Rows = v.lengths
+	default:
+		q.Lengths = v.lengths
+	}
+	r, err := a.runner(s)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	recs, err := r.Study(cmd.Context(), q)
+	for _, rec := range recs {
+		if e := a.record(rec); e != nil {
+			return e
+		}
+	}
+	if !a.json {
+		for _, name := range bench.StudyNames() {
+			if of := recs.Of(name, ""); len(of) > 0 {
+				fmt.Fprintf(a.stdout, "\n%s\n%s\n%s\n", name, of.Grid(), of.Sentences())
+			}
+		}
+	}
+	var unknown bench.ErrStudy
+	if errors.As(err, &unknown) {
+		return usageError(err)
+	}
+	return asUsage(err)
+}

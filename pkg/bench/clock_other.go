@@ -1,0 +1,8 @@
+//go:build !linux
+
+package bench
+
+import "time"
+
+// threadTime is not to be had here.
+func threadTime() (time.Duration, bool) { return 0, false }

@@ -1,0 +1,238 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/illm-go/illm/pkg/catalog"
+	"github.com/illm-go/illm/pkg/engine"
+	"github.com/illm-go/illm/pkg/quant"
+	"github.com/illm-go/illm/pkg/record"
+)
+
+// The speed studies: questions about our own time, each answered in one run.
+const (
+	StudyOperators = "operators"       // integer softmax, norms and SwiGLU beside float ones, a row at a time
+	StudyParts     = "parts"           // share of each component in prefill, dynamic requantisation among them
+	StudyFloats    = "float-operators" // the engine with integer and with float non-linear operators
+	StudyScaling   = "scaling"         // one thread and more
+	StudyContext   = "context"         // cost against the length of the prompt
+	StudyRoofline  = "roofline"        // against the arithmetic peak and the read bandwidth of this machine
+)
+
+// StudyNames lists the studies in the order of their running.
+func StudyNames() []string {
+	return []string{StudyOperators, StudyParts, StudyFloats, StudyScaling, StudyContext, StudyRoofline}
+}
+
+// StudyRequest asks for speed studies; the zero value of a field is the default that stands beside it.
+type StudyRequest struct {
+	Studies []string // all
+	Model   string
+	Recipe  string // w8a8
+	Clip    string // 15
+	Mode    string // illm
+	Runs    int    // counted rounds: 10
+	Prefill int    // tokens of a prompt: 512, or the model's context less 32
+	Lengths []int  // of StudyContext: 128, 256, … 2048, as far as the model's context goes
+	Rows    []int  // row lengths of the softmax: 256, 512, … 4096
+
+	// Samples of the processor profile that StudyParts (and each length of StudyContext) waits for: 2000, one a 100th
+	// second.
+	Samples int
+	// Least is how long an operator is repeated to be timed once: 2 ms.
+	Least time.Duration
+	// Say is told of what goes on, a line at a time; nil: silent.
+	Say func(line string)
+}
+
+// ErrStudy marks a name that is no study.
+type ErrStudy struct{ Name string }
+
+func (e ErrStudy) Error() string {
+	return fmt.Sprintf("bench: study %q: expected all, %s", e.Name, strings.Join(StudyNames(), ", "))
+}
+
+func (q *StudyRequest) defaults() error {
+	if len(q.Studies) == 0 || slices.Contains(q.Studies, "all") {
+		q.Studies = StudyNames()
+	}
+	for _, s := range q.Studies {
+		if !slices.Contains(StudyNames(), s) {
+			return ErrStudy{s}
+		}
+	}
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&q.Runs, 10)
+	def(&q.Prefill, 512)
+	def(&q.Samples, 2000)
+	if q.Recipe == "" {
+		q.Recipe = "w8a8"
+	}
+	if q.Least == 0 {
+		q.Least = 2 * time.Millisecond
+	}
+	if len(q.Lengths) == 0 {
+		q.Lengths = []int{128, 256, 512, 1024, 1536, 2048}
+	}
+	if len(q.Rows) == 0 {
+		q.Rows = []int{256, 512, 1024, 2048, 4096}
+	}
+	if q.Say == nil {
+		q.Say = func(string) {}
+	}
+	if q.Runs < 1 || q.Prefill < 1 || q.Samples < 1 {
+		return fmt.Errorf("bench: study: %d runs, prompt of %d tokens, %d samples: expected positive numbers", q.Runs, q.Prefill, q.Samples)
+	}
+	for _, n := range slices.Concat(q.Lengths, q.Rows) {
+		if n < 1 || n > maxStudyRow {
+			return fmt.Errorf("bench: study: length %d: expected 1 to %d", n, maxStudyRow)
+		}
+	}
+	return nil
+}
+
+// maxStudyRow bounds prompts and rows: softmax weights end there.
+const maxStudyRow = 65535
+
+// Study runs the studies one after the other and files their records. What was finished before ctx ended is filed and
+// returned with ctx's error.
+func (r *Runner) Study(ctx context.Context, q StudyRequest) (Measured, error) {
+	if err := q.defaults(); err != nil {
+		return nil, err
+	}
+	s := &study{Runner: r, q: q}
+	defer s.close()
+	run := map[string]func(context.Context) error{StudyOperators: s.operators, StudyParts: s.parts, StudyFloats: s.floats,
+		StudyScaling: s.scaling, StudyContext: s.context, StudyRoofline: s.roofline}
+	var out Measured
+	for _, name := range q.Studies {
+		s.now, s.points = name, nil
+		q.Say("study " + name)
+		start := time.Now()
+		if err := run[name](ctx); err != nil {
+			return out, err
+		}
+		recs, err := s.file(time.Since(start).Seconds())
+		out = append(out, recs...)
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// study is a run of studies.
+type study struct {
+	*Runner
+	q      StudyRequest
+	now    string
+	points []point
+
+	entry *catalog.Entry // of the studies that have a model
+	spec  quant.Spec
+	ids   []int32
+	open  []*engine.Session
+}
+
+// point is a record to be.
+type point struct {
+	axes    map[string]string
+	metrics []record.Metric
+	model   *engine.Model // nil: no model
+}
+
+func (s *study) add(m *engine.Model, axes map[string]string, metrics ...record.Metric) {
+	s.points = append(s.points, point{axes, metrics, m})
+}
+
+// load opens the model and cuts the text, once.
+func (s *study) load(ctx context.Context) error {
+	if s.entry != nil {
+		return nil
+	}
+	entry, err := s.Runner.open(ctx, s.q.Model)
+	if err != nil {
+		return err
+	}
+	if s.spec, err = quant.NewSpec(s.q.Recipe, s.q.Clip, s.q.Mode); err != nil {
+		return err
+	}
+	text, err := s.text(ctx, "opticks")
+	if err != nil {
+		return err
+	}
+	if s.ids, err = s.encode(entry, text); err != nil {
+		return err
+	}
+	s.entry = entry
+	most := min(entry.MaxContext(), len(s.ids))
+	s.q.Prefill = min(s.q.Prefill, most-32)
+	if s.q.Prefill < 16 {
+		return fmt.Errorf("bench: study: %s has a context of %d: expected at least 48 tokens", entry.Name, entry.MaxContext())
+	}
+	s.q.Lengths = slices.DeleteFunc(slices.Clone(s.q.Lengths), func(n int) bool { return n > most })
+	return nil
+}
+
+// session opens a session that lives as long as the run.
+func (s *study) session(m *engine.Model, capacity int) (*engine.Session, error) {
+	session, err := m.NewSession(capacity)
+	if err == nil {
+		s.open = append(s.open, session)
+	}
+	return session, err
+}
+
+func (s *study) close() {
+	for _, x := range s.open {
+		x.Close()
+	}
+	s.open = nil
+}
+
+// studyConfig is what the key of a study's record covers, beside commit and processor.
+type studyConfig struct {
+	Task    string            `json:"task"`
+	Study   string            `json:"study"`
+	Axes    map[string]string `json:"case"`
+	Source  string            `json:"source_sha256,omitempty"`
+	Spec    *quant.Spec       `json:"spec,omitempty"`
+	Runs    int               `json:"runs"`
+	Threads int               `json:"threads"`
+}
+
+// file appends the records of the study that has just ended; all carry the same time.
+func (s *study) file(wall float64) (out Measured, err error) {
+	now := time.Now().UTC().Truncate(time.Second)
+	for _, p := range s.points {
+		cfg := studyConfig{Task: "speed-study", Study: s.now, Axes: p.axes, Runs: s.q.Runs, Threads: s.threads()}
+		rec := &record.Record{Kind: record.Timing, Axes: map[string]string{"study": s.now}, Metrics: p.metrics, Time: now, WallS: wall}
+		for k, v := range p.axes {
+			rec.Axes[k] = v
+		}
+		if p.model != nil {
+			rec.Axes["model"], rec.Axes["recipe"] = s.entry.Name, s.spec.Recipe.Name
+			cfg.Spec, rec.Artefact = &s.spec, p.model.Artifact().ID
+			if cfg.Source, err = s.entry.Source(); err != nil {
+				return out, err
+			}
+		}
+		if rec.Config, err = record.ConfigOf(cfg); err != nil {
+			return out, err
+		}
+		s.provenance(rec)
+		if err := s.Store.Append(rec); err != nil {
+			return out, err
+		}
+		out = append(out, rec)
+	}
+	return out, nil
+}

@@ -48,3 +48,43 @@ func across28AVX512(t *int64, m int)
 //
 //go:noescape
 func across36AVX512(t *int64, m int)
+
+// walsh4AVX2: butterflies at distances below 4 over n elements, a positive multiple of it.
+//
+//go:noescape
+func walsh4AVX2(t *int64, n int)
+
+// walsh8AVX2: butterflies at distances below 8 over n elements, a positive multiple of it.
+//
+//go:noescape
+func walsh8AVX2(t *int64, n int)
+
+// walsh16AVX2: butterflies at distances below 16 over n elements, a positive multiple of it.
+//
+//go:noescape
+func walsh16AVX2(t *int64, n int)
+
+// walsh32AVX2: butterflies at distances below 32 over n elements, a positive multiple of it.
+//
+//go:noescape
+func walsh32AVX2(t *int64, n int)
+
+// butterflyAVX2: (t[i], t[i+d]) → (t[i]+t[i+d], t[i]−t[i+d]) over n elements, a positive multiple of 2·d; d a multiple of 4.
+//
+//go:noescape
+func butterflyAVX2(t *int64, n int, d int)
+
+// across12AVX2: H_12 over the blocks of m elements, a positive multiple of 4.
+//
+//go:noescape
+func across12AVX2(t *int64, m int)
+
+// across28AVX2: H_28 over the blocks of m elements, a positive multiple of 4.
+//
+//go:noescape
+func across28AVX2(t *int64, m int)
+
+// across36AVX2: H_36 over the blocks of m elements, a positive multiple of 4.
+//
+//go:noescape
+func across36AVX2(t *int64, m int)

@@ -213,6 +213,6 @@ func (p *pass) addTo(h []float32, l *linear, x []float32, n int) {
 	p.rows(n, func(w *scratch, r0, r1 int) {
 		w.o = grow(w.o, chunk*l.out)
 		l.mul(w.o, l.out, x[r0*l.in:], l.in, r1-r0)
-		add(h[r0*l.out:r1*l.out], w.o)
+		add(h[r0*l.out:r1*l.out], w.o[:(r1-r0)*l.out])
 	})
 }

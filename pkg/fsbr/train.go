@@ -1,0 +1,339 @@
+package fsbr
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gomlx/gomlx/backends"
+
+	"github.com/illm-go/illm/pkg/smooth"
+	"github.com/illm-go/illm/pkg/tape"
+)
+
+// Train finds the factors of every block, one block after the other: the target is the output of the float block on
+// the float blocks' outputs, the input what the quantised blocks before it gave.
+//
+// When ctx ends, or a step fails, the blocks that are done are in o.State, and the same call goes on from there;
+// the error then is ErrPaused with the cause of ctx. A loss that is not finite, or a hundred times the initial one, is
+// an error that names block, epoch and step.
+func Train(ctx context.Context, o Options) (*smooth.Factors, error) {
+	o = o.defaults()
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	on, err := o.kinds()
+	if err != nil {
+		return nil, err
+	}
+	r := &run{o: o, dev: tape.Device{Backend: o.Backend}, l: newLayout(o.Config, func(k string) bool { return on[k] })}
+	n := widthsOf(o.Recipe)
+	if o.Scores {
+		n.score, n.clip = o.Recipe.Score, o.Clip
+	}
+	r.s = shape{c: o.Config, n: n, l: r.l, loss: o.Loss, batch: o.Batch, window: o.window(), chunks: o.Chunks}
+	r.trains = o.trains() && r.l.size > 0
+	r.asked = r.meta()
+	defer r.close()
+	return r.all(ctx)
+}
+
+// run is a calibration in progress.
+type run struct {
+	o      Options
+	dev    tape.Device
+	l      layout
+	s      shape
+	p      programs
+	trains bool
+	asked  map[string]string // Meta without results
+	state  saved
+	curve  *os.File
+
+	// Inputs of the block at hand for all windows, [W, T·C] on the device: of the float and of the quantised network.
+	float, quantised backends.Buffer
+	weights          []backends.Buffer
+	host             map[string][]float32
+}
+
+func (r *run) close() {
+	r.dev.Free(r.float, r.quantised)
+	r.dev.Free(r.weights...)
+	r.p.close()
+	if r.curve != nil {
+		r.curve.Close()
+	}
+}
+
+// meta says what is asked for.
+func (r *run) meta() map[string]string {
+	o := r.o
+	num := func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
+	loss := "token"
+	if o.Loss.Plain {
+		loss = "mse"
+	}
+	if o.Loss.Aug {
+		loss += "+aug"
+	}
+	if o.Loss.Std {
+		loss += "+std"
+	}
+	m := map[string]string{
+		smooth.MetaMethod: o.Method, smooth.MetaRecipe: o.Recipe.Name, smooth.MetaSource: o.Hash,
+		smooth.MetaCalibration: hash(Encode(o.Windows)),
+		"text":                 o.Text, "windows": strconv.Itoa(len(o.Windows)), "window": strconv.Itoa(o.window()),
+		"kinds": o.kindList(r.l), "alpha": num(o.Alpha), "loss": loss, "backend": o.Backend.Name(),
+		"float_input": strconv.FormatBool(o.FloatInput), "as_published": strconv.FormatBool(o.AsPublished),
+		"scores": strconv.FormatBool(o.Scores), "deterministic": strconv.FormatBool(o.Deterministic),
+	}
+	if o.Scores {
+		m["clip"] = num(o.Clip)
+	}
+	if !o.Loss.Plain && o.Loss.Floor != 0 {
+		m["loss_floor"] = num(o.Loss.Floor)
+	}
+	if r.trains {
+		maps.Copy(m, map[string]string{
+			"seed": strconv.FormatUint(o.Seed, 10), "epochs": strconv.Itoa(o.Epochs), "batch": strconv.Itoa(o.Batch),
+			"lr": num(o.Rate), "lr_clip": num(o.ClipRate), "lr_batch_power": num(o.RatePower), "cosine": strconv.FormatBool(o.Cosine),
+		})
+	}
+	return m
+}
+
+func (r *run) all(ctx context.Context) (*smooth.Factors, error) {
+	o := r.o
+	var err error
+	if r.state, err = r.load(); err != nil {
+		return nil, err
+	}
+	done := len(r.state.Blocks)
+	if err := r.openCurve(done); err != nil {
+		return nil, err
+	}
+	o.Log("%s %s on %s: %d blocks, %d windows of %d, %d parameters a block (%s)", o.Method, o.Recipe.Name, o.Backend.Name(),
+		o.Config.Layers, len(o.Windows), o.window(), r.l.size, o.kindList(r.l))
+	at := time.Now()
+	if r.p, err = r.s.compile(o.Backend, len(o.Windows), r.trains); err != nil {
+		return nil, fmt.Errorf("fsbr: %w", err)
+	}
+	o.Log("compiled in %.1f s", time.Since(at).Seconds())
+	if err := r.embed(); err != nil {
+		return nil, err
+	}
+	if done > 0 {
+		o.Log("resume from %s: %d blocks are done", o.State, done)
+	}
+	for n := range o.Config.Layers {
+		if ctx.Err() != nil {
+			return nil, r.paused(ctx, n)
+		}
+		if err := r.block(ctx, n); err != nil {
+			if ctx.Err() != nil {
+				return nil, r.paused(ctx, n)
+			}
+			return nil, fmt.Errorf("fsbr: block %d: %w", n, err)
+		}
+	}
+	return r.factors(), nil
+}
+
+func (r *run) paused(ctx context.Context, block int) error {
+	kept := "nothing is saved"
+	if r.o.State != "" {
+		kept = fmt.Sprintf("%d blocks are saved in %s, the same command goes on", len(r.state.Blocks), r.o.State)
+	}
+	return fmt.Errorf("%w in block %d: %s: %w", ErrPaused, block, kept, context.Cause(ctx))
+}
+
+// factors puts the result together.
+func (r *run) factors() *smooth.Factors {
+	f := &smooth.Factors{Blocks: r.state.Blocks, Meta: maps.Clone(r.asked)}
+	list := func(of func(Line) string) string {
+		var s []string
+		for _, l := range r.state.Done {
+			s = append(s, of(l))
+		}
+		return strings.Join(s, " ")
+	}
+	f.Meta["initial_loss"] = list(func(l Line) string { return fmt.Sprintf("%.4g", l.Initial) })
+	f.Meta["final_loss"] = list(func(l Line) string { return fmt.Sprintf("%.4g", l.Loss) })
+	f.Meta["best_epoch"] = list(func(l Line) string { return strconv.Itoa(l.Best) })
+	return f
+}
+
+// block finds the factors of block n, or takes them from the state, and moves both streams behind it.
+func (r *run) block(ctx context.Context, n int) error {
+	began := time.Now()
+	if err := r.loadBlock(n); err != nil {
+		return err
+	}
+	st := newStats()
+	target, err := r.teach(r.float, st)
+	if err != nil {
+		return fmt.Errorf("float block: %w", err)
+	}
+	r.dev.Free(r.float)
+	r.float = target
+	targets := []backends.Buffer{target}
+	if r.s.loss.Aug {
+		second, err := r.teach(r.quantised, nil)
+		if err != nil {
+			return fmt.Errorf("float block on quantised inputs: %w", err)
+		}
+		defer r.dev.Free(second)
+		targets = append(targets, second)
+	}
+	if n < len(r.state.Blocks) {
+		_, err := r.advance(r.l.flat(&r.state.Blocks[n]), targets, true)
+		return err
+	}
+
+	p := initial(r.l, st, r.host, r.o.Alpha, r.o.AsPublished)
+	values := r.l.values(p)
+	done := Line{Block: n}
+	if r.trains {
+		if done.Initial, err = r.advance(values, targets, false); err != nil {
+			return err
+		}
+		if p, done.Best, err = r.train(ctx, n, p, targets, done.Initial); err != nil {
+			return err
+		}
+		trained := r.l.values(p)
+		loss, err := r.advance(trained, targets, false)
+		if err != nil {
+			return err
+		}
+		if loss < done.Initial {
+			values = trained
+		} else {
+			done.Best = 0
+		}
+	}
+	if done.Loss, err = r.advance(values, targets, true); err != nil {
+		return err
+	}
+	if !r.trains {
+		done.Initial = done.Loss
+	}
+	done.Seconds = time.Since(began).Seconds()
+	r.state.Blocks = append(r.state.Blocks, r.l.block(values))
+	r.state.Done = append(r.state.Done, done)
+	r.o.Log("block %d: loss %.4g → %.4g (epoch %d), %.1f s", n, done.Initial, done.Loss, done.Best, done.Seconds)
+	if err := r.line(done); err != nil {
+		return err
+	}
+	return r.save()
+}
+
+// train does the epochs of block n and returns the parameters of the best one.
+func (r *run) train(ctx context.Context, n int, p []float32, targets []backends.Buffer, first float64) (best []float32, bestEpoch int, err error) {
+	o := r.o
+	power := math.Pow(float64(o.Batch), o.RatePower)
+	put := func(v []float32) backends.Buffer {
+		b, e := r.dev.Put(v, tape.F32, len(v))
+		if e != nil {
+			err = e
+		}
+		return b
+	}
+	zero := make([]float32, r.l.size)
+	vectors := []backends.Buffer{put(p), put(zero), put(zero)}
+	rates := put(r.l.rates(o.Rate*power, o.ClipRate*power))
+	defer func() { r.dev.Free(append(vectors, rates)...) }()
+	if err != nil {
+		return nil, 0, err
+	}
+	lowest := math.Inf(1)
+	batches := len(o.Windows) / o.Batch
+	total := o.Epochs * batches
+	for epoch := 1; epoch <= o.Epochs; epoch++ {
+		at := time.Now()
+		perm := order(len(o.Windows), o.Seed, n, epoch)
+		var losses []backends.Buffer
+		for i := range batches {
+			if ctx.Err() != nil {
+				r.dev.Free(losses...)
+				return nil, 0, ctx.Err()
+			}
+			step := (epoch-1)*batches + i
+			loss, err := r.one(perm[i*o.Batch:(i+1)*o.Batch], targets, &vectors, rates, r.scalars(step, total))
+			if err != nil {
+				return nil, 0, fmt.Errorf("epoch %d, step %d: %w", epoch, i+1, err)
+			}
+			losses = append(losses, loss)
+		}
+		mean := 0.0
+		for i, b := range losses {
+			var v [1]float32
+			if err := r.dev.Get(b, v[:]); err != nil {
+				return nil, 0, err
+			}
+			if x := float64(v[0]); math.IsNaN(x) || math.IsInf(x, 0) || x > 100*first && x > 1e-6 {
+				r.dev.Free(losses...)
+				return nil, 0, fmt.Errorf("epoch %d, step %d: expected a finite loss of the size of the initial one, %.4g, found %v: lower the learning rates (%g, %g)", epoch, i+1, first, x, o.Rate, o.ClipRate)
+			}
+			mean += float64(v[0]) / float64(batches)
+		}
+		r.dev.Free(losses...)
+		if mean < lowest {
+			lowest, bestEpoch = mean, epoch
+			best = make([]float32, r.l.size)
+			if err := r.dev.Get(vectors[0], best); err != nil {
+				return nil, 0, err
+			}
+		}
+		l := Line{Block: n, Epoch: epoch, Loss: mean, Rate: o.Rate * power * r.cosine((epoch-1)*batches, total), Seconds: time.Since(at).Seconds()}
+		if err := r.line(l); err != nil {
+			return nil, 0, err
+		}
+	}
+	return best, bestEpoch, nil
+}
+
+// cosine is the share of the learning rate at a step counted from 0.
+func (r *run) cosine(step, total int) float64 {
+	if !r.o.Cosine {
+		return 1
+	}
+	return 0.5 * (1 + math.Cos(math.Pi*float64(step)/float64(total)))
+}
+
+func (r *run) scalars(step, total int) []float32 {
+	t := float64(step + 1)
+	s := make([]float32, numScalars)
+	s[scalarRate] = float32(r.cosine(step, total))
+	s[scalarFirst] = float32(1 / (1 - math.Pow(0.9, t)))
+	s[scalarSecond] = float32(1 / (1 - math.Pow(0.999, t)))
+	return s
+}
+
+// one does a step on the given windows.
+func (r *run) one(windows []int, targets []backends.Buffer, vectors *[]backends.Buffer, rates backends.Buffer, scalars []float32) (loss backends.Buffer, err error) {
+	in := append([]backends.Buffer{}, r.weights...)
+	in = append(in, *vectors...)
+	in = append(in, rates)
+	sc, err := r.dev.Put(scalars, tape.F32, numScalars)
+	if err != nil {
+		return nil, err
+	}
+	defer r.dev.Free(sc)
+	batch, err := r.pick(windows, append([]backends.Buffer{r.quantised}, targets...)...)
+	if err != nil {
+		return nil, err
+	}
+	defer r.dev.Free(batch...)
+	outs, err := r.p.step.Execute(append(append(in, sc), batch...), nil, 0)
+	if err != nil {
+		return nil, err
+	}
+	r.dev.Free(*vectors...)
+	*vectors = outs[:3:3]
+	return outs[3], nil
+}

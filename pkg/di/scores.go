@@ -1,7 +1,6 @@
 package di
 
 import (
-	"github.com/illm-go/illm/pkg/intmath"
 	"github.com/illm-go/illm/pkg/quant"
 	"github.com/illm-go/illm/pkg/simd/vec"
 )
@@ -33,15 +32,6 @@ func Offset(bits int) int32 {
 	return 0
 }
 
-// Set stores the header of position j, whose predecessors are set, for codes of the given width and head dimension.
-func (c *Keys) Set(j int, p quant.RowParams, bits, dim int) {
-	off := Offset(bits)
-	c.M[j], c.K[j], c.Zero[j], c.Sum[j], c.KMin[j] = p.M, p.K, p.Zero-off, p.Sum-off*int32(dim), p.K
-	if j > 0 {
-		c.KMin[j] = min(p.K, c.KMin[j-1])
-	}
-}
-
 // Scores turns the raw products of one query row with its visible keys 0 … n−1 into scores on one scale:
 // S_j = round((Σ(Q−z_q)(K_j−z_kj)·m_kj)·2^16 / 2^(k_kj−k_min)), k_min over the visible keys alone, so that a
 // token's scores do not depend on what follows it. It returns the plain minimum and maximum and k of the row scale
@@ -56,18 +46,4 @@ func Scores(s []int64, acc []int32, q quant.RowParams, keys *Keys, n, dim int) (
 	c := q.Sum - int32(dim)*q.Zero
 	lo, hi = vec.Scores(s[:n], acc, keys.Sum, keys.Zero, keys.K, keys.M, q.Zero, c, kmin)
 	return lo, hi, q.K + kmin + 16
-}
-
-// Scores64 is Scores for a cache of 16 bits: acc in int64 (below 2^32) and 8 guard bits instead of 16.
-func Scores64(s, acc []int64, q quant.RowParams, keys *Keys, n, dim int) (lo, hi int64, k int32) {
-	kmin := keys.KMin[n-1]
-	zq, c := int64(q.Zero), int64(q.Sum)-int64(dim)*int64(q.Zero)
-	lo, hi = 1<<63-1, -1<<63
-	for j := range s[:n] {
-		v := (acc[j] - zq*int64(keys.Sum[j]) - int64(keys.Zero[j])*c) * int64(keys.M[j])
-		v = intmath.RoundShift(v<<8, int(keys.K[j]-kmin))
-		s[j] = v
-		lo, hi = min(lo, v), max(hi, v)
-	}
-	return lo, hi, q.K + kmin + 8
 }

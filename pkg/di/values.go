@@ -42,24 +42,6 @@ func Weights(nlo, nhi []uint8, w []int64, e []int32, vals *Values, n int) PVRow 
 	return row
 }
 
-// Weights16 is Weights with N in one int32 each, for a cache of 16 bits.
-func Weights16(n32 []int32, w []int64, e []int32, vals *Values, n int) PVRow {
-	kmin := vals.KMin[n-1]
-	w = w[:n]
-	top, sumW, sumE := vec.Fold(w, e, vals.M, vals.K, kmin)
-	nz := normalise(w, top, sumW)
-	var row PVRow
-	for j, v := range w {
-		p := min(32767, intmath.RoundShift(intmath.Asr(v, int(nz.s))*nz.c, int(nz.n)))
-		n32[j] = int32(p)
-		row.SumN += p
-		row.ZeroDot += p * int64(vals.Zero[j])
-	}
-	scale := rowScale(sumW, sumE, row.SumN)
-	row.M, row.K = scale.M, scale.K+kmin
-	return row
-}
-
 // norming is a division by a row's sum as a product: P = round((w>>s)·c / 2^n).
 type norming struct {
 	s, n uint
@@ -131,17 +113,4 @@ func Merge(u []int64, acc []int32, row PVRow, kmin int32) (lo, hi int64) {
 		panic(errMergeRow)
 	}
 	return vec.Merge(u, acc, int32(row.ZeroDot), int64(row.M), uint(min(row.K-kmin, 62)))
-}
-
-// Merge64 is Merge for a cache of 16 bits: acc[c] = ΣN·V_c in int64, below 2^33.
-func Merge64(u, acc []int64, row PVRow, kmin int32) (lo, hi int64) {
-	if row.K < kmin {
-		panic(errMergeRow)
-	}
-	for j := range u {
-		v := intmath.RoundShift((acc[j]-row.ZeroDot)*int64(row.M)<<8, int(row.K-kmin))
-		u[j] = v
-		lo, hi = min(lo, v), max(hi, v)
-	}
-	return lo, hi
 }

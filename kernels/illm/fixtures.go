@@ -42,6 +42,7 @@ var generators = []generator{
 	{"tokenizer-smollm2", "pkg/model/tokenizer/testdata/reference.py", []string{"smollm2", "{smollm2}", "{opticks}", "{data}"}, ""},
 	{"floatref", "pkg/floatref/testdata/fixtures.py", []string{"--opticks", "{opticks}"}, ""},
 	{"pretrain", "pkg/pretrain/testdata/gradients.py", nil, ""},
+	{"zeroshot", "pkg/eval/testdata/harness.py", []string{"{data}"}, ""},
 	{"floatref-smollm2", "pkg/floatref/testdata/fixtures.py", []string{"--gguf", "{smollm2}", "--data", "{data}", "--opticks", "{opticks}"}, ""},
 }
 
@@ -56,7 +57,7 @@ func (a *app) fixturesCommand() *cobra.Command {
 		Use:   "fixtures [NAME…]",
 		Short: "Write the tests' reference data again",
 		Long: `fixtures runs the scripts in pkg/*/testdata that write what the tests compare with, from
-the reference libraries (transformers, tokenizers, gguf) at pinned versions, in a
+the reference libraries (transformers, tokenizers, gguf, lm-eval) at pinned versions, in a
 virtual environment of its own in the cache folder (several GB). The same versions
 give the same files. What needs SmolLM2 or the folder ILLM_DATA is left out without them.
 
@@ -109,7 +110,7 @@ func (a *app) generate(ctx context.Context, dirs place.Dirs, python string, g ge
 	for _, arg := range g.args {
 		if v, ok := values[arg]; ok {
 			if arg = v; v == "" {
-				a.logf("%s is left out: it needs ILLM_DATA and SmolLM2 (illm fetch smollm2)", g.name)
+				a.logf("%s is left out: it needs %s", g.name, map[string]string{"{data}": "ILLM_DATA", "{smollm2}": "SmolLM2 (illm fetch smollm2)"}[arg])
 				return nil
 			}
 		}

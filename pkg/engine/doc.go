@@ -20,6 +20,10 @@
 // up ─ReLU─▶ X u8 ─ down. Biases enter T in DI-MatMul wherever the artefact lists
 // them; q and k pass a DI-RMSNorm per head before RoPE where it lists head norms.
 //
+// An artefact may ask for Hadamard rotations in front of a requantisation, whose counterparts are in its weights: of
+// queries and keys behind RoPE, of the merged heads before o, of SwiGLU's (ReLU's) product before down; and for a ratio at
+// every site and layer, the part of a row's dynamic range that its codes cover. Both act on the row T itself.
+//
 // Every arrow into a u8 is a dynamic requantisation: codes, zero point and dyadic
 // scale come from the row itself. The operators are package di's; Options may
 // replace the non-linear ones.
@@ -48,7 +52,7 @@
 //
 // # Files
 //
-// model.go loading; session.go chunks and sharing out; rows.go linear layers,
+// model.go loading; sites.go rotations and ratios; session.go chunks and sharing out; rows.go linear layers,
 // norms and MLP; share.go narrow products; attention.go; cache.go the KV panels;
 // head.go; pool.go workers;
 // float.go logits as float32 for measurement, which nothing here reads back.

@@ -17,7 +17,7 @@ var errHadamard = errors.New("vec: Hadamard: length is not order·2^j, or no mat
 // H·Hᵀ = len(t)·I. H_12 is not symmetric. Range: |result| ≤ len(t)·max|t|, which must stay below 2^63.
 func Hadamard(t []int64, order int) {
 	n := len(t)
-	if order != 1 && cores[order] == nil || n < order || n%order != 0 || n/order&(n/order-1) != 0 {
+	if order != 1 && coreOf(order) == nil || n < order || n%order != 0 || n/order&(n/order-1) != 0 {
 		panic(errHadamard)
 	}
 	walsh(t, n/order)
@@ -33,7 +33,20 @@ type core struct {
 	sign   []int64 // [size, size]: −1, 0, 1
 }
 
-var cores = map[int]*core{12: newCore(11, false), 28: newCore(13, true), 36: newCore(17, true)}
+var core12, core28, core36 = newCore(11, false), newCore(13, true), newCore(17, true)
+
+// coreOf returns S of H_order, nil where there is none.
+func coreOf(order int) *core {
+	switch order {
+	case 12:
+		return core12
+	case 28:
+		return core28
+	case 36:
+		return core36
+	}
+	return nil
+}
 
 // newCore builds S over the residues of the prime q: antisymmetric for q ≡ 3 mod 4, symmetric for q ≡ 1.
 func newCore(q int, double bool) *core {

@@ -14,7 +14,7 @@ func walshGeneric(t []int64, m int) {
 
 // acrossGeneric applies H_o to the o blocks of t, element by element of a block.
 func acrossGeneric(t []int64, order int) {
-	c, m := cores[order], len(t)/order
+	c, m := coreOf(order), len(t)/order
 	var in, out [36]int64
 	x, y := in[:order], out[:order]
 	for i := range m {

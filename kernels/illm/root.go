@@ -36,6 +36,7 @@ func (a *app) commands() []*cobra.Command {
 		a.studyCommand(),
 		a.generateCommand(),
 		a.quantizeCommand(),
+		a.calibrateCommand(),
 		a.verifyCommand(),
 		a.benchCommand(),
 		a.hashCommand(),

@@ -1,0 +1,279 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/illm-go/illm/kernels/illm/internal/suggest"
+	"github.com/illm-go/illm/pkg/artifact"
+	"github.com/illm-go/illm/pkg/catalog"
+	"github.com/illm-go/illm/pkg/corpus"
+	"github.com/illm-go/illm/pkg/quant"
+	"github.com/illm-go/illm/pkg/smooth"
+)
+
+// trained lists the methods that the trainer makes.
+var trained = []string{"fsbr", "omniquant"}
+
+// trainedWindows is the paper's number of windows.
+const trainedWindows = 128
+
+// backendVariable is what the trainer reads its backend from.
+const backendVariable = "GOMLX_BACKEND"
+
+// calibrating holds the flags of calibrate.
+type calibrating struct {
+	settings
+	method, out, from, text, alpha, backend string
+	windows, window                         int
+	seed                                    uint64
+	force                                   bool
+}
+
+func (a *app) calibrateCommand() *cobra.Command {
+	var c calibrating
+	cmd := &cobra.Command{
+		Use:   "calibrate [-- TRAINER ARGUMENTS…]",
+		Short: "Make the factors behind recipes such as w4a4-fsbr",
+		Long: `calibrate prepares the float weights of a model for a recipe and writes what it found,
+never weights, into a small file. Without --out the file goes to the cache and the integer
+artefact is made at once: then every command takes the recipe RECIPE-METHOD.
+
+  rtn          nothing: round to nearest
+  smoothquant  norm → linear factors from the maxima of activations; --alpha 0.5, or grid
+  gptq         codes chosen by GPTQ on the windows
+  rotate       Hadamard rotations at every site that the model can have
+  best         rotation (or the factors of --from), clipping and range ratios searched, GPTQ
+  omniquant    factors, shifts and clipping trained block by block
+  fsbr         the paper's: all smoothing pairs and clipping trained block by block
+
+The first five run here and give the same file on every machine. The last two run the trainer
+("illm train fsbr --help") from the clone, on the backend of --backend; what stands behind
+-- goes to it. An interrupted training goes on with the same command.`,
+		Example: `  illm calibrate --model tiny-llama --recipe w4a4 --method smoothquant
+  illm calibrate --model smollm2 --recipe w4a4 --method fsbr --backend xla:cuda --out smollm2-w4a4-fsbr.safetensors
+  illm calibrate --model tiny-llama --recipe w4a4 --method fsbr --backend go -- --epochs 2
+  illm eval --model tiny-llama --recipe w4a4,w4a4-smoothquant`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if at := cmd.ArgsLenAtDash(); len(args) > 0 && at != 0 {
+				return usageError(fmt.Errorf("calibrate takes arguments only behind --, for the trainer; found %q", args))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.calibrate(cmd.Context(), &c, args) },
+	}
+	c.settings.flags(cmd, "w4a4")
+	f := cmd.Flags()
+	f.StringVar(&c.method, "method", "", strings.Join(quant.Methods(), ", "))
+	f.StringVarP(&c.out, "out", "o", "", "file to write (default: in the cache)")
+	f.BoolVar(&c.force, "force", false, "replace an existing file")
+	f.StringVar(&c.text, "text", corpus.Calibration, "calibration text: a name or a path")
+	f.IntVar(&c.windows, "windows", 0, "windows of the text; 0: 16, or 128 for training")
+	f.IntVar(&c.window, "window", 0, "tokens in a window; 0: 2048, or the model's context")
+	f.StringVar(&c.alpha, "alpha", "0.5", "smoothquant: exponent of the activations, a multiple of 1/16, or grid")
+	f.StringVar(&c.from, "from", "", "best: factor `file` to put rounding and range ratios on")
+	f.Uint64Var(&c.seed, "seed", 2, "of the signs of a rotation; of the windows and their order in training")
+	f.StringVar(&c.backend, "backend", "", "of training: go, xla:cpu or xla:cuda (default: that of "+backendVariable+", else go)")
+	return cmd
+}
+
+func (a *app) calibrate(ctx context.Context, c *calibrating, extra []string) error {
+	spec, err := c.target()
+	if err != nil {
+		return err
+	}
+	method := spec.Recipe.MethodName()
+	if len(extra) > 0 && !slices.Contains(trained, method) {
+		return usageError(fmt.Errorf("calibrate: the method %s has no trainer, found arguments for it: %q", method, extra))
+	}
+	e, err := a.entry(ctx, &c.settings)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	path, cached := c.out, c.out == ""
+	if method != quant.RTN {
+		if cached {
+			if path, err = e.FactorsPath(spec.Recipe); err != nil {
+				return err
+			}
+		} else if exists(path) && !c.force {
+			return usageError(fmt.Errorf("calibrate: %s exists: expected a new file, or --force to replace it", path))
+		}
+		if slices.Contains(trained, method) {
+			err = a.trainFactors(ctx, c, spec, path, extra)
+		} else {
+			err = c.makeFactors(ctx, e, spec, path)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return a.report(ctx, c, e, spec, path, cached)
+}
+
+// target is the recipe with its method, from --recipe and --method.
+func (c *calibrating) target() (quant.Spec, error) {
+	spec, err := c.spec(c.recipe)
+	if err != nil {
+		return spec, err
+	}
+	method := c.method
+	switch {
+	case method == "":
+		method = spec.Recipe.Method
+	case spec.Recipe.Method != "" && spec.Recipe.Method != method:
+		return spec, usageError(fmt.Errorf("calibrate: the recipe %s names a method, --method another: %s", spec.Recipe.Name, method))
+	}
+	if method == "" {
+		return spec, usageError(fmt.Errorf("calibrate: --method is missing: expected one of %s", strings.Join(quant.Methods(), ", ")))
+	}
+	if !slices.Contains(quant.Methods(), method) {
+		hint := suggest.Hint(method, quant.Methods())
+		if hint == "" {
+			hint = "expected one of " + strings.Join(quant.Methods(), ", ")
+		}
+		return spec, usageError(fmt.Errorf("calibrate: unknown method %q: %s", method, hint))
+	}
+	if method == quant.RTN && c.out != "" {
+		return spec, usageError(fmt.Errorf("calibrate: the method rtn has no factors to write: \"illm quantize --out\" writes its artefact"))
+	}
+	if c.from != "" && method != "best" {
+		return spec, usageError(fmt.Errorf("calibrate: --from goes with the method best, found %s", method))
+	}
+	spec.Recipe, err = spec.Recipe.WithMethod(method)
+	return spec, usageError(err)
+}
+
+// makeFactors runs the methods that need no trainer.
+func (c *calibrating) makeFactors(ctx context.Context, e *catalog.Entry, spec quant.Spec, path string) error {
+	how := catalog.Calibrating{Text: c.text, Windows: c.windows, Window: c.window, Seed: c.seed, Grid: c.alpha == "grid"}
+	if !how.Grid {
+		v, err := strconv.ParseFloat(c.alpha, 64)
+		how.Alpha = int(16 * v)
+		if err != nil || !(v > 0 && v <= 1) || float64(how.Alpha) != 16*v {
+			return usageError(fmt.Errorf("calibrate: --alpha %q: expected a multiple of 1/16 above 0 and at most 1 such as 0.5 or 0.625, or grid", c.alpha))
+		}
+	}
+	if c.from != "" {
+		var err error
+		if how.From, err = smooth.Read(c.from); err != nil {
+			return usageError(err)
+		}
+	}
+	f, err := e.MakeFactors(ctx, spec, how)
+	if err != nil {
+		return asUsage(err)
+	}
+	return f.Write(path)
+}
+
+// trainFactors draws the windows and runs the trainer. Its state beside the file lets an interrupted run go on.
+func (a *app) trainFactors(ctx context.Context, c *calibrating, spec quant.Spec, path string, extra []string) error {
+	out, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	temp, err := os.MkdirTemp("", "illm-calibrate-")
+	if err != nil {
+		return fmt.Errorf("calibrate: %w: set TMPDIR to a writable folder", err)
+	}
+	defer os.RemoveAll(temp)
+	tokens := filepath.Join(temp, "tokens.u32")
+	name := absolute(c.model)
+	windows := c.windows
+	if windows == 0 {
+		windows = trainedWindows
+	}
+	if c.backend != "" {
+		if err := os.Setenv(backendVariable, c.backend); err != nil {
+			return err
+		}
+	}
+	draw := []string{"tokens", "--model", name, "--text", absolute(c.text), "--out", tokens, "--windows", strconv.Itoa(windows),
+		"--window", strconv.Itoa(c.window), "--seed", strconv.FormatUint(c.seed, 10)}
+	if err := a.train(ctx, draw); err != nil {
+		return err
+	}
+	method := spec.Recipe.Method
+	args := []string{"fsbr", "--model", name, "--tokens", tokens, "--text", c.text, "--out", out, "--recipe", strings.TrimSuffix(spec.Recipe.Name, "-"+method),
+		"--method", method, "--window", strconv.Itoa(c.window), "--seed", strconv.FormatUint(c.seed, 10)}
+	if exists(out + ".state") {
+		a.logf("calibrate: going on from %s.state", out)
+		args = append(args, "--resume")
+	}
+	return a.train(ctx, append(args, extra...))
+}
+
+// absolute is the path of a file that is there, and any other name as it is: the trainer runs in the clone.
+func absolute(name string) string {
+	base, variant := name, ""
+	if at := strings.LastIndexByte(name, '+'); at > 0 {
+		base, variant = name[:at], name[at:]
+	}
+	if exists(base) {
+		if p, err := filepath.Abs(base); err == nil {
+			return p + variant
+		}
+	}
+	return name
+}
+
+// report reads the file back, makes the artefact where recipes will find the file, and says what to do with it.
+func (a *app) report(ctx context.Context, c *calibrating, e *catalog.Entry, spec quant.Spec, path string, cached bool) error {
+	record := map[string]any{"kind": "calibrate", "model": c.model, "recipe": spec.Recipe.Name, "method": spec.Recipe.MethodName()}
+	if spec.Recipe.Method != "" {
+		f, err := smooth.Read(path)
+		if err != nil {
+			return err
+		}
+		hash, err := f.Hash()
+		if err != nil {
+			return err
+		}
+		st, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		name, err := e.FactorsName(spec.Recipe)
+		if err != nil {
+			return err
+		}
+		record["path"], record["sha256"], record["bytes"] = path, hash, st.Size()
+		a.printf("%s  %s\n  %d bytes; to ship it: data/factors/%s\n", hash, path, st.Size(), name)
+		if !cached {
+			if filepath.Base(path) == name {
+				a.printf("  to use it: %s=%s illm eval --model %s --recipe %s\n", catalog.FactorsVariable, filepath.Dir(path), c.model, spec.Recipe.Name)
+			}
+			return a.record(record)
+		}
+		_, where, err := e.Factors(spec.Recipe)
+		if err != nil {
+			return err
+		}
+		if where != path {
+			a.logf("illm: warning: the recipe %s takes %s, which goes before the cache: to use the new file, put it into a folder named by %s", spec.Recipe.Name, where, catalog.FactorsVariable)
+			return a.record(record)
+		}
+	}
+	file, err := e.Artifact(ctx, spec)
+	if err != nil {
+		return err
+	}
+	art, err := artifact.Open(file)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(art.Verify(), art.Close())
+	record["artefact"] = art.ID
+	a.printf("artefact %s  %s\n  to use it: illm eval --model %s --recipe %s\n", art.ID, file, c.model, spec.Recipe.Name)
+	return errors.Join(err, a.record(record))
+}

@@ -135,7 +135,7 @@ stopped, and a result that has a record is not computed again.
 						return err
 					}
 				}
-				req.Variants = append(req.Variants, bench.Variant{Recipe: recipe, Clip: s.clip, Mode: s.mode})
+				req.Variants = append(req.Variants, bench.Variant{Recipe: recipe, Clip: s.clip, Mode: s.mode, Operators: s.operators})
 			}
 			r, err := a.runner(&s)
 			if err != nil {
@@ -167,6 +167,7 @@ stopped, and a result that has a record is not computed again.
 	f.IntVar(&req.Windows, "windows", 0, "windows to score; 0: all")
 	f.BoolVar(&req.NoKL, "no-kl", false, "leave the float model out")
 	f.BoolVar(&force, "force", false, "compute even what has a record")
+	f.StringVar(&s.operators, "operators", "", "non-linear operators in place of the integer ones: half, float32 (with :softmax, activation or norm) or exp:NAME")
 	return cmd
 }
 

@@ -225,7 +225,7 @@ func (a *app) studyTable(runs *ablation.Runs, columns string) error {
 		a.logf("%d records of other code or weights were left out", runs.Stale)
 	}
 	if err := runs.Err(); err != nil && runs.Count()[ablation.Missing] > 0 {
-		a.logf("%d configurations have no record", runs.Count()[ablation.Missing])
+		a.logf("%d configurations have no record: %v", runs.Count()[ablation.Missing], err)
 	}
 	return nil
 }
@@ -234,7 +234,7 @@ func (a *app) studyTable(runs *ablation.Runs, columns string) error {
 func defaultColumns(runs *ablation.Runs) []string {
 	var out []string
 	for _, level := range []string{"wikitext2", "c4", "enwiki", "opticks", ablation.ZeroShot, ablation.Speed} {
-		for _, m := range []string{"ppl", "kld_mean", "acc_mean", "prefill_tok_s", "decode_tok_s", "weight_bytes"} {
+		for _, m := range []string{"ppl", "kld_mean", "zero_shot_mean", "prefill_tok_s", "decode_tok_s", "weight_bytes"} {
 			name := m + "_" + level
 			for i := range runs.Len() {
 				if _, ok := runs.Number(i, name); ok {

@@ -132,7 +132,7 @@ func matches(r *record.Record, c Config) bool {
 	}
 	for k, v := range c {
 		switch {
-		case spelling[k], k == "windows" && v == Most, ofWindows[k] && measured(c):
+		case spelling[k], k == "windows" && v == Most, ofWindows[k] && measured(c), k == "items" && c["corpus"] != ZeroShot:
 		case k == "corpus" && v == Speed:
 			if setting(r, "task") != Speed {
 				return false

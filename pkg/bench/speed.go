@@ -23,6 +23,9 @@ type SpeedRequest struct {
 	Recipes []string
 	Clip    string
 	Mode    string
+
+	Variants []Variant // instead of the three above
+
 	Prefill int // tokens of the prompt; 0: 512
 	Decode  int // tokens after it, one by one; 0: 128
 	Runs    int // counted runs of each recipe; 0: 10
@@ -40,6 +43,8 @@ type speedConfig struct {
 	Runs    int         `json:"runs"`
 	Warmup  int         `json:"warmup"`
 	Threads int         `json:"threads"`
+
+	Operators string `json:"operators,omitempty"` // a rival set of non-linear operators
 }
 
 // subject is one recipe under the clock.
@@ -98,8 +103,13 @@ func (r *Runner) Speed(ctx context.Context, req SpeedRequest) ([]*record.Record,
 			s.close()
 		}
 	}()
-	for _, recipe := range req.Recipes {
-		s, err := r.subject(ctx, entry, recipe, req)
+	if len(req.Variants) == 0 {
+		for _, recipe := range req.Recipes {
+			req.Variants = append(req.Variants, Variant{Recipe: recipe, Clip: req.Clip, Mode: req.Mode})
+		}
+	}
+	for _, v := range req.Variants {
+		s, err := r.subject(ctx, entry, v, req)
 		if err != nil {
 			return nil, err
 		}
@@ -119,15 +129,15 @@ func (r *Runner) Speed(ctx context.Context, req SpeedRequest) ([]*record.Record,
 }
 
 // subject loads one recipe.
-func (r *Runner) subject(ctx context.Context, entry *catalog.Entry, recipe string, req SpeedRequest) (*subject, error) {
+func (r *Runner) subject(ctx context.Context, entry *catalog.Entry, v Variant, req SpeedRequest) (*subject, error) {
 	source, err := entry.Source()
 	if err != nil {
 		return nil, err
 	}
-	s := &subject{artefact: source, cfg: speedConfig{Task: "speed", Model: entry.Name, Source: source, Recipe: recipe,
+	s := &subject{artefact: source, cfg: speedConfig{Task: "speed", Model: entry.Name, Source: source, Recipe: v.Recipe,
 		Prefill: req.Prefill, Decode: req.Decode, Runs: req.Runs, Warmup: req.Warmup, Threads: r.threads()}}
 	capacity := req.Prefill + req.Decode
-	if quant.IsFloat(recipe) {
+	if quant.IsFloat(v.Recipe) {
 		m, err := entry.Float()
 		if err != nil {
 			return nil, err
@@ -139,11 +149,15 @@ func (r *Runner) subject(ctx context.Context, entry *catalog.Entry, recipe strin
 		s.float(m, session, entry.Parameters())
 		return s, nil
 	}
-	spec, err := quant.NewSpec(recipe, req.Clip, req.Mode)
+	spec, err := quant.NewSpec(v.Recipe, v.Clip, v.Mode)
 	if err != nil {
 		return nil, err
 	}
-	m, err := entry.Integer(ctx, spec)
+	ops, err := Operators(spec, v.Operators)
+	if err != nil {
+		return nil, err
+	}
+	m, err := entry.IntegerWith(ctx, spec, ops)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +165,7 @@ func (r *Runner) subject(ctx context.Context, entry *catalog.Entry, recipe strin
 	if err != nil {
 		return nil, err
 	}
-	s.cfg.Spec, s.cfg.Recipe, s.artefact = &spec, spec.Recipe.Name, m.Artifact().ID
+	s.cfg.Spec, s.cfg.Recipe, s.cfg.Operators, s.artefact = &spec, spec.Recipe.Name, v.Operators, m.Artifact().ID
 	s.integer(m, session)
 	return s, nil
 }
@@ -212,6 +226,9 @@ func (r *Runner) fileSpeed(list []*subject, req SpeedRequest) ([]*record.Record,
 		}
 		rec := &record.Record{Kind: record.Timing, Config: cfg, Artefact: s.artefact,
 			Axes: map[string]string{"model": s.cfg.Model, "recipe": s.cfg.Recipe, "prefill": strconv.Itoa(req.Prefill), "decode": strconv.Itoa(req.Decode)}}
+		if s.cfg.Operators != "" {
+			rec.Axes["operators"] = s.cfg.Operators
+		}
 		rec.Metrics = append(rate("prefill", req.Prefill, s.prefill), rate("decode", req.Decode, s.decode)...)
 		rec.Metrics = append(rec.Metrics, rate("eval", req.Prefill, s.score)...)
 		rec.Metrics = append(rec.Metrics,

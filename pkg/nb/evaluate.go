@@ -10,6 +10,7 @@ import (
 	"github.com/illm-go/illm/pkg/corpus"
 	"github.com/illm-go/illm/pkg/engine"
 	"github.com/illm-go/illm/pkg/eval"
+	"github.com/illm-go/illm/pkg/eval/tasks"
 	"github.com/illm-go/illm/pkg/ptq"
 	"github.com/illm-go/illm/pkg/quant"
 	"github.com/illm-go/illm/pkg/record"
@@ -61,7 +62,7 @@ func window(ctx context.Context, runner *bench.Runner, model string) int {
 // stand for other weights (a path, a model that was trained again), so these are
 // compared too, but for a model whose weights are pinned.
 func (e stored) Stands(ctx context.Context, c ablation.Config, r *record.Record) bool {
-	if !quant.IsFloat(c["recipe"]) && r.Semantics != ptq.Semantics {
+	if r.Kind != record.Timing && !quant.IsFloat(c["recipe"]) && r.Semantics != ptq.Semantics {
 		return false
 	}
 	if catalog.Pinned(c["model"]) || catalog.Here(c["model"]) != nil {
@@ -80,14 +81,7 @@ func (e stored) Evaluate(ctx context.Context, configs []ablation.Config, done fu
 	if len(configs) == 0 {
 		return nil
 	}
-	req, err := request(configs[0])
-	if err != nil {
-		return err
-	}
-	for _, c := range configs {
-		req.Variants = append(req.Variants, variant(c))
-	}
-	records, err := e.runner.Quality(ctx, req)
+	records, err := e.measure(ctx, configs)
 	if err != nil {
 		return err
 	}
@@ -97,6 +91,39 @@ func (e stored) Evaluate(ctx context.Context, configs []ablation.Config, done fu
 		}
 	}
 	return nil
+}
+
+// measure scores a text, asks the zero-shot tasks or takes times, whatever the batch's level of "corpus" is.
+func (e stored) measure(ctx context.Context, configs []ablation.Config) ([]*record.Record, error) {
+	var list []bench.Variant
+	float := false
+	for _, c := range configs {
+		list = append(list, variant(c))
+		float = float || quant.IsFloat(c["recipe"])
+	}
+	switch configs[0]["corpus"] {
+	case ablation.ZeroShot:
+		items := eval.GridItems
+		if configs[0]["items"] != "" {
+			var err error
+			if items, err = configs[0].Int("items"); err != nil {
+				return nil, err
+			}
+		}
+		if !float { // every row has its difference from the float model
+			list = append(list, bench.Variant{Recipe: "fp32"})
+		}
+		records, err := e.runner.ZeroShot(ctx, bench.ZeroShotRequest{Model: configs[0]["model"], Tasks: tasks.All(), Items: items, Variants: list})
+		return records[:min(len(configs), len(records))], err
+	case ablation.Speed:
+		return e.runner.Speed(ctx, bench.SpeedRequest{Model: configs[0]["model"], Variants: list})
+	}
+	req, err := request(configs[0])
+	if err != nil {
+		return nil, err
+	}
+	req.Variants = list
+	return e.runner.Quality(ctx, req)
 }
 
 // shippedOnly takes shipped records and no others.

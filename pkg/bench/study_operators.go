@@ -96,7 +96,7 @@ func softmaxRow(spec quant.Spec, n int) []*contender {
 	for i, v := range x {
 		s[i] = int64(float64(v) * (1 << (k - 15)))
 		lo, hi = min(lo, s[i]), max(hi, s[i])
-		vals.Set(i, quant.RowParams{M: 40000 + rng.Uint32N(20000), K: 18 + rng.Int32N(2), Zero: 128}, 8, 64)
+		vals.M[i], vals.K[i], vals.KMin[i] = 40000+rng.Uint32N(20000), 18+rng.Int32N(2), 18
 	}
 	e, nlo, nhi := make([]int32, n), make([]uint8, n), make([]uint8, n)
 	whole := func(w di.Worker) func(int) error {

@@ -96,8 +96,12 @@ func (c *contender) timing(name string, unit string, times float64) record.Metri
 	return record.Metric{Name: name, Value: times * s.Median, N: s.N, Unit: unit, Better: record.Lower}
 }
 
-// share gives a's time as a part of b's over paired rounds, with its 95 % interval in two metrics more.
+// share gives a's time as a part of b's over paired rounds, with its 95 % interval in two metrics more; nothing where
+// both are the same.
 func share(name string, a, b *contender, better string) []record.Metric {
+	if a == b {
+		return nil
+	}
 	r := pair(0, peers.Result{Name: b.name, Seconds: b.seconds}, peers.Result{Name: a.name, Seconds: a.seconds})
 	return []record.Metric{
 		{Name: name, Value: r.Value, N: r.N, Better: better},

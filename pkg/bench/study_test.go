@@ -1,0 +1,221 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime/pprof"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/illm-go/illm/pkg/model/modeltest"
+	"github.com/illm-go/illm/pkg/record"
+)
+
+// contextRecords are those of StudyContext for given costs, in milliseconds.
+func contextRecords(lengths []int, total, attention func(n float64) float64) (out Measured) {
+	for _, n := range lengths {
+		x := float64(n)
+		out = append(out, &record.Record{Axes: map[string]string{"study": StudyContext, "tokens": strconv.Itoa(n)}, Metrics: []record.Metric{
+			{Name: "prefill_ms", Value: total(x)}, {Name: "attention_ms", Value: attention(x), Stderr: 0.01 * attention(x)},
+			{Name: "linear_ms", Value: total(x) - attention(x)}, {Name: "pairs", Value: x * (x + 1) / 2}}})
+	}
+	return out
+}
+
+// Costs made of known parts are taken apart again.
+func TestFit(t *testing.T) {
+	lengths := []int{128, 256, 512, 1024, 2048}
+	pairs := func(n float64) float64 { return 2e-5 * n * (n + 1) / 2 }
+	f := contextRecords(lengths, func(n float64) float64 { return 3 + 0.4*n + pairs(n) }, pairs).Fit()
+	for what, v := range map[string][2]float64{"fixed": {f.Fixed, 3}, "token": {f.Token, 0.4}, "whole": {f.Whole, 2e-5}, "pair": {f.Pair, 2e-5}, "R²": {f.R2, 1}} {
+		if math.Abs(v[0]-v[1]) > 1e-8*v[1] {
+			t.Errorf("%s: %v, want %v", what, v[0], v[1])
+		}
+	}
+	for _, p := range f.Points {
+		if math.Abs(p.Fitted/p.Total-1) > 1e-9 || math.Abs(p.AttentionOff) > 1e-9 {
+			t.Errorf("%d tokens: fitted %v of %v, attention off by %v", p.Tokens, p.Fitted, p.Total, p.AttentionOff)
+		}
+	}
+	for _, g := range f.goals() {
+		if g.State() != "reached" {
+			t.Error(g)
+		}
+	}
+	// attention with a part that grows faster than its pairs misses the goal
+	steep := func(n float64) float64 { return 1e-8 * n * n * n }
+	f = contextRecords(lengths, func(n float64) float64 { return 0.4*n + steep(n) }, steep).Fit()
+	if g := f.goals()[0]; g.State() != "missed" {
+		t.Error(g)
+	}
+	if g := (Measured{}).Fit().goals(); g != nil {
+		t.Errorf("goals without a record: %v", g)
+	}
+	two := contextRecords([]int{256, 512}, func(n float64) float64 { return 0.4*n + pairs(n) }, pairs).Fit()
+	if math.Abs(two.Token-0.4) > 1e-9 || two.Fixed != 0 {
+		t.Errorf("two lengths: %+v", two)
+	}
+}
+
+func TestGoalState(t *testing.T) {
+	for _, c := range []struct {
+		g    Goal
+		want string
+	}{
+		{Goal{Low: 1.3, High: 1.4, Goal: 1.2}, "reached"}, {Goal{Low: 1, High: 1.1, Goal: 1.2}, "missed"}, {Goal{Low: 1.1, High: 1.3, Goal: 1.2}, "open"},
+		{Goal{Low: 4, High: 5, Goal: 8, AtMost: true}, "reached"}, {Goal{Low: 9, High: 10, Goal: 8, AtMost: true}, "missed"}, {Goal{Low: 7, High: 9, Goal: 8, AtMost: true}, "open"},
+	} {
+		if got := c.g.State(); got != c.want {
+			t.Errorf("%+v: %s, want %s", c.g, got, c.want)
+		}
+	}
+}
+
+func TestComponentOf(t *testing.T) {
+	const pkg = "github.com/illm-go/illm/pkg/"
+	for _, c := range []struct {
+		want  string
+		stack []string
+	}{
+		{"requantisation", []string{pkg + "simd/vec.requantAVX512", pkg + "simd/vec.Requant", pkg + "di.Ratio.Requant", pkg + "di.(*worker).Norm", pkg + "engine.(*Session).rowsPhase"}},
+		{"requantisation", []string{pkg + "simd/vec.requantAVX512", pkg + "di.Requant", pkg + "engine.(*Session).qkvRows"}},
+		{"norm", []string{pkg + "simd/vec.normAVX512", pkg + "di.NormRow", pkg + "di.(*worker).Norm", pkg + "engine.(*Session).rowsPhase"}},
+		{"norm", []string{pkg + "baseline.(*floatWorker).Norm", pkg + "engine.(*Session).rowsPhase"}},
+		{"softmax", []string{pkg + "simd/vec.split", pkg + "di.Weights", pkg + "engine.(*Session).attend"}},
+		{"Q·K product", []string{pkg + "simd/gemm.MatMul", pkg + "engine.(*kvCache).scores", pkg + "engine.(*Session).attend"}},
+		{"linear products", []string{pkg + "simd/gemm.MatMul", pkg + "engine.multiply", pkg + "engine.(*Session).rowsPhase"}},
+	} {
+		i := componentOf(c.stack)
+		if i < 0 || i >= len(components) || components[i].name != c.want {
+			t.Errorf("%v: component %d, want %s", c.stack, i, c.want)
+		}
+	}
+	if i := componentOf([]string{"runtime.mallocgc", "main.main"}); i != -1 {
+		t.Errorf("a stack without the engine: component %d", i)
+	}
+}
+
+// A real profile is read to the last sample, and a damaged one gives an error.
+func TestReadProfile(t *testing.T) {
+	var b bytes.Buffer
+	if err := pprof.StartCPUProfile(&b); err != nil {
+		t.Skip(err)
+	}
+	x := 1.0
+	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
+		x = math.Sqrt(x + 1)
+	}
+	pprof.StopCPUProfile()
+	var total uint64
+	if err := readProfile(b.Bytes(), func(stack []string, n uint64) { total += n }); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d samples, %g", total, x)
+	if err := readProfile(b.Bytes()[:b.Len()/2], func([]string, uint64) {}); err == nil {
+		t.Error("half a profile is read without an error")
+	}
+	if err := readProfile([]byte("no gzip"), nil); err == nil {
+		t.Error("no profile at all is read without an error")
+	}
+}
+
+// Every study of a tiny model files records, and their tables, goals and sentences hold what was measured.
+func TestStudies(t *testing.T) {
+	t.Setenv("ILLM_CACHE", t.TempDir())
+	t.Setenv("ILLM_DATA", t.TempDir())
+	store, err := record.Open(record.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Runner{Store: store, Threads: 2}
+	defer r.Close()
+	lines := 0
+	m, err := r.Study(context.Background(), StudyRequest{Model: modeltest.Tiny(t), Runs: 2, Prefill: 48, Lengths: []int{16, 32, 64}, Rows: []int{64},
+		Samples: 2, Least: time.Microsecond, Say: func(string) { lines++ }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines == 0 {
+		t.Error("nothing was said")
+	}
+	rows := map[string]int{StudyOperators: 7, StudyFloats: 3, StudyScaling: 2, StudyContext: 3}
+	for _, name := range StudyNames() {
+		of := m.Of(name, "")
+		g := of.Grid()
+		if len(of) == 0 || len(g.Rows) == 0 || rows[name] > 0 && len(of) != rows[name] {
+			t.Errorf("%s: %d records, table\n%s", name, len(of), g)
+			continue
+		}
+		for _, row := range g.Rows {
+			if len(row) != len(g.Head) {
+				t.Errorf("%s: %d cells under %d heads: %q", name, len(row), len(g.Head), row)
+			}
+		}
+		for _, rec := range of {
+			for _, v := range rec.Metrics {
+				if math.IsNaN(v.Value) || math.IsInf(v.Value, 0) || v.Value < 0 {
+					t.Errorf("%s %v: %s = %v", name, rec.Axes, v.Name, v.Value)
+				}
+			}
+			if rec.Kind != record.Timing || rec.Key == "" {
+				t.Errorf("%s: record of kind %q, key %q", name, rec.Kind, rec.Key)
+			}
+		}
+		if name != StudyRoofline && name != StudyContext && len(of.Goals()) == 0 { // prompts this short have no goal
+			t.Errorf("%s: no goal", name)
+		}
+		if !strings.Contains(of.Sentences(), "threads") {
+			t.Errorf("%s: %s", name, of.Sentences())
+		}
+	}
+	// conversions of a token are countable: in and out of every norm, softmax and SwiGLU, two operands in
+	for _, rec := range m.Of(StudyFloats, "") {
+		c := number(rec, "conversions_token")
+		if integer := rec.Axes["operators"] == "integer"; integer != (c == 0) {
+			t.Errorf("%s: %v conversions a token", rec.Axes["operators"], c)
+		}
+	}
+	var sum float64
+	for _, rec := range m.Of(StudyParts, "") {
+		sum += number(rec, "share")
+	}
+	if math.Abs(sum-100) > 1e-9 {
+		t.Errorf("the shares add up to %v %%", sum)
+	}
+}
+
+func TestStudyRequests(t *testing.T) {
+	for want, q := range map[string]StudyRequest{
+		"expected all, operators": {Studies: []string{"operatorz"}},
+		"positive numbers":        {Runs: -1},
+		"expected 1 to":           {Lengths: []int{0}},
+	} {
+		if err := q.defaults(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %q", q, err, want)
+		}
+	}
+	q := StudyRequest{Studies: []string{"x"}}
+	if err := q.defaults(); !errors.As(err, new(ErrStudy)) {
+		t.Error("an unknown study is not told apart")
+	}
+}
+
+// The newest run of a study answers for it, and runs do not mix.
+func TestMeasuredOf(t *testing.T) {
+	day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	rec := func(study, model string, at time.Time) *record.Record {
+		return &record.Record{Axes: map[string]string{"study": study, "model": model}, Time: at}
+	}
+	m := Measured{rec("a", "x", day), rec("a", "x", day.Add(time.Hour)), rec("a", "x", day.Add(time.Hour)), rec("a", "y", day.Add(2*time.Hour)), rec("b", "x", day)}
+	if got := m.Of("a", "x"); fmt.Sprint(len(got)) != "2" || !got[0].Time.After(day) {
+		t.Errorf("%d records", len(got))
+	}
+	if got := m.Of("c", ""); len(got) != 0 || len(got.Grid().Head) != 1 {
+		t.Errorf("a study without records: %v", got.Grid())
+	}
+}

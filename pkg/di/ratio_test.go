@@ -162,6 +162,15 @@ func TestRatioReaches(t *testing.T) {
 	}
 	check("Norm", w.Norm(dst, h, &p, 6))
 
+	row := normRow(rng, n, 1e12)
+	cut := make([]int64, n)
+	for j, x := range row {
+		cut[j] = max(x, 0)
+	}
+	want, params = cutRequant(cut, 23000, 40000, 30, 8, 16)
+	lo, hi := MinMax(row)
+	check("ReLU", w.ReLU(dst, row, lo, hi, 40000, 30, Product{Ratio: 23000}, 8))
+
 	rotation, err := NewHadamard(n, ProductBits(8))
 	if err != nil {
 		t.Fatal(err)

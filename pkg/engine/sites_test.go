@@ -10,6 +10,7 @@ import (
 	"github.com/illm-go/illm/pkg/artifact"
 	"github.com/illm-go/illm/pkg/engine"
 	"github.com/illm-go/illm/pkg/floatref"
+	"github.com/illm-go/illm/pkg/quant"
 	"github.com/illm-go/illm/pkg/simd/cpu"
 )
 
@@ -236,5 +237,18 @@ func TestAlphaNearFloat(t *testing.T) {
 		if t.Logf("%s without α: relative error %.4f", mode, rel); rel < 1.5*c.rel {
 			t.Errorf("%s without α: relative error %.4f: the test would not see it", mode, rel)
 		}
+	}
+}
+
+// A rotation whose sums fit the artefact's own operands and not those of another Spec is refused at load.
+func TestRotationBound(t *testing.T) {
+	d := shaped("64")
+	d.Layers, d.Hidden, d.Heads, d.KVHeads, d.HeadDim, d.FFN = 1, 8, 1, 1, 8, 16384
+	a := d.artefact(t, "w8a8", "illm", nil, func(h *artifact.Header) { h.Rotations.Down = true })
+	load(t, a, 1)
+	spec := a.Header.Spec
+	spec.Mode = quant.Precise
+	if _, err := engine.New(a, engine.Options{Spec: &spec}); err == nil || !strings.Contains(err.Error(), "rotation down") || !strings.Contains(err.Error(), "at most 8192") {
+		t.Errorf("product of 16384 channels with operands of 16 bits: error %v", err)
 	}
 }

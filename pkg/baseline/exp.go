@@ -14,6 +14,7 @@ type Exponential struct {
 	Doc        string // what it is, in a line
 	TableBytes int    // constants that it looks up
 	Vector     bool   // has a row kernel; the others are a Go loop
+	Direct     bool   // its row kernel is quicker than a look-up in a table of the row, so that 8-bit codes need none
 	Float      bool   // computes in floating point
 	Clips      bool   // chooses its own clip value for each row
 
@@ -43,17 +44,17 @@ func (v evaluator) fill(e, d []int32, m uint32, k int32) {
 
 // exponentials is the list of ablation B, in the order of its table.
 var exponentials = []Exponential{
-	{Name: "di-exp", Doc: "DI-Exp: shifts and adds, log2 e as 1.4375", Vector: true, build: buildDI(false, false)},
-	{Name: "di-exp-log2e", Doc: "DI-Exp with log2 e as 94548/2^16", Vector: true, build: buildDI(true, false)},
-	{Name: "di-exp+", Doc: "DI-Exp with 94548/2^16 and a parabola on the chord", Vector: true, build: buildDI(true, true)},
+	{Name: "di-exp", Doc: "DI-Exp: shifts and adds, log2 e as 1.4375", Vector: true, Direct: true, build: buildDI(false, false)},
+	{Name: "di-exp-log2e", Doc: "DI-Exp with log2 e as 94548/2^16", Vector: true, Direct: true, build: buildDI(true, false)},
+	{Name: "di-exp+", Doc: "DI-Exp with 94548/2^16 and a parabola on the chord", Vector: true, Direct: true, build: buildDI(true, true)},
 	{Name: "di-exp-published", Doc: "Algorithm 1 as printed: the period rounded to t steps, no guard bits", build: buildPublished},
 	{Name: "lut256", Doc: "256 entries over [0, c], nearest", TableBytes: 256 * 4, Vector: true, build: buildDirect},
-	{Name: "lut8", Doc: "8 entries an octave, nearest", TableBytes: 9 * 4, Vector: true, build: buildFraction(3, false, false)},
-	{Name: "lut8i", Doc: "8 entries an octave, interpolated", TableBytes: 9 * 4, Vector: true, build: buildFraction(3, true, false)},
-	{Name: "lut32", Doc: "32 entries an octave, nearest", TableBytes: 33 * 4, Vector: true, build: buildFraction(5, false, false)},
-	{Name: "lut32i", Doc: "32 entries an octave, interpolated", TableBytes: 33 * 4, Vector: true, build: buildFraction(5, true, false)},
-	{Name: "lut64", Doc: "64 entries an octave, nearest", TableBytes: 65 * 4, Vector: true, build: buildFraction(6, false, false)},
-	{Name: "lut64i", Doc: "64 entries an octave, interpolated", TableBytes: 65 * 4, Vector: true, build: buildFraction(6, true, false)},
+	{Name: "lut8", Doc: "8 entries an octave, nearest", TableBytes: 9 * 4, Vector: true, Direct: true, build: buildFraction(3, false, false)},
+	{Name: "lut8i", Doc: "8 entries an octave, interpolated", TableBytes: 9 * 4, Vector: true, Direct: true, build: buildFraction(3, true, false)},
+	{Name: "lut32", Doc: "32 entries an octave, nearest", TableBytes: 33 * 4, Vector: true, Direct: true, build: buildFraction(5, false, false)},
+	{Name: "lut32i", Doc: "32 entries an octave, interpolated", TableBytes: 33 * 4, Vector: true, Direct: true, build: buildFraction(5, true, false)},
+	{Name: "lut64", Doc: "64 entries an octave, nearest", TableBytes: 65 * 4, Vector: true, Direct: true, build: buildFraction(6, false, false)},
+	{Name: "lut64i", Doc: "64 entries an octave, interpolated", TableBytes: 65 * 4, Vector: true, Direct: true, build: buildFraction(6, true, false)},
 	{Name: "pwl16", Doc: "16 lines over [0, c], fitted (NN-LUT)", TableBytes: 3 * 16 * 4, Vector: true, build: buildLines},
 	{Name: "taylor2", Doc: "Taylor of order 2 after reduction by ln 2", Vector: true, build: buildTaylor(2)},
 	{Name: "taylor3", Doc: "Taylor of order 3 after reduction by ln 2", Vector: true, build: buildTaylor(3)},
@@ -62,8 +63,8 @@ var exponentials = []Exponential{
 	{Name: "taylor3-raw", Doc: "Taylor of order 3 without range reduction: diverges", build: buildRawTaylor(3)},
 	{Name: "i-bert", Doc: "i-exp of I-BERT: a parabola after reduction by ln 2", Vector: true, build: buildBERT},
 	{Name: "shiftmax", Doc: "Shiftmax of I-ViT, n = 15", build: buildShiftmax},
-	{Name: "softermax", Doc: "base 2 with four lines an octave and 15 bits (Softermax)", TableBytes: 5 * 4, Vector: true, build: buildFraction(2, true, true)},
-	{Name: "exaq", Doc: "DI-Exp+ under a clip from the row's deviation (EXAQ)", Vector: true, Clips: true, build: buildDI(true, true)},
+	{Name: "softermax", Doc: "base 2 with four lines an octave and 15 bits (Softermax)", TableBytes: 5 * 4, Vector: true, Direct: true, build: buildFraction(2, true, true)},
+	{Name: "exaq", Doc: "DI-Exp+ under a clip from the row's deviation (EXAQ)", Vector: true, Direct: true, Clips: true, build: buildDI(true, true)},
 	{Name: "float64", Doc: "exp of the same distance in float64: the reference", Float: true, build: buildFloat64},
 	{Name: "float32", Doc: "exp of the same distance in float32", Float: true, build: buildFloat32},
 	{Name: "half", Doc: "exp of the same distance, argument and result in half precision", Float: true, build: buildHalf},

@@ -4,6 +4,7 @@ import (
 	"github.com/illm-go/illm/pkg/di"
 	"github.com/illm-go/illm/pkg/intmath"
 	"github.com/illm-go/illm/pkg/quant"
+	"github.com/illm-go/illm/pkg/simd/vec"
 )
 
 // exaqClip returns the clip value of a row of scores in its own steps of m/2^k, from its deviation σ and the width of
@@ -21,17 +22,11 @@ import (
 // mean over calibration tensors; more than 4 bits, which EXAQ does not treat, by going on in a straight line.
 func exaqClip(s []int64, lo, hi int64, m uint32, k int32, bits int) (c int64, ok bool) {
 	shift := max(0, intmath.ILog2(uint64(hi-lo))-21)
-	var sum, squares int64
-	for _, v := range s {
-		sum += intmath.Asr(hi-v, shift)
-	}
+	sum, squares := vec.Moments(s, hi, uint(shift))
 	n := int64(len(s))
 	mean := intmath.DivRound(sum, n)
-	for _, v := range s {
-		x := intmath.Asr(hi-v, shift) - mean
-		squares += x * x // below 2^44·2^16
-	}
-	sigma := int64(intmath.Isqrt(uint64(intmath.DivRound(squares, n))))
+	around := squares - 2*mean*sum + n*mean*mean // Σ(x−μ)²: the terms are below 2^60, 2^61 and 2^60
+	sigma := int64(intmath.Isqrt(uint64(intmath.DivRound(around, n))))
 	a, b := exaqLine(bits)
 	thousandths, _ := quant.Clip(b).Scale()
 	c, ok = di.ClipRange(thousandths, m, k)

@@ -33,7 +33,8 @@ type ExpRow struct {
 }
 
 // NewExpRow sets n scores up, normal with deviation 2.5, in codes of so many bits under the default clip. FormTable is
-// for at most 8 bits.
+// for at most 8 bits. Exponentials in floating point have FormSoftmax alone, and there are what a float unit would run:
+// the softmax of Float32 or Half, with its division and without codes; float64 has none.
 func NewExpRow(name, form string, n, bits int) (*ExpRow, error) {
 	x, err := findExp(name)
 	if err != nil {
@@ -49,6 +50,16 @@ func NewExpRow(name, form string, n, bits int) (*ExpRow, error) {
 	ops, err := WithExp(spec, fmt.Sprintf("%s/s%d", name, bits))
 	if err != nil {
 		return nil, err
+	}
+	if x.Float {
+		switch {
+		case form == FormSoftmax && name == "float32":
+			ops = Float32(spec, OpSoftmax)
+		case form == FormSoftmax && name == "half":
+			ops = Half(spec, OpSoftmax)
+		default:
+			return nil, fmt.Errorf("baseline: time %s: form %s: expected float32 or half as %s", name, form, FormSoftmax)
+		}
 	}
 	r := &ExpRow{form: form, eval: x.build(spec.Clip), worker: ops.NewWorker(n), codes: make([]int32, n), e: make([]int32, n), scores: make([]int64, n)}
 	const k = 40 // steps of 2^15/2^55

@@ -148,7 +148,7 @@ func (o *rivalOperators) rangeOf(s []int64, lo, hi int64, m uint32, k int32) int
 
 // exponentials sets e[j] to the exponential of codes[j] ≤ top, through a table of the row where that is shorter.
 func (w *rivalWorker) exponentials(e, codes []int32, top int64, m uint32, k int32) {
-	if top > 255 || len(e) < longRow {
+	if top > 255 || len(e) < longRow || w.o.exp.Direct {
 		w.o.eval.fill(e, codes, m, k)
 		return
 	}

@@ -30,6 +30,23 @@ func expRivalFile(c *build.Context) {
 				r.storeInt32s(y, dst)
 			}, func() {}
 		})
+	writeRow(c, "momentsAVX512", "Σx and Σx² of x = (hi − s)>>shift below 2^31.",
+		"func(s *int64, n int, hi int64, shift uint) (sum, squares int64)",
+		func(r *row) (func(), func()) {
+			s, hi, shift := r.ptr("s"), r.q("hi"), r.q("shift")
+			sum, squares := r.zero(), r.zero()
+			return func() {
+					x := r.ZMM()
+					r.VPSUBQ(r.int64s(s), hi, x)
+					r.VPSRAVQ(shift, x, x)
+					r.fold(r.VPADDQ, x, sum)
+					r.VPMULUDQ(x, x, x)
+					r.fold(r.VPADDQ, x, squares)
+				}, func() {
+					r.Store(r.reduce(r.VPADDQ, sum), r.Return("sum"))
+					r.Store(r.reduce(r.VPADDQ, squares), r.Return("squares"))
+				}
+		})
 	for _, quad := range []bool{false, true} {
 		rivalChord(c, quad)
 	}

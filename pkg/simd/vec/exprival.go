@@ -18,6 +18,20 @@ func distanceCodesGeneric(d []int32, s []int64, hi, r int64, s1 uint, g int64, h
 	}
 }
 
+// Moments returns Σx and Σx² of x = (hi − s[j])>>shift. 0 ≤ x < 2^31 and Σx² < 2^63.
+func Moments(s []int64, hi int64, shift uint) (sum, squares int64) {
+	return moments(s, hi, shift&63)
+}
+
+func momentsGeneric(s []int64, hi int64, shift uint) (sum, squares int64) {
+	for _, v := range s {
+		x := (hi - v) >> shift
+		sum += x
+		squares += x * x
+	}
+	return sum, squares
+}
+
 // Natural returns min(2^21 − 1, w·2^(16−k)): the exponent w/2^k in natural units with 16 fraction bits, rounded down and
 // capped at 32, beyond which e^−x is below 2^−46. 0 ≤ w < 2^62.
 func Natural(w int64, k int32) int64 {

@@ -16,6 +16,13 @@ func distanceCodes(d []int32, s []int64, hi, r int64, s1 uint, g int64, h uint, 
 	distanceCodesGeneric(d, s, hi, r, s1, g, h, top)
 }
 
+func moments(s []int64, hi int64, shift uint) (sum, squares int64) {
+	if n := len(s); useAVX512 && n > 0 {
+		return momentsAVX512(&s[0], n, hi, shift)
+	}
+	return momentsGeneric(s, hi, shift)
+}
+
 func expChord(e, d []int32, mf int64, k int32, quad bool) {
 	right, ok := expRow(len(e), k, 15)
 	switch {

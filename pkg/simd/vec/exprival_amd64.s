@@ -60,6 +60,63 @@ done:
 	VZEROUPPER
 	RET
 
+// func momentsAVX512(s *int64, n int, hi int64, shift uint) (sum int64, squares int64)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·momentsAVX512(SB), NOSPLIT, $0-48
+	MOVQ         n+8(FP), CX
+	MOVQ         s+0(FP), DX
+	VPBROADCASTQ hi+16(FP), Z0
+	VPBROADCASTQ shift+24(FP), Z1
+	VPXORQ       Z2, Z2, Z2
+	VPXORQ       Z3, Z3, Z3
+	XORQ         AX, AX
+	SUBQ         $0x00000008, CX
+	JL           tail
+
+loop:
+	VMOVDQU64 (DX)(AX*8), Z4
+	VPSUBQ    Z4, Z0, Z4
+	VPSRAVQ   Z1, Z4, Z4
+	VPADDQ    Z4, Z2, Z2
+	VPMULUDQ  Z4, Z4, Z4
+	VPADDQ    Z4, Z3, Z3
+	ADDQ      $0x00000008, AX
+	SUBQ      $0x00000008, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000008, CX
+	JZ          done
+	MOVQ        $-1, BX
+	BZHIQ       CX, BX, BX
+	KMOVB       BX, K1
+	VMOVDQU64.Z (DX)(AX*8), K1, Z4
+	VPSUBQ      Z4, Z0, Z0
+	VPSRAVQ     Z1, Z0, Z0
+	VPADDQ      Z0, Z2, K1, Z2
+	VPMULUDQ    Z0, Z0, Z0
+	VPADDQ      Z0, Z3, K1, Z3
+
+done:
+	VEXTRACTI64X4 $0x01, Z2, Y0
+	VPADDQ        Y0, Y2, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPADDQ        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPADDQ        X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, sum+32(FP)
+	VEXTRACTI64X4 $0x01, Z3, Y0
+	VPADDQ        Y0, Y3, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPADDQ        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPADDQ        X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, squares+40(FP)
+	VZEROUPPER
+	RET
+
 // func expChordAVX512(e *int32, d *int32, n int, mf int32, right int64)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·expChordAVX512(SB), NOSPLIT, $0-40

@@ -6,6 +6,10 @@ func distanceCodes(d []int32, s []int64, hi, r int64, s1 uint, g int64, h uint, 
 	distanceCodesGeneric(d, s, hi, r, s1, g, h, top)
 }
 
+func moments(s []int64, hi int64, shift uint) (sum, squares int64) {
+	return momentsGeneric(s, hi, shift)
+}
+
 func expChord(e, d []int32, mf int64, k int32, quad bool) { expChordGeneric(e, d, mf, k, quad) }
 
 func expFraction(e, d []int32, mf int64, k int32, f *Fractions) {

@@ -9,6 +9,11 @@ package vec
 //go:noescape
 func distanceCodesAVX512(d *int32, s *int64, n int, hi int64, r int64, s1 uint, mul int64, h uint, top int64)
 
+// momentsAVX512: Σx and Σx² of x = (hi − s)>>shift below 2^31.
+//
+//go:noescape
+func momentsAVX512(s *int64, n int, hi int64, shift uint) (sum int64, squares int64)
+
 // expChordAVX512: DI-Exp of d·mf>>right octaves.
 //
 //go:noescape

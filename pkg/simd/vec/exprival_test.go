@@ -18,6 +18,15 @@ func TestDistanceCodesPaths(t *testing.T) {
 	})
 }
 
+func TestMomentsPaths(t *testing.T) {
+	walk(t, func(s *source) []any {
+		bits := 1 + s.IntN(56)
+		x := ints[int64](s, s.n, -1<<bits, 1<<bits)
+		sum, squares := Moments(x, slices.Max(x), uint(max(0, bits-21)))
+		return []any{sum, squares, x}
+	})
+}
+
 // fractions are tables of the true values, rounded; the kernels take any.
 func fractions(bits int, lerp, short bool) *Fractions {
 	entries := make([]int32, 1<<bits+1)

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -127,6 +128,22 @@ func (r *Runner) Study(ctx context.Context, q StudyRequest) (Measured, error) {
 		}
 	}
 	return out, nil
+}
+
+// StudyNow runs studies and keeps no record: what a notebook measures beside the records it shows.
+func StudyNow(ctx context.Context, q StudyRequest) (Measured, error) {
+	dir, err := os.MkdirTemp("", "illm-study-")
+	if err != nil {
+		return nil, fmt.Errorf("bench: study: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	store, err := record.Open(record.Options{Dir: dir})
+	if err != nil {
+		return nil, err
+	}
+	r := &Runner{Store: store}
+	defer r.Close()
+	return r.Study(ctx, q)
 }
 
 // study is a run of studies.

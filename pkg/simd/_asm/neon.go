@@ -16,6 +16,9 @@ type arm struct {
 	code, stubs bytes.Buffer
 	name        string
 	params      []string // names, in order, 8 bytes each
+
+	nextV, nextX int // registers of a row kernel in use
+	pointers     []pointer
 }
 
 // arm64Files maps a package to what writes its arm64 kernels.
@@ -25,6 +28,7 @@ var arm64Files = []struct {
 }{
 	{"gemm", gemmNEON},
 	{"gemm4", gemm4NEON},
+	{"vec", vecNEON},
 }
 
 func writeARM64(root, only string) error {

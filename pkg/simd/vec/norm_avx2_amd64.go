@@ -21,15 +21,6 @@ func sumSquaresY(h []int32, s uint) (sum int64) {
 	return sum
 }
 
-// signed31 makes the factor of a product that is rounded by n a signed number of 32 bits, if it can: x·2^31 is even, so
-// that with n > 1 its half rounds by n − 1 to the same.
-func signed31(rho int64, n uint) (int64, uint, bool) {
-	if rho == 1<<31 && n > 1 {
-		return rho / 2, n - 1, true
-	}
-	return rho, n, rho < 1<<31
-}
-
 func normY(v []int64, h, gamma []int32, s uint, rho int64, n uint) (lo, hi int64) {
 	h, gamma = h[:len(v)], gamma[:len(v)]
 	n &= 63

@@ -119,24 +119,6 @@ func scores(s []int64, acc, sum, zero, k []int32, m []uint32, zq, c, kmin int32)
 	return scoresGeneric(s, acc, sum, zero, k, m, zq, c, kmin)
 }
 
-// octaves32 is Octaves as (min(w, limit)<<left)>>right for w < 2^25, in 32 bits: shifted right where k ≥ 15, else left,
-// cut off first where the shift would pass 2^20, the cap that the kernels end with.
-func octaves32(k int32) (limit, left, right int32) {
-	if k >= 15 {
-		return -1, 0, min(k-15, 31)
-	}
-	left = min(15-k, 20)
-	return 1 << 20 >> left, left, 0
-}
-
-// octaves64 is the same for w < 2^62.
-func octaves64(k int32) (limit, left, right int64) {
-	if k >= 15 {
-		return 1 << 62, 0, int64(min(k-15, 63))
-	}
-	return 1 << 22, int64(min(15-k, 40)), 0
-}
-
 func exp(e []int32, s []int64, hi, r int64, s1 uint, g int64, h uint, top, mf int64, k int32, quad bool) {
 	n := len(e)
 	if !useAVX512 || n == 0 {

@@ -9,9 +9,6 @@ import "math/bits"
 
 const step = 8
 
-// join2 joins two ranges.
-func join2(a, b, c, d int64) (lo, hi int64) { return min(a, c), max(b, d) }
-
 func minMaxY(t []int64) (lo, hi int64) {
 	k := len(t) &^ (step - 1)
 	lo, hi = minMaxGeneric(t[k:])

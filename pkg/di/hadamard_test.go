@@ -1,6 +1,7 @@
 package di
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -134,5 +135,22 @@ func TestReLURotated(t *testing.T) {
 				t.Fatalf("spread %g, channel %d: %g, want %g", spread, i, got, want[i])
 			}
 		}
+	}
+}
+
+// BenchmarkHadamardRow is a rotation with its range and scale: q or k of a head, the merged heads and the product of SmolLM2.
+func BenchmarkHadamardRow(b *testing.B) {
+	for _, n := range []int{64, 576, 1536} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			h, err := NewHadamard(n, 31)
+			if err != nil {
+				b.Fatal(err)
+			}
+			row := make([]int64, n)
+			for b.Loop() {
+				h.Apply(row, 40000, 30)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/element")
+		})
 	}
 }

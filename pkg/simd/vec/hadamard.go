@@ -26,11 +26,11 @@ func Hadamard(t []int64, order int) {
 	}
 }
 
-// core is S of a Paley matrix, row by row, and whether the matrix is Paley's second form, twice as large.
+// core is S of a Paley matrix, and whether the matrix is Paley's second form, twice as large.
 type core struct {
 	size   int
 	double bool
-	sign   []int64 // [size, size]: −1, 0, 1
+	plus   [][]uint8 // [size]: the columns of +1; those of −1 are the others but the diagonal
 }
 
 var core12, core28, core36 = newCore(11, false), newCore(13, true), newCore(17, true)
@@ -50,22 +50,16 @@ func coreOf(order int) *core {
 
 // newCore builds S over the residues of the prime q: antisymmetric for q ≡ 3 mod 4, symmetric for q ≡ 1.
 func newCore(q int, double bool) *core {
-	chi := make([]int64, q) // of 0: 0
+	square := make([]bool, q)
 	for x := 1; x < q; x++ {
-		chi[x] = -1
+		square[x*x%q] = true
 	}
-	for x := 1; x < q; x++ {
-		chi[x*x%q] = 1
-	}
-	s := &core{size: q + 1, double: double, sign: make([]int64, (q+1)*(q+1))}
-	for a := 1; a <= q; a++ {
-		s.sign[a] = 1
-		s.sign[a*s.size] = -1
-		if double {
-			s.sign[a*s.size] = 1
-		}
-		for b := 1; b <= q; b++ {
-			s.sign[a*s.size+b] = chi[(a-b+q)%q]
+	s := &core{size: q + 1, double: double, plus: make([][]uint8, q+1)}
+	for a := range s.plus {
+		for b := range s.plus {
+			if a != b && (a == 0 || b == 0 && double || b > 0 && square[(a-b+q)%q]) {
+				s.plus[a] = append(s.plus[a], uint8(b))
+			}
 		}
 	}
 	return s

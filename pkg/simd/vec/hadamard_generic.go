@@ -12,49 +12,59 @@ func walshGeneric(t []int64, m int) {
 	}
 }
 
-// acrossGeneric applies H_o to the o blocks of t, element by element of a block.
+// acrossGeneric applies H_o to the o blocks of t, element by element of a block. A row of S times x is twice the sum of
+// its columns of +1 less the sum of all but the diagonal.
 func acrossGeneric(t []int64, order int) {
 	c, m := coreOf(order), len(t)/order
-	var in, out [36]int64
-	x, y := in[:order], out[:order]
 	for i := range m {
-		for a := range x {
-			x[a] = t[a*m+i]
-		}
 		if c.double {
-			c.paley2(y, x)
+			c.second(t[i:], m)
 		} else {
-			c.paley1(y, x)
-		}
-		for a, v := range y {
-			t[a*m+i] = v
+			c.first(t[i:], m)
 		}
 	}
 }
 
-// paley1 sets y = (I + S)·x.
-func (c *core) paley1(y, x []int64) {
-	for a := range y {
-		v := x[a]
-		for b, s := range c.sign[a*c.size:][:c.size] {
-			v += s * x[b]
-		}
-		y[a] = v
+// column is one element of every block, or of every second one: at most 18, and a power of two for the index.
+type column [32]int64
+
+func (x *column) sum(n int) (sum int64) {
+	for _, v := range x[:n] {
+		sum += v
+	}
+	return sum
+}
+
+func (x *column) pick(list []uint8) (sum int64) {
+	for _, b := range list {
+		sum += x[b&31]
+	}
+	return sum
+}
+
+// first is (I + S)·x.
+func (c *core) first(t []int64, m int) {
+	var x column
+	for b := range c.size {
+		x[b] = t[b*m]
+	}
+	all := x.sum(c.size)
+	for a, list := range c.plus {
+		t[a*m] = 2*(x[a]+x.pick(list)) - all
 	}
 }
 
-// paley2 sets y = (S ⊗ [[1,1],[1,−1]] + I ⊗ [[1,−1],[−1,−1]])·x: on p = u + v, m = u − v of a pair (u, v) the first
-// factor is (p, m) and the second (m, −p).
-func (c *core) paley2(y, x []int64) {
-	for b := 0; b < len(x); b += 2 {
-		x[b], x[b+1] = x[b]+x[b+1], x[b]-x[b+1]
+// second is (S ⊗ [[1,1],[1,−1]] + I ⊗ [[1,−1],[−1,−1]])·x: on p = u + v, d = u − v of a pair (u, v) the first factor is
+// (p, d) and the second (d, −p).
+func (c *core) second(t []int64, m int) {
+	var p, d column
+	for b := range c.size {
+		u, v := t[2*b*m], t[(2*b+1)*m]
+		p[b], d[b] = u+v, u-v
 	}
-	for a := range c.size {
-		p, m := x[2*a+1], -x[2*a]
-		for b, s := range c.sign[a*c.size:][:c.size] {
-			p += s * x[2*b]
-			m += s * x[2*b+1]
-		}
-		y[2*a], y[2*a+1] = p, m
+	allP, allD := p.sum(c.size), d.sum(c.size)
+	for a, list := range c.plus {
+		t[2*a*m] = 2*p.pick(list) - allP + p[a] + d[a]
+		t[(2*a+1)*m] = 2*d.pick(list) - allD + d[a] - p[a]
 	}
 }

@@ -20,8 +20,26 @@
 // of activations, clip and mode are settings of the run, so the recipes w4a4 and
 // w4a8 share one file.
 //
+// # Methods
+//
+// A recipe may say how the weights were prepared: w4a4-fsbr. The factors behind it (package
+// smooth) are looked up as MODEL-RECIPE.safetensors in the folder of ILLM_FACTORS, among the
+// shipped ones (data/factors), in the cache ("illm calibrate" puts them there); first under the
+// recipe's own name, then under that of its base: w4a4kv8-fsbr takes w4a4-fsbr. They name the
+// weights that they belong to. The artefact's name in the cache has their hash. Where the codes
+// are chosen by GPTQ, that happens when the artefact is made, on the pinned tokens that the file
+// names; such codes depend on all widths of the recipe, and so does the artefact.
+//
+//	smoothquant, rotate, gptq, best   MakeFactors: closed form
+//	omniquant, fsbr                   trained (package fsbr)
+//
+// Simulation is the float simulation of the same.
+//
+// # Calibration
+//
 // The residual grid needs one pass of the float model over calibration text. Its
 // result is looked up among the shipped calibrations (data/records), then in the
 // cache, then computed: raw WikiText-2 train text where it can be had, else
-// Isaac Newton's Opticks from the Go distribution.
+// Isaac Newton's Opticks from the Go distribution. Factors leave the residual stream as it is;
+// a residual rotation does not, and its factors bring the range of the rotated stream along.
 package catalog

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/illm-go/illm/pkg/model/modeltest"
+	"github.com/illm-go/illm/pkg/model/safetensors"
+	"github.com/illm-go/illm/pkg/smooth"
+)
+
+// calibrateRun runs the command and returns code, stdout and stderr.
+func calibrateRun(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, talk bytes.Buffer
+	a := &app{stdin: strings.NewReader(""), stdout: &out, stderr: &talk}
+	code = a.main(t.Context(), append([]string{"calibrate"}, args...))
+	return code, out.String(), talk.String()
+}
+
+func calibrationText(t *testing.T, n int) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "text.txt")
+	if err := os.WriteFile(path, bytes.Repeat([]byte("the light of bodies "), n/20+1)[:n], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// From weights to an artefact in the cache, and to a file of one's own that eval finds again.
+func TestCalibrate(t *testing.T) {
+	t.Setenv("ILLM_CACHE", t.TempDir())
+	t.Setenv("ILLM_DATA", t.TempDir())
+	t.Setenv("ILLM_FACTORS", "")
+	m, text := modeltest.TinyQwen2(t), calibrationText(t, 900)
+	code, stdout, stderr := calibrateRun(t, "-m", m, "-r", "w6a6", "--method", "smoothquant", "--text", text, "--windows", "3", "--window", "64")
+	if code != exitOK || !strings.Contains(stdout, "artefact ") || !strings.Contains(stdout, "--recipe w6a6-smoothquant") || !strings.Contains(stdout, "data/factors/sha256-") {
+		t.Fatalf("code %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+	out := filepath.Join(t.TempDir(), "mine.safetensors")
+	own := []string{"-m", m, "-r", "w6a6-best", "--text", text, "--windows", "3", "--window", "64", "--out", out}
+	if code, stdout, stderr = calibrateRun(t, own...); code != exitOK || strings.Contains(stdout, "artefact") {
+		t.Fatalf("code %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+	f, err := smooth.Read(out)
+	if err != nil || !f.Rotation.Residual || f.Meta[smooth.MetaMethod] != "best" || f.Meta[smooth.MetaMaxAbs] == "" {
+		t.Errorf("factors %+v, %v", f, err)
+	}
+	if code, _, stderr = calibrateRun(t, own...); code != exitUsage || !strings.Contains(stderr, "--force") {
+		t.Errorf("over an existing file: code %d, %q", code, stderr)
+	}
+	if code, stdout, _ = calibrateRun(t, "-m", m, "-r", "w6a6", "--method", "rtn"); code != exitOK || !strings.Contains(stdout, "artefact ") {
+		t.Errorf("rtn: code %d, %q", code, stdout)
+	}
+}
+
+func TestCalibrateRefuses(t *testing.T) {
+	t.Setenv("ILLM_CACHE", t.TempDir())
+	t.Setenv("ILLM_DATA", t.TempDir())
+	m, text := modeltest.TinyQwen2(t), calibrationText(t, 900)
+	short := calibrationText(t, 40)
+	nan := damaged(t)
+	foreign := filepath.Join(t.TempDir(), "foreign.safetensors")
+	if err := (&smooth.Factors{Meta: map[string]string{smooth.MetaSource: strings.Repeat("0", 64)}, Blocks: make([]smooth.Block, 5)}).Write(foreign); err != nil {
+		t.Fatal(err)
+	}
+	base := slices.Clip([]string{"-m", m, "-r", "w4a4", "--text", text, "--windows", "2", "--window", "64"})
+	for _, c := range []struct {
+		name string
+		args []string
+		code int
+		want string
+	}{
+		{"no method", base, exitUsage, "--method is missing"},
+		{"unknown method", append(base, "--method", "fsbrr"), exitUsage, `did you mean "fsbr"`},
+		{"two methods", append(base, "-r", "w4a4-gptq", "--method", "rotate"), exitUsage, "names a method"},
+		{"unknown recipe", append(base, "-r", "w4a9", "--method", "rotate"), exitUsage, "w4a9"},
+		{"unknown model", append(base, "-m", "tiny-lama", "--method", "rotate"), exitUsage, "tiny-lama"},
+		{"arguments of no trainer", append(base, "--method", "rotate", "--", "--epochs", "3"), exitUsage, "has no trainer"},
+		{"arguments", []string{"now"}, exitUsage, "behind --"},
+		{"alpha", append(base, "--method", "smoothquant", "--alpha", "0.55"), exitUsage, "1/16"},
+		{"rtn to a file", append(base, "--method", "rtn", "--out", "x"), exitUsage, "illm quantize"},
+		{"from of another method", append(base, "--method", "gptq", "--from", foreign), exitUsage, "--from goes with"},
+		{"from that is not there", append(base, "--method", "best", "--from", "nowhere.safetensors"), exitUsage, "nowhere.safetensors"},
+		{"from another model", append(base, "--method", "best", "--from", foreign), exitFailure, "another model"},
+		{"short text", append(base, "--method", "gptq", "--text", short), exitFailure, "at least one window of 64"},
+		{"window beyond the context", append(base, "--method", "gptq", "--window", "4096"), exitFailure, "1 to 128 tokens"},
+		{"a weight that is no number", append(base, "-m", nan, "--method", "smoothquant"), exitFailure, "model.layers.1.mlp.up_proj.weight"},
+		{"no such folder", append(base, "--method", "rotate", "--out", filepath.Join(t.TempDir(), "a", "b")), exitFailure, "b"},
+	} {
+		if code, stdout, stderr := calibrateRun(t, c.args...); code != c.code || !strings.Contains(stderr, c.want) || stdout != "" {
+			t.Errorf("%s: code %d, stdout %q, stderr %q; want code %d and %q", c.name, code, stdout, stderr, c.code, c.want)
+		}
+	}
+}
+
+// damaged is a model with one weight that is not a number.
+func damaged(t *testing.T) string {
+	t.Helper()
+	dir := modeltest.TinyQwen2(t)
+	f, err := safetensors.Open(filepath.Join(dir, "model.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tensor, ok := f.Tensor("model.layers.1.mlp.up_proj.weight")
+	if !ok || tensor.Type != "F32" {
+		t.Fatal("no such tensor")
+	}
+	raw := mustRead(t, filepath.Join(dir, "model.safetensors"))
+	bits := math.Float32bits(float32(math.NaN()))
+	for i := range 4 {
+		raw[tensor.Offset+40+int64(i)] = byte(bits >> (8 * i))
+	}
+	f.Close()
+	if err := os.WriteFile(filepath.Join(dir, "model.safetensors"), raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func mustRead(t *testing.T, path string) []byte {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}

@@ -186,7 +186,10 @@ func TestExpRows(t *testing.T) {
 		for _, clip := range []quant.Clip{15000, 0, 1, 6500, 1000_000_000} {
 			v := x.build(clip)
 			for range 60 {
-				m, k := uint32(1<<15+rng.IntN(1<<15)), int32(rng.IntN(80)-20)
+				m, k := uint32(1<<15+rng.IntN(1<<15)), int32(rng.IntN(120)-20)
+				if rng.IntN(2) == 0 {
+					m >>= 8 // mantissas of 8 bits
+				}
 				for j := range d {
 					d[j] = int32(rng.IntN(1 << (1 + rng.IntN(16))))
 				}

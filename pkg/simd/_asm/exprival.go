@@ -62,6 +62,8 @@ func expRivalFile(c *build.Context) {
 	}
 	rivalBERT(c)
 	rivalLines(c)
+	rivalPublished(c)
+	rivalShiftmax(c)
 }
 
 // rival is a wide row whose 64-bit intermediates are kept as the even and the
@@ -401,6 +403,76 @@ func rivalLines(c *build.Context) {
 					r.VPMAXSQ(zero, a[h], a[h])
 				}
 				return r.merge(a)
+			}
+		})
+}
+
+// quotient returns v div t in 32-bit lanes: v·inverse >> shift, for factors that make it exact.
+func (r *rival) quotient(v, inverse reg.VecVirtual, shift uint64) reg.VecVirtual {
+	return r.merge(r.each(r.split(v), func(v, dst reg.VecVirtual) {
+		r.VPMULUDQ(inverse, v, dst)
+		r.VPSRLQ(Imm(shift), dst, dst)
+	}))
+}
+
+// scaleUnit returns round(a·c / 2^31) of 64-bit lanes whose upper halves do not count.
+func (r *rival) scaleUnit(a [2]reg.VecVirtual, c, half reg.VecVirtual) reg.VecVirtual {
+	return r.merge(r.each(a, func(v, dst reg.VecVirtual) {
+		r.VPMULUDQ(c, v, dst)
+		r.VPADDQ(half, dst, dst)
+		r.VPSRLQ(Imm(31), dst, dst)
+	}))
+}
+
+func rivalPublished(c *build.Context) {
+	writeRival(c, "expPublished", "(t − ⌈r/2⌉)>>q of q = d·inverse>>32, r = d − q·t, times 2^left·c/2^31.", "t, inverse, left int32, c int64",
+		func(r *rival) func(d reg.VecVirtual) reg.VecVirtual {
+			t, inverse, left, unit := r.d16("t"), r.d16("inverse"), r.d16("left"), r.q("c")
+			one, half := r.const16(1), r.constQ(1<<30)
+			return func(d reg.VecVirtual) reg.VecVirtual {
+				q, a := r.quotient(d, inverse, 32), r.ZMM()
+				r.VPMULLD(t, q, a)
+				r.VPSUBD(a, d, a)
+				r.VPADDD(one, a, a)
+				r.VPSRLD(Imm(1), a, a)
+				r.VPSUBD(a, t, a)
+				r.VPSRLVD(q, a, a)
+				r.VPSLLVD(left, a, a)
+				return r.scaleUnit(r.split(a), unit, half)
+			}
+		})
+}
+
+func rivalShiftmax(c *build.Context) {
+	writeRival(c, "expShiftmax", "(2·t − r)·2^14>>q of x = min(d + ⌈d/2⌉ − ⌈d/16⌉, top), q = x·inverse>>34, r = x − q·t, shifted left or right, times c/2^31.", "t, inverse, top int32, left, right, c int64",
+		func(r *rival) func(d reg.VecVirtual) reg.VecVirtual {
+			t, inverse, top, left, right, unit := r.d16("t"), r.d16("inverse"), r.d16("top"), r.q("left"), r.q("right"), r.q("c")
+			one, fifteen, half := r.const16(1), r.const16(15), r.constQ(1<<30)
+			r.low = r.constQ(1<<32 - 1)
+			return func(d reg.VecVirtual) reg.VecVirtual {
+				x, y := r.ZMM(), r.ZMM()
+				r.VPADDD(one, d, x)
+				r.VPSRLD(Imm(1), x, x)
+				r.VPADDD(d, x, x)
+				r.VPADDD(fifteen, d, y)
+				r.VPSRLD(Imm(4), y, y)
+				r.VPSUBD(y, x, x)
+				r.VPMINUD(top, x, x)
+				q := r.quotient(x, inverse, 34)
+				r.VPMULLD(t, q, y)
+				r.VPSUBD(y, x, x)
+				r.VPSUBD(x, t, x)
+				r.VPADDD(t, x, x)
+				a, n := r.clean(x), r.clean(q)
+				for h := range a {
+					v := r.ZMM()
+					r.VPSLLQ(Imm(14), a[h], v)
+					r.VPSRLVQ(n[h], v, v)
+					r.VPSLLVQ(left, v, v)
+					r.VPSRLVQ(right, v, v)
+					a[h] = v
+				}
+				return r.scaleUnit(a, unit, half)
 			}
 		})
 }

@@ -1,5 +1,7 @@
 package vec
 
+import "math/bits"
+
 // Exponentials of rows of distance codes that package baseline compares with DI-Exp: d → e, codes below 2^16 to
 // numerators in Q30. The scalar forms here are the definitions; the rows of exprival_amd64.s equal them bit for bit.
 //
@@ -203,5 +205,54 @@ func ExpLines(e, d []int32, m int64, k int32, l *Lines) {
 func expLinesGeneric(e, d []int32, m int64, k int32, l *Lines) {
 	for j, c := range d[:len(e)] {
 		e[j] = int32(l.Q30(Natural(int64(c)*m, k)))
+	}
+}
+
+// unit brings fractions a/t, 0 ≤ a ≤ t < 2^62, to Q30 without a division each: round((a<<left>>right)·c / 2^31), with
+// t<<left>>right in 2^30 … 2^31 − 1 and c = 2^61 over it. t/t is exactly 2^30.
+func unit(t int64) (left, right uint, c int64) {
+	l := 30 - bits.Len64(uint64(t)) + 1
+	left, right = uint(max(l, 0)), uint(max(-l, 0))
+	t = t << left >> right
+	return left, right, (1<<61 + t>>1) / t
+}
+
+// PublishedQ30 returns (t − ⌈r/2⌉)>>q in steps of 1/t, for q = d div t and r = d mod t: DI-Exp as printed, in Q30.
+// 0 ≤ d < 2^36, 1 ≤ t < 2^62.
+func PublishedQ30(d, t int64) int64 {
+	q := d / t
+	left, right, c := unit(t)
+	a := (t - (d-q*t+1)>>1) >> uint(min(q, 63))
+	return (a<<left>>right*c + 1<<30) >> 31
+}
+
+// ExpPublished sets e[j] = PublishedQ30(d[j], t). 0 ≤ d < 2^16.
+func ExpPublished(e, d []int32, t int64) {
+	expPublished(e, d[:len(e)], t)
+}
+
+func expPublishedGeneric(e, d []int32, t int64) {
+	for j, c := range d[:len(e)] {
+		e[j] = int32(PublishedQ30(int64(c), t))
+	}
+}
+
+// ShiftmaxQ30 returns ⌊(r/2 + t)·2^(15−q)⌋ in steps of 1/(t·2^15), for x' = max(x + ⌊x/2⌋ − ⌊x/16⌋, −15·t) of x = −d,
+// q = x' div −t and r = x' + q·t ≤ 0: the exponential of I-ViT's Shiftmax, in Q30. 0 ≤ d < 2^36, 1 ≤ t < 2^46.
+func ShiftmaxQ30(d, t int64) int64 {
+	x := min(d+(d+1)>>1-(d+15)>>4, 15*t) // −x'
+	q := x / t
+	left, right, c := unit(t << 15)
+	return ((2*t-x+q*t)<<14>>uint(q)<<left>>right*c + 1<<30) >> 31
+}
+
+// ExpShiftmax sets e[j] = ShiftmaxQ30(d[j], t). 0 ≤ d < 2^16.
+func ExpShiftmax(e, d []int32, t int64) {
+	expShiftmax(e, d[:len(e)], t)
+}
+
+func expShiftmaxGeneric(e, d []int32, t int64) {
+	for j, c := range d[:len(e)] {
+		e[j] = int32(ShiftmaxQ30(int64(c), t))
 	}
 }

@@ -117,3 +117,31 @@ func expLines(e, d []int32, m int64, k int32, l *Lines) {
 	}
 	expLinesAVX512(&e[0], &d[0], len(e), int32(m), right, &l.Start[0], &l.Slope[0], &l.Intercept[0])
 }
+
+// expPublished divides by t with ⌊2^32/t⌋ + 1, which is exact for t and d below 2^16; a larger t has quotients 0.
+func expPublished(e, d []int32, t int64) {
+	if len(e) == 0 || !useAVX512 || t < 2 || t >= 1<<31 {
+		expPublishedGeneric(e, d, t)
+		return
+	}
+	inverse := int64(0)
+	if t < 1<<16 {
+		inverse = 1<<32/t + 1
+	}
+	left, _, c := unit(t)
+	expPublishedAVX512(&e[0], &d[0], len(e), int32(t), int32(uint32(inverse)), int32(left), c)
+}
+
+// expShiftmax divides by t with ⌊2^34/t⌋ + 1, which is exact for t and x below 2^17; a larger t has quotients 0.
+func expShiftmax(e, d []int32, t int64) {
+	if len(e) == 0 || !useAVX512 || t < 8 || t >= 1<<30 {
+		expShiftmaxGeneric(e, d, t)
+		return
+	}
+	inverse := int64(0)
+	if t < 1<<17 {
+		inverse = 1<<34/t + 1
+	}
+	left, right, c := unit(t << 15)
+	expShiftmaxAVX512(&e[0], &d[0], len(e), int32(t), int32(uint32(inverse)), int32(min(15*t, 1<<31-1)), int64(left), int64(right), c)
+}

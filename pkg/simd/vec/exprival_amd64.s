@@ -2039,3 +2039,213 @@ tail:
 done:
 	VZEROUPPER
 	RET
+
+// func expPublishedAVX512(e *int32, d *int32, n int, t int32, inverse int32, left int32, c int64)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·expPublishedAVX512(SB), NOSPLIT, $0-48
+	MOVQ         n+16(FP), CX
+	MOVQ         e+0(FP), DX
+	MOVQ         d+8(FP), BX
+	MOVL         $0x0000aaaa, AX
+	KMOVW        AX, K1
+	MOVL         t+24(FP), AX
+	VPBROADCASTD AX, Z0
+	MOVL         inverse+28(FP), AX
+	VPBROADCASTD AX, Z1
+	MOVL         left+32(FP), AX
+	VPBROADCASTD AX, Z2
+	VPBROADCASTQ c+40(FP), Z3
+	MOVL         $+1, AX
+	VPBROADCASTD AX, Z4
+	MOVQ         $0x0000000040000000, AX
+	VPBROADCASTQ AX, Z5
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VMOVDQU32 (BX)(AX*4), Z6
+	VPSRLQ    $0x20, Z6, Z7
+	VPMULUDQ  Z1, Z6, Z8
+	VPSRLQ    $0x20, Z8, Z8
+	VPMULUDQ  Z1, Z7, Z7
+	VPSRLQ    $0x20, Z7, Z7
+	VPSHUFD   $0xa0, Z7, K1, Z8
+	VPMULLD   Z0, Z8, Z7
+	VPSUBD    Z7, Z6, Z7
+	VPADDD    Z4, Z7, Z7
+	VPSRLD    $0x01, Z7, Z7
+	VPSUBD    Z7, Z0, Z7
+	VPSRLVD   Z8, Z7, Z7
+	VPSLLVD   Z2, Z7, Z7
+	VPSRLQ    $0x20, Z7, Z6
+	VPMULUDQ  Z3, Z7, Z7
+	VPADDQ    Z5, Z7, Z7
+	VPSRLQ    $0x1f, Z7, Z7
+	VPMULUDQ  Z3, Z6, Z6
+	VPADDQ    Z5, Z6, Z6
+	VPSRLQ    $0x1f, Z6, Z6
+	VPSHUFD   $0xa0, Z6, K1, Z7
+	VMOVDQU32 Z7, (DX)(AX*4)
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000010, CX
+	JZ          done
+	MOVQ        $-1, SI
+	BZHIQ       CX, SI, SI
+	KMOVW       SI, K2
+	KMOVB       SI, K3
+	KSHIFTRW    $0x08, K2, K3
+	VMOVDQU32.Z (BX)(AX*4), K2, Z6
+	VPSRLQ      $0x20, Z6, Z7
+	VPMULUDQ    Z1, Z6, Z8
+	VPSRLQ      $0x20, Z8, Z8
+	VPMULUDQ    Z1, Z7, Z1
+	VPSRLQ      $0x20, Z1, Z1
+	VPSHUFD     $0xa0, Z1, K1, Z8
+	VPMULLD     Z0, Z8, Z1
+	VPSUBD      Z1, Z6, Z1
+	VPADDD      Z4, Z1, Z1
+	VPSRLD      $0x01, Z1, Z1
+	VPSUBD      Z1, Z0, Z1
+	VPSRLVD     Z8, Z1, Z1
+	VPSLLVD     Z2, Z1, Z1
+	VPSRLQ      $0x20, Z1, Z0
+	VPMULUDQ    Z3, Z1, Z1
+	VPADDQ      Z5, Z1, Z1
+	VPSRLQ      $0x1f, Z1, Z1
+	VPMULUDQ    Z3, Z0, Z0
+	VPADDQ      Z5, Z0, Z0
+	VPSRLQ      $0x1f, Z0, Z0
+	VPSHUFD     $0xa0, Z0, K1, Z1
+	VMOVDQU32   Z1, K2, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func expShiftmaxAVX512(e *int32, d *int32, n int, t int32, inverse int32, top int32, left int64, right int64, c int64)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·expShiftmaxAVX512(SB), NOSPLIT, $0-64
+	MOVQ         n+16(FP), CX
+	MOVQ         e+0(FP), DX
+	MOVQ         d+8(FP), BX
+	MOVL         $0x0000aaaa, AX
+	KMOVW        AX, K1
+	MOVL         t+24(FP), AX
+	VPBROADCASTD AX, Z0
+	MOVL         inverse+28(FP), AX
+	VPBROADCASTD AX, Z1
+	MOVL         top+32(FP), AX
+	VPBROADCASTD AX, Z2
+	VPBROADCASTQ left+40(FP), Z3
+	VPBROADCASTQ right+48(FP), Z4
+	VPBROADCASTQ c+56(FP), Z5
+	MOVL         $+1, AX
+	VPBROADCASTD AX, Z6
+	MOVL         $+15, AX
+	VPBROADCASTD AX, Z7
+	MOVQ         $0x0000000040000000, AX
+	VPBROADCASTQ AX, Z8
+	MOVQ         $0x00000000ffffffff, AX
+	VPBROADCASTQ AX, Z9
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VMOVDQU32 (BX)(AX*4), Z10
+	VPADDD    Z6, Z10, Z11
+	VPSRLD    $0x01, Z11, Z11
+	VPADDD    Z10, Z11, Z11
+	VPADDD    Z7, Z10, Z10
+	VPSRLD    $0x04, Z10, Z10
+	VPSUBD    Z10, Z11, Z11
+	VPMINUD   Z2, Z11, Z11
+	VPSRLQ    $0x20, Z11, Z10
+	VPMULUDQ  Z1, Z11, Z12
+	VPSRLQ    $0x22, Z12, Z12
+	VPMULUDQ  Z1, Z10, Z10
+	VPSRLQ    $0x22, Z10, Z10
+	VPSHUFD   $0xa0, Z10, K1, Z12
+	VPMULLD   Z0, Z12, Z10
+	VPSUBD    Z10, Z11, Z11
+	VPSUBD    Z11, Z0, Z11
+	VPADDD    Z0, Z11, Z11
+	VPSRLQ    $0x20, Z11, Z10
+	VPANDQ    Z9, Z11, Z11
+	VPSRLQ    $0x20, Z12, Z13
+	VPANDQ    Z9, Z12, Z12
+	VPSLLQ    $0x0e, Z11, Z11
+	VPSRLVQ   Z12, Z11, Z11
+	VPSLLVQ   Z3, Z11, Z11
+	VPSRLVQ   Z4, Z11, Z11
+	VPSLLQ    $0x0e, Z10, Z10
+	VPSRLVQ   Z13, Z10, Z10
+	VPSLLVQ   Z3, Z10, Z10
+	VPSRLVQ   Z4, Z10, Z10
+	VPMULUDQ  Z5, Z11, Z11
+	VPADDQ    Z8, Z11, Z11
+	VPSRLQ    $0x1f, Z11, Z11
+	VPMULUDQ  Z5, Z10, Z10
+	VPADDQ    Z8, Z10, Z10
+	VPSRLQ    $0x1f, Z10, Z10
+	VPSHUFD   $0xa0, Z10, K1, Z11
+	VMOVDQU32 Z11, (DX)(AX*4)
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000010, CX
+	JZ          done
+	MOVQ        $-1, SI
+	BZHIQ       CX, SI, SI
+	KMOVW       SI, K2
+	KMOVB       SI, K3
+	KSHIFTRW    $0x08, K2, K3
+	VMOVDQU32.Z (BX)(AX*4), K2, Z10
+	VPADDD      Z6, Z10, Z6
+	VPSRLD      $0x01, Z6, Z6
+	VPADDD      Z10, Z6, Z6
+	VPADDD      Z7, Z10, Z7
+	VPSRLD      $0x04, Z7, Z7
+	VPSUBD      Z7, Z6, Z6
+	VPMINUD     Z2, Z6, Z6
+	VPSRLQ      $0x20, Z6, Z7
+	VPMULUDQ    Z1, Z6, Z2
+	VPSRLQ      $0x22, Z2, Z2
+	VPMULUDQ    Z1, Z7, Z1
+	VPSRLQ      $0x22, Z1, Z1
+	VPSHUFD     $0xa0, Z1, K1, Z2
+	VPMULLD     Z0, Z2, Z7
+	VPSUBD      Z7, Z6, Z6
+	VPSUBD      Z6, Z0, Z6
+	VPADDD      Z0, Z6, Z6
+	VPSRLQ      $0x20, Z6, Z0
+	VPANDQ      Z9, Z6, Z1
+	VPSRLQ      $0x20, Z2, Z6
+	VPANDQ      Z9, Z2, Z2
+	VPSLLQ      $0x0e, Z1, Z1
+	VPSRLVQ     Z2, Z1, Z1
+	VPSLLVQ     Z3, Z1, Z1
+	VPSRLVQ     Z4, Z1, Z1
+	VPSLLQ      $0x0e, Z0, Z0
+	VPSRLVQ     Z6, Z0, Z0
+	VPSLLVQ     Z3, Z0, Z0
+	VPSRLVQ     Z4, Z0, Z0
+	VPMULUDQ    Z5, Z1, Z1
+	VPADDQ      Z8, Z1, Z1
+	VPSRLQ      $0x1f, Z1, Z1
+	VPMULUDQ    Z5, Z0, Z0
+	VPADDQ      Z8, Z0, Z0
+	VPSRLQ      $0x1f, Z0, Z0
+	VPSHUFD     $0xa0, Z0, K1, Z1
+	VMOVDQU32   Z1, K2, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET

@@ -27,3 +27,7 @@ func expTaylor(e, d []int32, m int64, k int32, order int) { expTaylorGeneric(e, 
 func expBERT(e, d []int32, m int64, k int32) { expBERTGeneric(e, d, m, k) }
 
 func expLines(e, d []int32, m int64, k int32, l *Lines) { expLinesGeneric(e, d, m, k, l) }
+
+func expPublished(e, d []int32, t int64) { expPublishedGeneric(e, d, t) }
+
+func expShiftmax(e, d []int32, t int64) { expShiftmaxGeneric(e, d, t) }

@@ -98,3 +98,13 @@ func expBERTAVX512(e *int32, d *int32, n int, m int32, right int64)
 //
 //go:noescape
 func expLinesAVX512(e *int32, d *int32, n int, m int32, right int64, start *int32, slope *int32, icept *int32)
+
+// expPublishedAVX512: (t − ⌈r/2⌉)>>q of q = d·inverse>>32, r = d − q·t, times 2^left·c/2^31.
+//
+//go:noescape
+func expPublishedAVX512(e *int32, d *int32, n int, t int32, inverse int32, left int32, c int64)
+
+// expShiftmaxAVX512: (2·t − r)·2^14>>q of x = min(d + ⌈d/2⌉ − ⌈d/16⌉, top), q = x·inverse>>34, r = x − q·t, shifted left or right, times c/2^31.
+//
+//go:noescape
+func expShiftmaxAVX512(e *int32, d *int32, n int, t int32, inverse int32, top int32, left int64, right int64, c int64)

@@ -101,6 +101,47 @@ func TestExpRivalPaths(t *testing.T) {
 	})
 }
 
+// TestExpPeriodPaths: the two that divide by a period, at every size of it and at those next to powers of two.
+func TestExpPeriodPaths(t *testing.T) {
+	for name, f := range map[string]func(e, d []int32, t int64){"published": ExpPublished, "shiftmax": ExpShiftmax} {
+		t.Run(name, func(t *testing.T) {
+			walk(t, func(s *source) []any {
+				e, d := slab[int32](s, s.n), ints[int32](s, s.n, 0, 1<<16-1)
+				for range 8 {
+					period := max(1, int64(1)<<s.IntN(46)+s.between(-2, 2))
+					if s.IntN(2) == 0 {
+						period = s.between(1, 1<<18)
+					}
+					f(e, d, period)
+				}
+				return []any{e, d}
+			})
+		})
+	}
+}
+
+// TestExpPeriodDivision: the multiplications that replace the divisions, for every code.
+func TestExpPeriodDivision(t *testing.T) {
+	d, e := make([]int32, 1<<16), make([]int32, 1<<16)
+	for j := range d {
+		d[j] = int32(j)
+	}
+	for _, period := range []int64{2, 3, 5, 7, 8, 9, 12, 17, 255, 257, 3039, 4370, 32767, 32768, 65534, 65535, 65536, 65537, 94206, 94207, 94208, 131071, 131072, 1<<29 + 1} {
+		ExpPublished(e, d, period)
+		for j := range d {
+			if want := PublishedQ30(int64(j), period); int64(e[j]) != want {
+				t.Fatalf("published, t %d, d %d: %d, want %d", period, j, e[j], want)
+			}
+		}
+		ExpShiftmax(e, d, period)
+		for j := range d {
+			if want := ShiftmaxQ30(int64(j), period); int64(e[j]) != want {
+				t.Fatalf("shiftmax, t %d, d %d: %d, want %d", period, j, e[j], want)
+			}
+		}
+	}
+}
+
 // TestExpTaylorDivision: the kernels divide by multiplication; every exponent they can meet gives the definition.
 func TestExpTaylorDivision(t *testing.T) {
 	if testing.Short() {

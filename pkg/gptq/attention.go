@@ -53,7 +53,7 @@ func (p *pass) attend(y []float32, n int) {
 		for r := range m {
 			s := w.s[r*r1:][:r1]
 			seen := s[:r0+r+1]
-			p.softmax(w, seen)
+			p.softmax(seen)
 			clear(s[len(seen):])
 			inv[r] = 1 / ordered.Sum(seen)
 		}
@@ -87,17 +87,8 @@ func (p *pass) transposeValues(n int) {
 }
 
 // softmax replaces scores by e^(s − max s), from codes of their distance to the maximum where the settings say so.
-// With at most 8 bits there are few different values: one table a row.
-func (p *pass) softmax(w *scratch, s []float32) {
-	lo, hi := s[0], s[0]
-	for _, v := range s {
-		if v < lo {
-			lo = v
-		}
-		if v > hi {
-			hi = v
-		}
-	}
+func (p *pass) softmax(s []float32) {
+	lo, hi := ordered.Extremes(s)
 	bits := p.set.score
 	if bits == 0 {
 		ordered.ExpRow(s, s, hi)
@@ -114,28 +105,6 @@ func (p *pass) softmax(w *scratch, s []float32) {
 		return
 	}
 	levels := float64(int(1)<<bits - 1)
-	step, inv := float32(float64(r)/levels), float32(levels/float64(r))
-	if bits > 8 || len(s) < 1<<bits {
-		for i, v := range s {
-			s[i] = float32(float32(distance(hi-v, r, inv)) * -step)
-		}
-		ordered.ExpRow(s, s, 0)
-		return
-	}
-	t := w.table[:1<<bits]
-	for d := range t {
-		t[d] = float32(float32(d) * -step)
-	}
-	ordered.ExpRow(t, t, 0)
-	for i, v := range s {
-		s[i] = w.table[uint8(distance(hi-v, r, inv))]
-	}
-}
-
-// distance is the code of d ≥ 0, clipped at r.
-func distance(d, r, inv float32) int32 {
-	if d > r {
-		d = r
-	}
-	return int32(float32(d*inv) + 0.5)
+	ordered.Distances(s, hi, r, float32(levels/float64(r)), float32(float64(r)/levels))
+	ordered.ExpRow(s, s, 0)
 }

@@ -79,7 +79,6 @@ type pass struct {
 // scratch is the memory of one worker.
 type scratch struct {
 	x, q, s, o []float32
-	table      [256]float32
 }
 
 func (p *pass) ldQKV() int { return (p.cfg.Heads + 2*p.cfg.KVHeads) * p.cfg.HeadDim }

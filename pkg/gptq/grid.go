@@ -1,6 +1,10 @@
 package gptq
 
-import "math"
+import (
+	"math"
+
+	"github.com/illm-go/illm/pkg/simd/ordered"
+)
 
 // One is a range ratio of 1 in Q15.
 const One = 1 << 15
@@ -12,39 +16,16 @@ const One = 1 << 15
 // in float64, halves away from zero; the values are rounded to float32. A row of zeros stays as it is. For ρ = 1 this
 // is fakequant.Row, bit for bit.
 func row(x []float32, bits int, ratio int32) {
-	var lo, hi float32
-	for _, v := range x {
-		if v < lo {
-			lo = v
-		}
-		if v > hi {
-			hi = v
-		}
-	}
+	lo, hi := ordered.Extremes(x)
 	share := float64(ratio) / One
-	low := float64(float64(lo) * share)
-	r := float64(float64(hi)*share) - low
+	low := float64(float64(min(lo, 0)) * share)
+	r := float64(float64(max(hi, 0))*share) - low
 	if r == 0 {
 		return
 	}
 	levels := float64(int(1)<<bits - 1)
-	s := r / levels
-	z := away(float64(-low*levels) / r)
-	for i, v := range x {
-		code := z + away(float64(float64(v)*levels)/r)
-		if code < 0 {
-			code = 0
-		}
-		if code > levels {
-			code = levels
-		}
-		x[i] = float32(float64((code - z) * s))
-	}
+	ordered.Grid(x, levels, r, ordered.Away(float64(-low*levels)/r), r/levels)
 }
-
-// away rounds to the nearest integer, halves away from zero, for |v| < 2^62. A NaN gives some number: callers have
-// checked their rows.
-func away(v float64) float64 { return float64(int64(v + math.Copysign(0.5, v))) }
 
 // symmetric rounds x in place to ±(2^(bits−1) − 1) steps of max|x|/(2^(bits−1) − 1).
 func symmetric(x []float32, bits int) {
@@ -63,7 +44,7 @@ func symmetric(x []float32, bits int) {
 	n := float64(int(1)<<(bits-1) - 1)
 	step := float64(top) / n
 	for i, v := range x {
-		x[i] = float32(float64(away(float64(float64(v)*n)/float64(top)) * step))
+		x[i] = float32(float64(ordered.Away(float64(float64(v)*n)/float64(top)) * step))
 	}
 }
 

@@ -20,6 +20,7 @@ func orderedFile(c *build.Context) {
 	}
 	rank(c, "rank_4x32_AVX512", c.ZMM, 64)
 	rank(c, "rank_4x8_AVX2", c.YMM, 32)
+	orderedRows(c)
 }
 
 // dotDoc is the comment over a dot-product stub.

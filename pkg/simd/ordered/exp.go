@@ -73,6 +73,13 @@ func ExpRow(dst, x []float32, shift float32) {
 	if len(dst) != len(x) {
 		panic(badLength)
 	}
+	if len(x) > 0 {
+		expRow(dst, x, shift)
+	}
+}
+
+// expRowGeneric is the definition of ExpRow.
+func expRowGeneric(dst, x []float32, shift float32) {
 	for i, y := range x {
 		y -= shift
 		if y < -87 {

@@ -112,3 +112,34 @@ func rank(c []float64, ldc int, a []float64, lda int, b []float64, ldb int, m, n
 		rankGeneric(c[high*ldc:], ldc, a[high:], lda, b, ldb, m-high, n, steps)
 	}
 }
+
+func expRow(dst, x []float32, shift float32) {
+	if useAVX512 {
+		exp_AVX512(&dst[0], &x[0], len(x), shift, &exp32[0])
+	} else {
+		expRowGeneric(dst, x, shift)
+	}
+}
+
+func distances(x []float32, hi, r, inv, step float32) {
+	if useAVX512 {
+		distances_AVX512(&x[0], len(x), hi, r, inv, step)
+	} else {
+		distancesGeneric(x, hi, r, inv, step)
+	}
+}
+
+func grid(x []float32, levels, span, zero, step float64) {
+	if useAVX512 {
+		grid_AVX512(&x[0], len(x), levels, span, zero, step)
+	} else {
+		gridGeneric(x, levels, span, zero, step)
+	}
+}
+
+func extremes(x []float32) (lo, hi float32) {
+	if useAVX512 {
+		return extremes_AVX512(&x[0], len(x))
+	}
+	return extremesGeneric(x)
+}

@@ -1004,3 +1004,278 @@ loop:
 	VMOVUPD      Y7, 32(CX)
 	VZEROUPPER
 	RET
+
+// func exp_AVX512(dst *float32, x *float32, n int, shift float32, table *uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·exp_AVX512(SB), NOSPLIT, $0-40
+	MOVQ         n+16(FP), CX
+	MOVQ         dst+0(FP), DX
+	MOVQ         x+8(FP), BX
+	MOVQ         table+32(FP), AX
+	MOVSS        shift+24(FP), X0
+	VBROADCASTSS X0, Z0
+	VMOVUPS      (AX), Z1
+	VMOVUPS      64(AX), Z2
+	MOVL         $0xc2ae0000, AX
+	VPBROADCASTD AX, Z3
+	MOVL         $0x42b00000, AX
+	VPBROADCASTD AX, Z4
+	MOVL         $0x4238aa3b, AX
+	VPBROADCASTD AX, Z5
+	MOVL         $0x4b400000, AX
+	VPBROADCASTD AX, Z6
+	MOVL         $0x3cb17000, AX
+	VPBROADCASTD AX, Z7
+	MOVL         $0x3585fdf4, AX
+	VPBROADCASTD AX, Z8
+	MOVL         $0x3e2aaaab, AX
+	VPBROADCASTD AX, Z9
+	MOVL         $0x3f000000, AX
+	VPBROADCASTD AX, Z10
+	MOVL         $0x3f800000, AX
+	VPBROADCASTD AX, Z11
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VMOVUPS   (BX)(AX*4), Z12
+	VSUBPS    Z0, Z12, Z12
+	VMAXPS    Z12, Z3, Z12
+	VMINPS    Z12, Z4, Z12
+	VMULPS    Z5, Z12, Z13
+	VADDPS    Z6, Z13, Z13
+	VPSUBD    Z6, Z13, Z14
+	VSUBPS    Z6, Z13, Z13
+	VMULPS    Z7, Z13, Z15
+	VSUBPS    Z15, Z12, Z12
+	VMULPS    Z8, Z13, Z15
+	VSUBPS    Z15, Z12, Z12
+	VMULPS    Z9, Z12, Z15
+	VADDPS    Z10, Z15, Z15
+	VMULPS    Z12, Z15, Z15
+	VADDPS    Z11, Z15, Z15
+	VMULPS    Z12, Z15, Z15
+	VMOVDQA32 Z14, Z12
+	VPERMI2D  Z2, Z1, Z12
+	VPSRAD    $0x05, Z14, Z14
+	VPSLLD    $0x17, Z14, Z14
+	VPADDD    Z14, Z12, Z12
+	VMULPS    Z12, Z15, Z15
+	VADDPS    Z15, Z12, Z12
+	VMOVUPS   Z12, (DX)(AX*4)
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JGE       loop
+
+tail:
+	ADDQ      $0x00000010, CX
+	JZ        done
+	MOVQ      $-1, SI
+	BZHIQ     CX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z12
+	VSUBPS    Z0, Z12, Z12
+	VMAXPS    Z12, Z3, Z12
+	VMINPS    Z12, Z4, Z12
+	VMULPS    Z5, Z12, Z0
+	VADDPS    Z6, Z0, Z0
+	VPSUBD    Z6, Z0, Z3
+	VSUBPS    Z6, Z0, Z0
+	VMULPS    Z7, Z0, Z4
+	VSUBPS    Z4, Z12, Z12
+	VMULPS    Z8, Z0, Z4
+	VSUBPS    Z4, Z12, Z12
+	VMULPS    Z9, Z12, Z4
+	VADDPS    Z10, Z4, Z4
+	VMULPS    Z12, Z4, Z4
+	VADDPS    Z11, Z4, Z4
+	VMULPS    Z12, Z4, Z4
+	VMOVDQA32 Z3, Z0
+	VPERMI2D  Z2, Z1, Z0
+	VPSRAD    $0x05, Z3, Z3
+	VPSLLD    $0x17, Z3, Z3
+	VPADDD    Z3, Z0, Z0
+	VMULPS    Z0, Z4, Z4
+	VADDPS    Z4, Z0, Z0
+	VMOVUPS   Z0, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func distances_AVX512(x *float32, n int, hi float32, r float32, inv float32, step float32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·distances_AVX512(SB), NOSPLIT, $0-32
+	MOVQ         n+8(FP), CX
+	MOVQ         x+0(FP), DX
+	MOVSS        hi+16(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVSS        r+20(FP), X1
+	VBROADCASTSS X1, Z1
+	MOVSS        inv+24(FP), X2
+	VBROADCASTSS X2, Z2
+	MOVSS        step+28(FP), X3
+	VBROADCASTSS X3, Z3
+	MOVL         $0x3f000000, AX
+	VPBROADCASTD AX, Z4
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z5
+	VPXORD       Z5, Z3, Z3
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VMOVUPS    (DX)(AX*4), Z5
+	VSUBPS     Z5, Z0, Z5
+	VMINPS     Z5, Z1, Z5
+	VMULPS     Z2, Z5, Z5
+	VADDPS     Z4, Z5, Z5
+	VCVTTPS2DQ Z5, Z5
+	VCVTDQ2PS  Z5, Z5
+	VMULPS     Z3, Z5, Z5
+	VMOVUPS    Z5, (DX)(AX*4)
+	ADDQ       $0x00000010, AX
+	SUBQ       $0x00000010, CX
+	JGE        loop
+
+tail:
+	ADDQ       $0x00000010, CX
+	JZ         done
+	MOVQ       $-1, BX
+	BZHIQ      CX, BX, BX
+	KMOVW      BX, K1
+	VMOVUPS.Z  (DX)(AX*4), K1, Z5
+	VSUBPS     Z5, Z0, Z5
+	VMINPS     Z5, Z1, Z5
+	VMULPS     Z2, Z5, Z5
+	VADDPS     Z4, Z5, Z5
+	VCVTTPS2DQ Z5, Z5
+	VCVTDQ2PS  Z5, Z5
+	VMULPS     Z3, Z5, Z5
+	VMOVUPS    Z5, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func grid_AVX512(x *float32, n int, levels float64, span float64, zero float64, step float64)
+// Requires: AVX, AVX512F, AVX512VL, BMI2, SSE2
+TEXT ·grid_AVX512(SB), NOSPLIT, $0-48
+	MOVQ         n+8(FP), CX
+	MOVQ         x+0(FP), DX
+	MOVSD        levels+16(FP), X0
+	VBROADCASTSD X0, Z0
+	MOVSD        span+24(FP), X1
+	VBROADCASTSD X1, Z1
+	MOVSD        zero+32(FP), X2
+	VBROADCASTSD X2, Z2
+	MOVSD        step+40(FP), X3
+	VBROADCASTSD X3, Z3
+	MOVQ         $0x3fe0000000000000, AX
+	VPBROADCASTQ AX, Z4
+	MOVQ         $0x8000000000000000, AX
+	VPBROADCASTQ AX, Z5
+	MOVQ         $0x0000000000000000, AX
+	VPBROADCASTQ AX, Z6
+	XORQ         AX, AX
+	SUBQ         $0x00000008, CX
+	JL           tail
+
+loop:
+	VMOVUPS     (DX)(AX*4), Y7
+	VCVTPS2PD   Y7, Z7
+	VMULPD      Z0, Z7, Z7
+	VDIVPD      Z1, Z7, Z7
+	VPANDQ      Z5, Z7, Z8
+	VPORQ       Z4, Z8, Z8
+	VADDPD      Z8, Z7, Z7
+	VRNDSCALEPD $0x0b, Z7, Z7
+	VADDPD      Z7, Z2, Z7
+	VMAXPD      Z7, Z6, Z7
+	VMINPD      Z7, Z0, Z7
+	VSUBPD      Z2, Z7, Z7
+	VMULPD      Z3, Z7, Z7
+	VCVTPD2PS   Z7, Y7
+	VMOVUPS     Y7, (DX)(AX*4)
+	ADDQ        $0x00000008, AX
+	SUBQ        $0x00000008, CX
+	JGE         loop
+
+tail:
+	ADDQ        $0x00000008, CX
+	JZ          done
+	MOVQ        $-1, BX
+	BZHIQ       CX, BX, BX
+	KMOVW       BX, K1
+	VMOVUPS.Z   (DX)(AX*4), K1, Y7
+	VCVTPS2PD   Y7, Z7
+	VMULPD      Z0, Z7, Z7
+	VDIVPD      Z1, Z7, Z7
+	VPANDQ      Z5, Z7, Z1
+	VPORQ       Z4, Z1, Z1
+	VADDPD      Z1, Z7, Z7
+	VRNDSCALEPD $0x0b, Z7, Z7
+	VADDPD      Z7, Z2, Z7
+	VMAXPD      Z7, Z6, Z7
+	VMINPD      Z7, Z0, Z7
+	VSUBPD      Z2, Z7, Z7
+	VMULPD      Z3, Z7, Z7
+	VCVTPD2PS   Z7, Y7
+	VMOVUPS     Y7, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func extremes_AVX512(x *float32, n int) (lo float32, hi float32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·extremes_AVX512(SB), NOSPLIT, $0-24
+	MOVQ         n+8(FP), CX
+	MOVQ         x+0(FP), DX
+	VBROADCASTSS (DX), Z0
+	VMOVDQA32    Z0, Z1
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VMOVUPS (DX)(AX*4), Z2
+	VMINPS  Z0, Z2, Z0
+	VMAXPS  Z1, Z2, Z1
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JGE     loop
+
+tail:
+	ADDQ      $0x00000010, CX
+	JZ        done
+	MOVQ      $-1, BX
+	BZHIQ     CX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z2
+	VMINPS    Z0, Z2, K1, Z0
+	VMAXPS    Z1, Z2, K1, Z1
+
+done:
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VMINPS        Y2, Y0, Y2
+	VEXTRACTF128  $0x01, Y2, X0
+	VMINPS        X0, X2, X0
+	VPERMILPS     $0x4e, X0, X2
+	VMINPS        X2, X0, X0
+	VPERMILPS     $0xb1, X0, X2
+	VMINPS        X2, X0, X0
+	MOVSS         X0, lo+16(FP)
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VMAXPS        Y0, Y1, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VMAXPS        X1, X0, X1
+	VPERMILPS     $0x4e, X1, X0
+	VMAXPS        X0, X1, X1
+	VPERMILPS     $0xb1, X1, X0
+	VMAXPS        X0, X1, X1
+	MOVSS         X1, hi+20(FP)
+	VZEROUPPER
+	RET

@@ -53,3 +53,23 @@ func rank_4x32_AVX512(c *float64, ldc int, a *float64, lda int, b *float64, ldb 
 //
 //go:noescape
 func rank_4x8_AVX2(c *float64, ldc int, a *float64, lda int, b *float64, ldb int, steps int)
+
+// exp_AVX512: dst[i] = e^(x[i] − shift); table: the bits of 2^(i/32), i < 32.
+//
+//go:noescape
+func exp_AVX512(dst *float32, x *float32, n int, shift float32, table *uint32)
+
+// distances_AVX512: x[i] = trunc(min(hi − x[i], r)·inv + ½)·−step.
+//
+//go:noescape
+func distances_AVX512(x *float32, n int, hi float32, r float32, inv float32, step float32)
+
+// grid_AVX512: x[i] = (sat(zero + away(x[i]·levels/span), 0, levels) − zero)·step in float64, away: to the nearest integer, halves away from 0.
+//
+//go:noescape
+func grid_AVX512(x *float32, n int, levels float64, span float64, zero float64, step float64)
+
+// extremes_AVX512: the least and the largest of x; NaN only where the first element of its lane is.
+//
+//go:noescape
+func extremes_AVX512(x *float32, n int) (lo float32, hi float32)

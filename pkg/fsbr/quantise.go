@@ -8,6 +8,18 @@ const untouched = 16
 // tiny bounds the step of a row from below: a row of zeros has codes and values 0.
 const tiny = 1e-30
 
+// sameExtreme is how close, relative to it, a value counts as the extreme of its row.
+const sameExtreme = 1e-6
+
+// all lists the axes 0 … n−1.
+func all(n int) []int {
+	axes := make([]int, n)
+	for i := range axes {
+		axes[i] = i
+	}
+	return axes
+}
+
 // ratio holds the learnable shares of a row's range, [rows] each, in (0, 1].
 type ratio struct{ lo, hi *tape.Node }
 
@@ -63,10 +75,14 @@ func quantise(t *tape.Tape, x *tape.Node, n int, r *ratio) *tape.Node {
 			dhi, dlo = t.Mul(dhi, rhi), t.Mul(dlo, rlo)
 		}
 		one := t.Scalar(1, tape.F32)
+		// A compiler that computes x once for the extreme and once more here, with products fused differently, leaves no
+		// element that equals the extreme: hence the margin, and the divisor that is never 0.
 		share := func(extreme tape.Val, d tape.Val, counts tape.Val) tape.Val {
-			at := t.Where(t.Equal(x.Val, extreme), one, zero)
-			d = t.Where(counts, t.Div(d, t.Sum(at, axis)), zero)
-			return t.Mul(at, d)
+			margin := t.Scale(t.Max(extreme, t.Sub(zero, extreme)), sameExtreme)
+			apart := t.Sub(x.Val, extreme)
+			is := t.GreaterOrEqual(margin, t.Max(apart, t.Sub(zero, apart)))
+			d = t.Where(counts, t.Div(d, t.Max(t.Sum(t.Where(is, one, zero), axis), one)), zero)
+			return t.Where(is, t.Broadcast(d, x.Dims, all(len(x.Dims))...), zero)
 		}
 		dx := t.Where(inside, dy, zero)
 		dx = t.Add(dx, share(top, dhi, t.Greater(top, zero)))

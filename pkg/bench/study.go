@@ -114,8 +114,12 @@ func (r *Runner) Study(ctx context.Context, q StudyRequest) (Measured, error) {
 	run := map[string]func(context.Context) error{StudyOperators: s.operators, StudyParts: s.parts, StudyFloats: s.floats,
 		StudyScaling: s.scaling, StudyContext: s.context, StudyRoofline: s.roofline}
 	var out Measured
-	for _, name := range q.Studies {
+	for i, name := range q.Studies {
 		s.now, s.points = name, nil
+		if l := load(); i == 0 && l > 0.5 {
+			s.note = fmt.Sprintf("the machine was busy: %.1f tasks wanted its processors before the start", l)
+			q.Say(s.note)
+		}
 		q.Say("study " + name)
 		start := time.Now()
 		if err := run[name](ctx); err != nil {
@@ -151,6 +155,7 @@ type study struct {
 	*Runner
 	q      StudyRequest
 	now    string
+	note   string
 	points []point
 
 	entry *catalog.Entry // of the studies that have a model
@@ -231,7 +236,7 @@ func (s *study) file(wall float64) (out Measured, err error) {
 	now := time.Now().UTC().Truncate(time.Second)
 	for _, p := range s.points {
 		cfg := studyConfig{Task: "speed-study", Study: s.now, Axes: p.axes, Runs: s.q.Runs, Threads: s.threads()}
-		rec := &record.Record{Kind: record.Timing, Axes: map[string]string{"study": s.now}, Metrics: p.metrics, Time: now, WallS: wall}
+		rec := &record.Record{Kind: record.Timing, Axes: map[string]string{"study": s.now}, Metrics: p.metrics, Time: now, WallS: wall, Note: s.note}
 		for k, v := range p.axes {
 			rec.Axes[k] = v
 		}

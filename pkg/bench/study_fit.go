@@ -1,8 +1,8 @@
 package bench
 
 import (
+	"fmt"
 	"math"
-	"slices"
 
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
@@ -16,15 +16,16 @@ type FitPoint struct {
 	Attention, AttentionErr float64
 	Fitted                  float64
 	LinearOff               float64 // of Linear/Tokens from its mean, relative
-	AttentionOff            float64 // of Attention/Pairs from Fit.Pair, relative
+	AttentionOff            float64 // of Attention from Row·T + Pair·T(T+1)/2, relative
 	attentionOffErr         float64
 }
 
 // Fit is the cost of a prompt of T tokens as Fixed + Token·T + Whole·T(T+1)/2, in milliseconds, by least squares of the
-// relative residuals, and Pair, the attention's own cost of a pair, from the profile's share.
+// relative residuals; and attention alone, from the profile's share, as Row·T + Pair·T(T+1)/2: what a row of scores costs
+// whatever its length (scales, divisions, the blocks' ends), and what each pair costs.
 type Fit struct {
 	Fixed, Token, Whole float64
-	Pair                float64
+	Row, Pair           float64
 	R2                  float64 // of the weighted fit
 	Points              []FitPoint
 }
@@ -55,61 +56,110 @@ func (m Measured) Fit() (f Fit) {
 		}
 		ones.SetVec(i, 1)
 	}
-	var x mat.VecDense
-	var qr mat.QR
-	qr.Factorize(design)
-	if err := qr.SolveVecTo(&x, false, ones); err != nil {
+	x, ok := solve(design, ones)
+	if !ok {
 		return f
 	}
-	f.Token, f.Whole = x.AtVec(0), x.AtVec(1)
+	f.Token, f.Whole = x[0], x[1]
 	if columns == 3 {
-		f.Fixed = x.AtVec(2)
+		f.Fixed = x[2]
 	}
-	var linear, square, cross float64
+	f.attention()
+	var linear float64
 	var measured, fitted, weights []float64
 	for i := range f.Points {
 		p := &f.Points[i]
 		p.Fitted = f.Fixed + f.Token*float64(p.Tokens) + f.Whole*p.Pairs
 		measured, fitted, weights = append(measured, p.Total), append(fitted, p.Fitted), append(weights, 1/(p.Total*p.Total))
 		linear += p.Linear / float64(p.Tokens) / float64(n)
-		if p.AttentionErr > 0 {
-			w := 1 / (p.AttentionErr * p.AttentionErr)
-			square, cross = square+w*p.Pairs*p.Pairs, cross+w*p.Pairs*p.Attention
-		}
 	}
 	f.R2 = stat.RSquaredFrom(fitted, measured, weights)
-	if square > 0 {
-		f.Pair = cross / square
-	}
 	for i := range f.Points {
 		p := &f.Points[i]
 		p.LinearOff = p.Linear/float64(p.Tokens)/linear - 1
-		if f.Pair > 0 {
-			p.AttentionOff = p.Attention/p.Pairs/f.Pair - 1
-			p.attentionOffErr = p.AttentionErr / p.Pairs / f.Pair
+		if want := f.Row*float64(p.Tokens) + f.Pair*p.Pairs; want > 0 {
+			p.AttentionOff, p.attentionOffErr = p.Attention/want-1, p.AttentionErr/want
 		}
 	}
 	return f
 }
 
-// fitFrom is the shortest prompt whose attention is held against the fit: blocks of 32 rows see up to 31 keys more than
-// their rows do, a quarter of all pairs at 128 tokens and an eighth at 256.
-const fitFrom = 256
+// solve is the least-squares solution of a·x = b.
+func solve(a *mat.Dense, b *mat.VecDense) (x []float64, ok bool) {
+	var qr mat.QR
+	var v mat.VecDense
+	qr.Factorize(a)
+	if err := qr.SolveVecTo(&v, false, b); err != nil {
+		return nil, false
+	}
+	return v.RawVector().Data, true
+}
+
+// attention fits Row and Pair, each length weighted by its error.
+func (f *Fit) attention() {
+	n := 0
+	for _, p := range f.Points {
+		if p.AttentionErr > 0 {
+			n++
+		}
+	}
+	if n < 2 {
+		return
+	}
+	design, b := mat.NewDense(n, 2, nil), mat.NewVecDense(n, nil)
+	i := 0
+	for _, p := range f.Points {
+		if p.AttentionErr > 0 {
+			design.SetRow(i, []float64{float64(p.Tokens) / p.AttentionErr, p.Pairs / p.AttentionErr})
+			b.SetVec(i, p.Attention/p.AttentionErr)
+			i++
+		}
+	}
+	if x, ok := solve(design, b); ok {
+		f.Row, f.Pair = x[0], x[1]
+	}
+}
+
+// RowShare is the part of attention's time that a prompt of n tokens spends on what a row costs whatever its length.
+func (f Fit) RowShare(n int) float64 {
+	row := f.Row * float64(n)
+	if all := row + f.Pair*float64(n)*float64(n+1)/2; all > 0 {
+		return row / all
+	}
+	return 0
+}
+
+// countFrom is the shortest prompt whose attention is held against the count of pairs alone: below, what a row costs
+// whatever its length shows.
+const countFrom = 1024
 
 // goals of the cost against the length.
 func (f Fit) goals() []Goal {
-	long := slices.DeleteFunc(slices.Clone(f.Points), func(p FitPoint) bool { return p.Tokens < fitFrom })
-	if len(long) < 2 {
+	if len(f.Points) < 3 {
 		return nil
 	}
-	att, lin := Goal{What: "attention off its quadratic count, from 256 tokens on", Goal: 0.15, AtMost: true}, Goal{What: "linear parts off a constant cost a token", Goal: 0.1, AtMost: true}
-	for _, p := range long {
-		if v := math.Abs(p.AttentionOff); v >= att.Value {
-			att.Value, att.Low, att.High = v, v-1.96*p.attentionOffErr, v+1.96*p.attentionOffErr
+	off := Goal{What: "attention off a cost a row and a cost a pair", Goal: 0.15, AtMost: true}
+	count := Goal{What: fmt.Sprintf("attention's cost a pair, longest prompt by shortest from %d tokens on, off 1", countFrom), Goal: 0.15, AtMost: true}
+	lin := Goal{What: "linear parts off a constant cost a token", Goal: 0.1, AtMost: true}
+	var long []FitPoint
+	for _, p := range f.Points {
+		if v := math.Abs(p.AttentionOff); v >= off.Value {
+			off.Value, off.Low, off.High = v, v-1.96*p.attentionOffErr, v+1.96*p.attentionOffErr
 		}
 		if v := math.Abs(p.LinearOff); v >= lin.Value {
 			lin.Value, lin.Low, lin.High = v, v, v
 		}
+		if p.Tokens >= countFrom {
+			long = append(long, p)
+		}
 	}
-	return []Goal{att, lin}
+	out := []Goal{lin, off}
+	if n := len(long); n > 1 {
+		a, b := long[0], long[n-1]
+		ratio := b.Attention / b.Pairs / (a.Attention / a.Pairs)
+		err := 1.96 * ratio * math.Hypot(a.AttentionErr/a.Attention, b.AttentionErr/b.Attention)
+		count.Value, count.Low, count.High = math.Abs(ratio-1), math.Abs(ratio-1)-err, math.Abs(ratio-1)+err
+		out = append(out, count)
+	}
+	return out
 }

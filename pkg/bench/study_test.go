@@ -32,7 +32,7 @@ func TestFit(t *testing.T) {
 	lengths := []int{128, 256, 512, 1024, 2048}
 	pairs := func(n float64) float64 { return 2e-5 * n * (n + 1) / 2 }
 	f := contextRecords(lengths, func(n float64) float64 { return 3 + 0.4*n + pairs(n) }, pairs).Fit()
-	for what, v := range map[string][2]float64{"fixed": {f.Fixed, 3}, "token": {f.Token, 0.4}, "whole": {f.Whole, 2e-5}, "pair": {f.Pair, 2e-5}, "R²": {f.R2, 1}} {
+	for what, v := range map[string][2]float64{"fixed": {f.Fixed, 3}, "token": {f.Token, 0.4}, "whole": {f.Whole, 2e-5}, "pair": {f.Pair, 2e-5}, "row": {1 + f.Row, 1}, "R²": {f.R2, 1}} {
 		if math.Abs(v[0]-v[1]) > 1e-8*v[1] {
 			t.Errorf("%s: %v, want %v", what, v[0], v[1])
 		}
@@ -50,8 +50,18 @@ func TestFit(t *testing.T) {
 	// attention with a part that grows faster than its pairs misses the goal
 	steep := func(n float64) float64 { return 1e-8 * n * n * n }
 	f = contextRecords(lengths, func(n float64) float64 { return 0.4*n + steep(n) }, steep).Fit()
-	if g := f.goals()[0]; g.State() != "missed" {
-		t.Error(g)
+	for _, g := range f.goals()[1:] {
+		if g.State() != "missed" {
+			t.Error(g)
+		}
+	}
+	// a cost a row is told from the cost a pair
+	rows := func(n float64) float64 { return 0.05*n + pairs(n) }
+	if f = contextRecords(lengths, func(n float64) float64 { return 0.4*n + rows(n) }, rows).Fit(); math.Abs(f.Row-0.05) > 1e-9 || math.Abs(f.Pair-2e-5) > 1e-12 {
+		t.Errorf("row %v, pair %v", f.Row, f.Pair)
+	}
+	if got, want := f.RowShare(1024), 51.2/(51.2+pairs(1024)); math.Abs(got-want) > 1e-9 {
+		t.Errorf("share of the rows %v, want %v", got, want)
 	}
 	if g := (Measured{}).Fit().goals(); g != nil {
 		t.Errorf("goals without a record: %v", g)

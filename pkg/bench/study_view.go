@@ -137,11 +137,11 @@ func (m Measured) Grid() chart.Grid {
 		}
 	case StudyContext:
 		f := m.Fit()
-		g.Head = []string{"tokens", "prefill (ms)", "fit (ms)", "residual (%)", "linear parts (µs a token)", "off their mean (%)", "attention (ns a pair)", "off its fit (%)"}
+		g.Head = []string{"tokens", "prefill (ms)", "fit (ms)", "residual (%)", "linear parts (µs a token)", "off their mean (%)", "attention (ns a pair)", "of that a row's own (%)", "off its fit (%)"}
 		for _, p := range f.Points {
 			row(fmt.Sprint(p.Tokens), fmt.Sprintf("%.1f", p.Total), fmt.Sprintf("%.1f", p.Fitted), fmt.Sprintf("%+.1f", 100*(p.Total/p.Fitted-1)),
 				fmt.Sprintf("%.1f", 1e3*p.Linear/float64(p.Tokens)), fmt.Sprintf("%+.1f", 100*p.LinearOff),
-				fmt.Sprintf("%.1f ± %.1f", 1e6*p.Attention/p.Pairs, 1e6*p.AttentionErr/p.Pairs), fmt.Sprintf("%+.1f", 100*p.AttentionOff))
+				fmt.Sprintf("%.1f ± %.1f", 1e6*p.Attention/p.Pairs, 1e6*p.AttentionErr/p.Pairs), fmt.Sprintf("%.0f", 100*f.RowShare(p.Tokens)), fmt.Sprintf("%+.1f", 100*p.AttentionOff))
 		}
 	case StudyRoofline:
 		g.Head = []string{"what", "operations a byte", "GOPS", "GB/s of weights", "of its roof (%)"}
@@ -251,6 +251,9 @@ func (m Measured) Goals() (out []Goal) {
 func (m Measured) Sentences() string {
 	var b strings.Builder
 	fmt.Fprintln(&b, m.Where())
+	if len(m) > 0 && m[0].Note != "" {
+		fmt.Fprintln(&b, "("+m[0].Note+")")
+	}
 	for _, g := range m.Goals() {
 		fmt.Fprintln(&b, "• "+g.String())
 	}

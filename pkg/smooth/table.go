@@ -64,9 +64,9 @@ func Table(cfg model.Config) []Kind {
 	table := []Kind{
 		{Name: "qkv", Length: cfg.Hidden, Unit: "channels of the norm", Uses: qkv, Condition: "one s for all linears behind the norm", Remains: "Γ of the norm"},
 		{Name: "mlp", Length: cfg.Hidden, Unit: "channels of the norm", Uses: mlp, Condition: "one s for all linears behind the norm", Remains: "Γ of the norm"},
-		{Name: "vo", Length: cfg.KVHeads * d, Unit: "channels of the KV heads", Uses: vo, Condition: "repeated over the query heads of a group"},
+		{Name: "vo", Length: cfg.KVHeads * d, Unit: "channels of the KV heads", Uses: vo, Condition: "repeated over the query heads of a group", Remains: "nothing"},
 	}
-	qk := Kind{Name: "qk", Length: cfg.KVHeads * d, Unit: "channels of the KV heads",
+	qk := Kind{Name: "qk", Length: cfg.KVHeads * d, Unit: "channels of the KV heads", Remains: "nothing",
 		Uses: []Use{{Linear: q, Divide: true, Index: reader}, {Linear: k, Index: same}}}
 	switch {
 	case cfg.HeadNorm: // a scaled row would be normalised away
@@ -85,7 +85,7 @@ func Table(cfg model.Config) []Kind {
 		table = append(table, Kind{Name: "gate_up", Length: cfg.FFN, Unit: "channels of the MLP", Condition: "s > 0", Remains: "α = 1/s in DI-SwiGLU",
 			Uses: []Use{{Linear: gate, Index: same}, {Linear: up, Divide: true, Index: same}}})
 	}
-	table = append(table, Kind{Name: "up_down", Length: cfg.FFN, Unit: "channels of the MLP", Condition: "s > 0 where a ReLU lies between",
+	table = append(table, Kind{Name: "up_down", Length: cfg.FFN, Unit: "channels of the MLP", Condition: "s > 0 where a ReLU lies between", Remains: "nothing",
 		Uses: []Use{{Linear: up, Divide: true, Index: same}, {Linear: down, Cols: true, Index: same}}})
 	if !cfg.LayerNorm() || !cfg.QKVBias {
 		return table

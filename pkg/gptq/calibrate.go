@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+
+	"github.com/illm-go/illm/pkg/simd/ordered"
 )
 
 // run is a calibration under way.
@@ -90,18 +92,17 @@ func (r *run) blocks() error {
 		if err := r.block(p); err != nil {
 			return err
 		}
-		top := float32(0)
-		for j, v := range r.h {
-			if v < 0 {
-				v = -v
-			}
-			if v-v != 0 {
-				return fmt.Errorf("gptq: calibrate: block %d, row %d, channel %d of the residual stream is %v: expected finite numbers: the quantised model diverges", i, j/p.cfg.Hidden, j%p.cfg.Hidden, v)
-			}
-			top = max(top, v)
-		}
-		r.result.Residual = max(r.result.Residual, float64(top))
 	}
+	return nil
+}
+
+// watch keeps the largest magnitude of residual rows and notices those that are not finite.
+func (r *run) watch(p *pass, h []float32) error {
+	lo, hi := ordered.Extremes(h)
+	if i := finite(h); i >= 0 {
+		return fmt.Errorf("gptq: calibrate: block %d: channel %d of a residual row is %v: expected finite numbers: the quantised model diverges", p.layer, i%p.cfg.Hidden, h[i])
+	}
+	r.result.Residual = max(r.result.Residual, float64(hi), -float64(lo))
 	return nil
 }
 
@@ -139,13 +140,17 @@ func (r *run) block(p *pass) error {
 			return wide
 		}},
 	}
-	each := func(f func(h, x, wide []float32, n int)) error {
+	each := func(f func(h, x, wide []float32, n int)) error { // and looks at what it leaves of h
 		for w, ids := range r.in.Windows {
 			if err := r.ctx.Err(); err != nil {
 				return err
 			}
 			n, at := len(ids), r.start[w]
-			f(r.h[at*c.Hidden:][:n*c.Hidden], r.x[:n*c.Hidden], r.wide[at*max(c.FFN, d):], n)
+			h := r.h[at*c.Hidden:][:n*c.Hidden]
+			f(h, r.x[:n*c.Hidden], r.wide[at*max(c.FFN, d):], n)
+			if err := r.watch(p, h); err != nil {
+				return err
+			}
 		}
 		return nil
 	}

@@ -53,7 +53,8 @@ type Options struct {
 	Clip   ClipMode
 	Ratios bool // search the range ratios of the activations
 
-	// RatioWindows is the number of windows, from the first on, that the range ratios are judged by; 0: 2.
+	// RatioWindows is the number of windows, from the first on, that the range ratios are judged by; 0: as many as
+	// hold 2048 tokens.
 	RatioWindows int
 
 	FloatActivations bool // inputs, q, k, v, gate and up as floats (embedding too)

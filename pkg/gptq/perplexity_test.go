@@ -3,6 +3,7 @@ package gptq
 import (
 	"context"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -113,7 +114,11 @@ func TestPerplexity(t *testing.T) {
 		t.Fatal(err)
 	}
 	const length = 1024
-	calibration := windows(t, m, 32, length)
+	count, err := strconv.Atoi(env("ILLM_TEST_WINDOWS", "32"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	calibration := windows(t, m, count, length)
 	var variants []eval.Variant
 	for _, recipe := range strings.Fields(env("ILLM_TEST_RECIPES", "w4a4 w4a8")) {
 		spec, err := quant.NewSpec(recipe, "15", "illm")
@@ -137,7 +142,7 @@ func TestPerplexity(t *testing.T) {
 			{"gptq clip-loss ratios", Options{Clip: ClipLoss, Ratios: true}},
 			{"gptq ratios", Options{Ratios: true}},
 		} {
-			if only := os.Getenv("ILLM_TEST_ONLY"); only != "" && only != v.name {
+			if only := os.Getenv("ILLM_TEST_ONLY"); only != "" && !slices.Contains(strings.Split(only, ","), v.name) {
 				continue
 			}
 			start := time.Now()
@@ -145,7 +150,7 @@ func TestPerplexity(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("%s %s: calibrated in %v, digest %.16s, ratios %v", recipe, v.name, time.Since(start).Round(time.Millisecond), r.Digest(), r.Ratios)
+			t.Logf("%s %s: calibrated in %v wall, digest %.16s, ratios %v", recipe, v.name, time.Since(start).Round(time.Millisecond), r.Digest(), r.Ratios)
 			variants = append(variants, eval.Variant{Name: recipe + " " + v.name, LM: simulate(t, in, r)})
 		}
 	}

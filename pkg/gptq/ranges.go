@@ -9,11 +9,12 @@ var ratioGrid = [...]int32{One, 31785, 30802, 29491, 28180, 26214, 22938}
 // are still floats. Both parts start from the float residual before them, so that one site's ratio does not make up
 // for another part's error. Ratios fall from 1; a site's search ends after two that are no better.
 func (r *run) search(p *pass) {
-	windows := r.opt.RatioWindows
-	if windows == 0 {
-		windows = 2
+	windows := min(r.opt.RatioWindows, len(r.in.Windows))
+	if r.opt.RatioWindows == 0 {
+		for n := 0; windows < len(r.in.Windows) && n < 2048; windows++ {
+			n += len(r.in.Windows[windows])
+		}
 	}
-	windows = min(windows, len(r.in.Windows))
 	s := newSearch(r, p, windows)
 	for site := range siteCount {
 		if p.set.bits[site] == 0 {

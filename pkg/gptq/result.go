@@ -32,7 +32,7 @@ type Result struct {
 	Hash     string             // sha256 of the token ids as little-endian uint32, windows in order
 	Linears  map[string]*Linear // by name without ".weight"
 	Ratios   map[string][]int32 // range ratios, by site one Q15 integer a layer; nil: all 1
-	Residual float64            // largest |h| of the quantised model's residual stream between the blocks
+	Residual float64            // largest |h| of the quantised model's residual stream, between the blocks and within them
 }
 
 // Round gives the codes of a linear on the grids on which they were chosen: a ptq.Rounder. A trailing ".weight" of the

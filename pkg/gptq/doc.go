@@ -1,0 +1,67 @@
+// Package gptq calibrates a model on pinned tokens with the same bytes on every machine, and rounds its weights by GPTQ.
+//
+// # What is computed
+//
+// The decoder blocks of floatref (LLaMA family with grouped heads, RoPE, head norms and biases; OPT), one block at a
+// time over all windows, with the activations rounded as the integer engine will round them:
+//
+//	h ← embedding (at its width)
+//	for each block:
+//	  range ratios                                      Options.Ratios, from the float weights
+//	  x = Q(norm₁ h),   H += x xᵀ  → codes of q, k, v    one Hessian
+//	  a = Q(attention), H += a aᵀ  → codes of o          with the quantised q, k, v
+//	  h ← h + Ŵ_o a
+//	  x = Q(norm₂ h),   H += x xᵀ  → codes of gate, up   one Hessian
+//	  y = Q(σ(α·g)·g·u), H += y yᵀ → codes of down       with the quantised gate and up
+//	  h ← h + Ŵ_d y
+//
+// so that every Hessian is of the inputs that the quantised model sees, and no tensor is computed twice for it:
+// group after group costs what all groups of a block at once would cost.
+//
+// GPTQ of a row w on its grid, columns ascending, no reordering:
+//
+//	H ← H + 0.01·mean(diag H)·I,  H⁻¹ = UᵀU
+//	ŵ_i = nearest(w_i),  e = (w_i − ŵ_i)/U_ii,  w_j ← w_j − e·U_ij  (j > i)
+//
+// Σe² is (w − ŵ)ᵀH(w − ŵ), which ClipLoss minimises over the clipping ratios of a row: 1 … 0.6, in half precision, the
+// same for both ends.
+//
+// # The same bits everywhere
+//
+// Arithmetic is that of package ordered: float32 products and sums in 16 fixed lanes, float64 chains of rounded
+// products, e^x, sin and cos from + − × ÷ √, no fused multiply-add, no map order. Work is split over rows, heads,
+// panels of a Hessian, columns of a factor and output channels, never inside a sum. GPTQ's updates reach a weight in
+// ascending order of the column, whatever the blocks. Result.Digest is one number on amd64 with each instruction set,
+// 386 and arm64 (TestDigest, TestSameBitsEverywhere, TestNoFusedSteps).
+//
+// Input.Online and Input.Weights are others' code: the promise holds as far as theirs does.
+//
+// # Range ratios
+//
+// A ratio ρ in Q15 multiplies the dynamic range [min(0, min x), max(0, max x)] of every row of a site before it is
+// requantised; values beyond it saturate. Sites: attn_in, query, key, value, attn_out, mlp_in, gate, up, product.
+//
+// # Cost
+//
+// CPU time on two cores shared with others, SmolLM2-135M, windows of 2048, extrapolated from two blocks (TestCost):
+// 0.72 s a window and block, 0.4 s a block for the factors; ClipLoss 2.8 s a block, range ratios 4.7 s a block with
+// one window. 30 blocks × 32 windows: TBD CPU-min, TBD min on two free cores. The fixed order costs 10 to 15 % of a fused
+// product of the linears' shapes, 40 % at the depth of a head (package ordered).
+//
+// # Measured
+//
+// # TBD
+//
+// # Map
+//
+//	input.go      Input, Options, their checks      calibrate.go  the loop over blocks
+//	weights.go    blocks, embedding                 forward.go, attention.go, elementwise.go  the pass
+//	grid.go       rounding of activations, grids of weights
+//	hessian.go    H        factor.go   U            round.go      GPTQ and clipping
+//	ranges.go     range ratios                      maxima.go     statistics for SmoothQuant
+//	result.go     Result: codes for ptq, digest
+//
+// Sources: Frantar et al. 2022 (GPTQ, arXiv:2210.17323); the rules of the float path in section 12 of the project's
+// algorithm reference. Departures from GPTQ's code: inputs are quantised; the grid includes 0; no blocks of lazy
+// updates, no groups, no reordering; the inverse is factored by one Cholesky factorisation of the reversed H.
+package gptq

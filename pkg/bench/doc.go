@@ -6,6 +6,12 @@
 // version, so a record made on one machine stands for all. Speed depends on the
 // machine: its key holds commit and CPU too.
 //
+// Study asks questions about our own speed and holds the answers against the
+// project's goals: operators a row at a time beside float ones, the components of
+// prefill, the engine with float operators, threads, the length of the prompt and
+// the roofline. What is compared takes turns in one run. Measured turns their
+// records into tables, goals and charts.
+//
 // Quality follows the protocol of the paper's tables (GPTQ's): the text is cut
 // into whole windows, each scored from an empty cache; the perplexity is the
 // exponential of the mean over windows of the mean negative log-likelihood. The

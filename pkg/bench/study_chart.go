@@ -25,11 +25,11 @@ func (m Measured) Chart() *chart.Chart {
 		m.operatorsChart(c)
 	case StudyParts:
 		c.Titled("Where a prompt's time goes", m.Where())
-		c.Y = chart.Axis{Name: "Time of one thread", Unit: "ns a token", Better: chart.Lower}
+		c.Y = chart.Axis{Name: "Time of one thread", Unit: "µs a token", Better: chart.Lower}
 		s := chart.Series{Name: "prefill"}
 		for _, r := range m.sortedBy("ns_token") {
 			v, _ := r.Metric("share")
-			t := number(r, "ns_token")
+			t := number(r, "ns_token") / 1e3
 			s.Points = append(s.Points, chart.Point{Label: r.Axes["component"], Y: t, Err: t * v.Stderr / max(v.Value, 1e-9), ID: id(r)})
 		}
 		c.Series = []chart.Series{s}

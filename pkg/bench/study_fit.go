@@ -139,12 +139,12 @@ func (f Fit) goals() []Goal {
 		return nil
 	}
 	off := Goal{What: "attention off a cost a row and a cost a pair", Goal: 0.15, AtMost: true}
-	count := Goal{What: fmt.Sprintf("attention's cost a pair, longest prompt by shortest from %d tokens on, off 1", countFrom), Goal: 0.15, AtMost: true}
+	count := Goal{What: fmt.Sprintf("attention's cost a pair, the longest prompt's by that of %d tokens, off 1", countFrom), Goal: 0.15, AtMost: true}
 	lin := Goal{What: "linear parts off a constant cost a token", Goal: 0.1, AtMost: true}
 	var long []FitPoint
 	for _, p := range f.Points {
 		if v := math.Abs(p.AttentionOff); v >= off.Value {
-			off.Value, off.Low, off.High = v, v-1.96*p.attentionOffErr, v+1.96*p.attentionOffErr
+			off.Value, off.Low, off.High = v, max(0, v-1.96*p.attentionOffErr), v+1.96*p.attentionOffErr
 		}
 		if v := math.Abs(p.LinearOff); v >= lin.Value {
 			lin.Value, lin.Low, lin.High = v, v, v
@@ -158,7 +158,7 @@ func (f Fit) goals() []Goal {
 		a, b := long[0], long[n-1]
 		ratio := b.Attention / b.Pairs / (a.Attention / a.Pairs)
 		err := 1.96 * ratio * math.Hypot(a.AttentionErr/a.Attention, b.AttentionErr/b.Attention)
-		count.Value, count.Low, count.High = math.Abs(ratio-1), math.Abs(ratio-1)-err, math.Abs(ratio-1)+err
+		count.Value, count.Low, count.High = math.Abs(ratio-1), max(0, math.Abs(ratio-1)-err), math.Abs(ratio-1)+err
 		out = append(out, count)
 	}
 	return out

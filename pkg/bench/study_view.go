@@ -52,8 +52,12 @@ func (m Measured) Where() string {
 	}
 	r := m[0]
 	s := fmt.Sprintf("%s, %d threads", r.Env.CPU, r.Env.Threads)
+	if r.Env.Threads == 1 {
+		s = r.Env.CPU + ", 1 thread"
+	}
+	what := strings.TrimSuffix(r.Axes["model"]+", "+r.Axes["recipe"], ", ")
 	if r.Axes["model"] != "" {
-		s = r.Axes["model"] + ", " + r.Axes["recipe"] + "; " + s
+		s = what + "; " + s
 	}
 	commit := r.Commit[:min(len(r.Commit), 12)]
 	if r.Dirty {
@@ -121,9 +125,9 @@ func (m Measured) Grid() chart.Grid {
 				cell(r, "half_ns", 0), cell(r, "half_engine_ns", 0), ranged(r, "share"), ranged(r, "share_alone"), ranged(r, "share_engine"))
 		}
 	case StudyParts:
-		g.Head = []string{"component", "share (%)", "ns a token"}
+		g.Head = []string{"component", "share (%)", "µs a token"}
 		for _, r := range m.sortedBy("share") {
-			row(r.Axes["component"], cell(r, "share", 1), cell(r, "ns_token", 0))
+			row(r.Axes["component"], cell(r, "share", 1), fmt.Sprintf("%.1f", number(r, "ns_token")/1e3))
 		}
 	case StudyFloats:
 		g.Head = []string{"operators", "prefill (ms)", "times the integer ones'", "decode (ms a token)", "conversions a token"}

@@ -13,6 +13,7 @@ func vecFile(c *build.Context) {
 	vecAttention(c)
 	vecStream(c)
 	vecWide(c)
+	vecResidual(c)
 	vecAVX2(c)
 }
 

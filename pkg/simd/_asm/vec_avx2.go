@@ -241,29 +241,55 @@ func vecStreamAVX2(k *ykit) {
 			h, t := r.ptr("h"), r.ptr("t")
 			m, sh, kept := r.q("m"), r.rounding("shift", true), r.zero()
 			return func() {
-				var out pair
-				for i := range out {
-					d, u := r.int64s(t, i), r.YMM()
-					r.roundBy(d, 16)
-					r.VPSRLQ(Imm(32), d, u) // 45 bits by 16: the upper half's product, whose carries leave 64 bits as they must
-					r.VPMULUDQ(m, u, u)
-					r.VPMULUDQ(m, d, d)
-					r.VPSLLQ(Imm(32), u, u)
-					r.VPADDQ(u, d, d)
-					r.round(d, r.sign(d), sh)
-					x, y := r.int32sTo64(h, i), r.YMM()
-					r.VMOVDQU(d, y)
-					r.capQ(y, r.k64(1<<31))
-					r.floorQ(y, r.k64(-1<<31))
-					r.VPADDQ(x, y, y)
-					r.capQ(y, r.k64(1<<31-1))
-					r.floorQ(y, r.k64(-(1<<31 - 1)))
-					r.VPADDQ(x, d, d)
-					r.VPCMPEQQ(d, y, d)
-					r.VPSUBQ(d, kept, kept)
-					out[i] = y
-				}
-				r.storeInt32s(r.lower(out), h)
+				r.addResidual(pair{r.int64s(t, 0), r.int64s(t, 1)}, h, m, sh, kept)
 			}, func() { r.returnSum(kept, "kept") }
 		})
+
+	k.write("accumulateResidualAVX2", "addResidualAVX2 of T = (acc − z·sum − (zero−off)·c)·w.",
+		"func(h, acc, sum, w *int32, zero *uint8, n int, z, c, off int32, m int64, shift uint) (kept int64)",
+		func(r *yrow) (func(), func()) {
+			h, acc, sum, w, zero := r.ptr("h"), r.ptr("acc"), r.ptr("sum"), r.ptr("w"), r.ptr("zero")
+			z, cc, off := r.d("z"), r.d("c"), r.d("off")
+			m, sh, kept := r.q("m"), r.rounding("shift", true), r.zero()
+			return func() {
+				v, s, o := r.int32s(acc), r.int32s(sum), r.uint8sTo32(zero)
+				r.VPMULLD(z, s, s)
+				r.VPSUBD(off, o, o)
+				r.VPMULLD(cc, o, o)
+				r.VPSUBD(s, v, v)
+				r.VPSUBD(o, v, v)
+				d := r.widen(v)
+				for i := range d {
+					r.VPMULDQ(r.int32sTo64(w, i), d[i], d[i])
+				}
+				r.addResidual(d, h, m, sh, kept)
+			}, func() { r.returnSum(kept, "kept") }
+		})
+}
+
+// addResidual adds the pair d of T, which it spends, to eight elements of h.
+func (r *yrow) addResidual(in pair, h reg.GPVirtual, m reg.VecVirtual, sh yround, kept reg.VecVirtual) {
+	var out pair
+	for i, d := range in {
+		u := r.YMM()
+		r.roundBy(d, 16)
+		r.VPSRLQ(Imm(32), d, u) // 45 bits by 16: the upper half's product, whose carries leave 64 bits as they must
+		r.VPMULUDQ(m, u, u)
+		r.VPMULUDQ(m, d, d)
+		r.VPSLLQ(Imm(32), u, u)
+		r.VPADDQ(u, d, d)
+		r.round(d, r.sign(d), sh)
+		x, y := r.int32sTo64(h, i), r.YMM()
+		r.VMOVDQU(d, y)
+		r.capQ(y, r.k64(1<<31))
+		r.floorQ(y, r.k64(-1<<31))
+		r.VPADDQ(x, y, y)
+		r.capQ(y, r.k64(1<<31-1))
+		r.floorQ(y, r.k64(-(1<<31 - 1)))
+		r.VPADDQ(x, d, d)
+		r.VPCMPEQQ(d, y, d)
+		r.VPSUBQ(d, kept, kept)
+		out[i] = y
+	}
+	r.storeInt32s(r.lower(out), h)
 }

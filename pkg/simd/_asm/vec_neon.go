@@ -232,35 +232,60 @@ func vecStreamNEON(a *arm) {
 		[]string{"h *int32", "t *int64", "n int", "m int", "shift uint"}, []string{"kept int64"},
 		func() (func(), func()) {
 			h, t := a.ptr("h", 4), a.ptr("t", 8)
-			m, sh, kept := a.d("m"), a.rounding("shift", true), a.zero()
-			least, most, bottom, top := a.constQ(-1<<31), a.constQ(1<<31), a.constQ(-(1<<31 - 1)), a.constQ(1<<31-1)
-			return func() {
-				in, out := [2]int{a.int32s(h, 0), a.int32s(h, 1)}, a.pairOf()
-				a.parts(func(i int) {
-					d, l, u, x, y := a.int64s(t, i), a.fresh(), a.fresh(), a.extend(in, i), a.fresh()
-					a.roundBy(d, 16)
-					a.v2("xtn.2s.2d", l, d) // 45 bits by 16 in two halves
-					a.shift("shrn.2s.2d", u, d, 32)
-					a.v3("umull.2d.2s", d, l, m)
-					a.v3("umull.2d.2s", u, u, m)
-					a.shift("shl.2d", u, u, 32)
-					a.v3("add.2d", d, d, u)
-					a.round(d, sh)
-					a.copy(y, d)
-					a.minQ(most, y)
-					a.maxQ(least, y)
-					a.v3("add.2d", y, y, x)
-					a.minQ(top, y)
-					a.maxQ(bottom, y)
-					a.v3("add.2d", d, d, x)
-					a.v3("cmeq.2d", d, d, y)
-					a.v3("sub.2d", kept, kept, d)
-					a.narrow("xtn", out, y, i)
-				})
-				a.store(out[0], h, 0)
-				a.store(out[1], h, 1)
-			}, func() { a.returnSum(kept, "kept") }
+			add, finish := a.residual(h)
+			return func() { add(func(i int) int { return a.int64s(t, i) }) }, finish
 		})
+
+	a.row("accumulateResidualNEON", "addResidualNEON of T = (acc − z·sum − (zero−off)·c)·w.",
+		[]string{"h *int32", "acc *int32", "sum *int32", "w *int32", "zero *uint8", "n int", "z int", "c int", "off int", "m int", "shift uint"}, []string{"kept int64"},
+		func() (func(), func()) {
+			h, acc, sum, w, zero := a.ptr("h", 4), a.ptr("acc", 4), a.ptr("sum", 4), a.ptr("w", 4), a.ptr("zero", 1)
+			z, c, off := a.d("z"), a.d("c"), a.d("off")
+			add, finish := a.residual(h)
+			return func() {
+				o := a.uint8s(zero)
+				var v, f [2]int
+				for i := range v {
+					v[i], f[i] = a.int32s(acc, i), a.int32s(w, i)
+					a.scope(func() { a.v3("mls.4s", v[i], a.int32s(sum, i), z) })
+					a.v3("sub.4s", o[i], o[i], off)
+					a.v3("mls.4s", v[i], o[i], c)
+				}
+				add(func(i int) int { return a.mull("smull", v, f, i) })
+			}, finish
+		})
+}
+
+// residual adds parts of T to eight elements of h.
+func (a *arm) residual(h pointer) (add func(part func(i int) int), finish func()) {
+	m, sh, kept := a.d("m"), a.rounding("shift", true), a.zero()
+	least, most, bottom, top := a.constQ(-1<<31), a.constQ(1<<31), a.constQ(-(1<<31 - 1)), a.constQ(1<<31-1)
+	return func(part func(i int) int) {
+		in, out := [2]int{a.int32s(h, 0), a.int32s(h, 1)}, a.pairOf()
+		a.parts(func(i int) {
+			d, l, u, x, y := part(i), a.fresh(), a.fresh(), a.extend(in, i), a.fresh()
+			a.roundBy(d, 16)
+			a.v2("xtn.2s.2d", l, d) // 45 bits by 16 in two halves
+			a.shift("shrn.2s.2d", u, d, 32)
+			a.v3("umull.2d.2s", d, l, m)
+			a.v3("umull.2d.2s", u, u, m)
+			a.shift("shl.2d", u, u, 32)
+			a.v3("add.2d", d, d, u)
+			a.round(d, sh)
+			a.copy(y, d)
+			a.minQ(most, y)
+			a.maxQ(least, y)
+			a.v3("add.2d", y, y, x)
+			a.minQ(top, y)
+			a.maxQ(bottom, y)
+			a.v3("add.2d", d, d, x)
+			a.v3("cmeq.2d", d, d, y)
+			a.v3("sub.2d", kept, kept, d)
+			a.narrow("xtn", out, y, i)
+		})
+		a.store(out[0], h, 0)
+		a.store(out[1], h, 1)
+	}, func() { a.returnSum(kept, "kept") }
 }
 
 // returnBest32 stores the extreme of four 32-bit lanes, found with the op and the condition.

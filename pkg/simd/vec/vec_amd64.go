@@ -331,6 +331,9 @@ func layerNorm(v []int64, h, gamma []int32, beta []int64, l, s uint, mean, rho i
 func addResidual(h []int32, t []int64, m int64, n uint) (saturated int) {
 	if k := len(h); useAVX512 && k > 0 {
 		t = t[:k]
+		if k >= 16 {
+			return int(addResidualWideAVX512(&h[0], &t[0], k, m, min(n, 62)))
+		}
 		return int(addResidualAVX512(&h[0], &t[0], k, m, min(n, 62)))
 	}
 	if useAVX2 {

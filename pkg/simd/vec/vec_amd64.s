@@ -3339,6 +3339,473 @@ done:
 	VZEROUPPER
 	RET
 
+// func addResidualWideAVX512(h *int32, t *int64, n int, m int64, shift uint) (saturated int64)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, POPCNT
+TEXT ·addResidualWideAVX512(SB), NOSPLIT, $0-48
+	MOVQ         n+16(FP), CX
+	MOVQ         t+8(FP), DX
+	MOVQ         h+0(FP), BX
+	VPBROADCASTQ m+24(FP), Z0
+	MOVQ         $0x0000000080000000, AX
+	VPBROADCASTQ AX, Z1
+	MOVQ         $0x0000000000000010, AX
+	VPBROADCASTQ AX, Z2
+	MOVQ         $0x0000000000008000, AX
+	VPBROADCASTQ AX, Z3
+	VPBROADCASTQ shift+32(FP), Z4
+	MOVQ         $0x0000000000000001, AX
+	VPBROADCASTQ AX, Z5
+	VPSLLVQ      Z4, Z5, Z5
+	VPSRLQ       $0x01, Z5, Z5
+	VPXORQ       Z6, Z6, Z6
+	VPSUBQ       Z5, Z6, Z6
+	VPSRAQ       $0x3f, Z6, Z6
+	MOVQ         $0xffffffff00000000, AX
+	VPBROADCASTQ AX, Z7
+	MOVL         $-2147483648, AX
+	VPBROADCASTD AX, Z8
+	XORQ         SI, SI
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VMOVDQU64    (DX)(AX*8), Z9
+	VMOVDQU64    64(DX)(AX*8), Z10
+	VPSRAQ       $0x3f, Z9, Z11
+	VPADDQ       Z3, Z9, Z9
+	VPADDQ       Z11, Z9, Z9
+	VPSRAVQ      Z2, Z9, Z9
+	VPMULLQ      Z0, Z9, Z9
+	VPSRAQ       $0x3f, Z9, Z11
+	VPANDQ       Z6, Z11, Z11
+	VPADDQ       Z5, Z9, Z9
+	VPADDQ       Z11, Z9, Z9
+	VPSRAVQ      Z4, Z9, Z9
+	VPADDQ       Z1, Z9, Z11
+	VPTESTMQ     Z7, Z11, K1
+	KMOVW        K1, K1
+	VPMOVQD      Z9, Y12
+	VPSRAQ       $0x3f, Z10, Z11
+	VPADDQ       Z3, Z10, Z10
+	VPADDQ       Z11, Z10, Z10
+	VPSRAVQ      Z2, Z10, Z10
+	VPMULLQ      Z0, Z10, Z10
+	VPSRAQ       $0x3f, Z10, Z11
+	VPANDQ       Z6, Z11, Z11
+	VPADDQ       Z5, Z10, Z10
+	VPADDQ       Z11, Z10, Z10
+	VPSRAVQ      Z4, Z10, Z10
+	VPADDQ       Z1, Z10, Z11
+	VPTESTMQ     Z7, Z11, K2
+	KORW         K2, K1, K1
+	VPMOVQD      Z10, Y11
+	VMOVDQU32    (BX)(AX*4), Z25
+	VINSERTI64X4 $0x01, Y11, Z12, Z11
+	VPADDD       Z25, Z11, Z26
+	VPCMPEQD     Z8, Z26, K2
+	KORW         K2, K1, K1
+	VPTERNLOGD   $0x24, Z25, Z26, Z11
+	VPMOVD2M     Z11, K2
+	KORW         K2, K1, K1
+	KORTESTW     K1, K1
+	JNZ          wholeslow
+	VMOVDQU32    Z26, (BX)(AX*4)
+	JMP          wholedone
+
+wholeslow:
+	VPMOVSXDQ  (BX)(AX*4), Z11
+	VPXORQ     Z14, Z14, Z14
+	VPSUBQ     Z1, Z14, Z26
+	VPMINSQ    Z1, Z9, Z25
+	VPMAXSQ    Z26, Z25, Z25
+	VPADDQ     Z11, Z25, Z25
+	VPTERNLOGQ $0xff, Z13, Z13, Z13
+	VPADDQ     Z1, Z13, Z13
+	VPMINSQ    Z13, Z25, Z25
+	VPXORQ     Z15, Z15, Z15
+	VPSUBQ     Z13, Z15, Z13
+	VPMAXSQ    Z13, Z25, Z25
+	VPADDQ     Z11, Z9, Z9
+	VPMOVQD    Z25, Y11
+	VPCMPQ     $0x04, Z9, Z25, K1
+	VMOVDQU32  Y11, (BX)(AX*4)
+	KMOVB      K1, DI
+	POPCNTL    DI, DI
+	ADDQ       DI, SI
+	VPMOVSXDQ  32(BX)(AX*4), Z9
+	VPXORQ     Z17, Z17, Z17
+	VPSUBQ     Z1, Z17, Z25
+	VPMINSQ    Z1, Z10, Z11
+	VPMAXSQ    Z25, Z11, Z11
+	VPADDQ     Z9, Z11, Z11
+	VPTERNLOGQ $0xff, Z16, Z16, Z16
+	VPADDQ     Z1, Z16, Z16
+	VPMINSQ    Z16, Z11, Z11
+	VPXORQ     Z18, Z18, Z18
+	VPSUBQ     Z16, Z18, Z16
+	VPMAXSQ    Z16, Z11, Z11
+	VPADDQ     Z9, Z10, Z10
+	VPMOVQD    Z11, Y9
+	VPCMPQ     $0x04, Z10, Z11, K1
+	VMOVDQU32  Y9, 32(BX)(AX*4)
+	KMOVB      K1, DI
+	POPCNTL    DI, DI
+	ADDQ       DI, SI
+
+wholedone:
+	ADDQ $0x00000010, AX
+	SUBQ $0x00000010, CX
+	JGE  loop
+
+tail:
+	ADDQ         $0x00000010, CX
+	JZ           done
+	MOVQ         $-1, DI
+	BZHIQ        CX, DI, DI
+	KMOVW        DI, K1
+	KMOVB        DI, K2
+	KSHIFTRW     $0x08, K1, K3
+	VMOVDQU64.Z  (DX)(AX*8), K2, Z9
+	VMOVDQU64.Z  64(DX)(AX*8), K3, Z10
+	VPSRAQ       $0x3f, Z9, Z11
+	VPADDQ       Z3, Z9, Z9
+	VPADDQ       Z11, Z9, Z9
+	VPSRAVQ      Z2, Z9, Z9
+	VPMULLQ      Z0, Z9, Z9
+	VPSRAQ       $0x3f, Z9, Z11
+	VPANDQ       Z6, Z11, Z11
+	VPADDQ       Z5, Z9, Z9
+	VPADDQ       Z11, Z9, Z9
+	VPSRAVQ      Z4, Z9, Z9
+	VPADDQ       Z1, Z9, Z11
+	VPTESTMQ     Z7, Z11, K4
+	KMOVW        K4, K4
+	VPMOVQD      Z9, Y12
+	VPSRAQ       $0x3f, Z10, Z11
+	VPADDQ       Z3, Z10, Z10
+	VPADDQ       Z11, Z10, Z10
+	VPSRAVQ      Z2, Z10, Z10
+	VPMULLQ      Z0, Z10, Z10
+	VPSRAQ       $0x3f, Z10, Z0
+	VPANDQ       Z6, Z0, Z0
+	VPADDQ       Z5, Z10, Z10
+	VPADDQ       Z0, Z10, Z10
+	VPSRAVQ      Z4, Z10, Z10
+	VPADDQ       Z1, Z10, Z0
+	VPTESTMQ     Z7, Z0, K5
+	KORW         K5, K4, K4
+	VPMOVQD      Z10, Y0
+	VMOVDQU32.Z  (BX)(AX*4), K1, Z2
+	VINSERTI64X4 $0x01, Y0, Z12, Z0
+	VPADDD       Z2, Z0, Z3
+	VPCMPEQD     Z8, Z3, K5
+	KORW         K5, K4, K4
+	VPTERNLOGD   $0x24, Z2, Z3, Z0
+	VPMOVD2M     Z0, K5
+	KORW         K5, K4, K4
+	KORTESTW     K4, K4
+	JNZ          tailslow
+	VMOVDQU32    Z3, K1, (BX)(AX*4)
+	JMP          taildone
+
+tailslow:
+	VPMOVSXDQ.Z (BX)(AX*4), K2, Z0
+	VPXORQ      Z20, Z20, Z20
+	VPSUBQ      Z1, Z20, Z3
+	VPMINSQ     Z1, Z9, Z2
+	VPMAXSQ     Z3, Z2, Z2
+	VPADDQ      Z0, Z2, Z2
+	VPTERNLOGQ  $0xff, Z19, Z19, Z19
+	VPADDQ      Z1, Z19, Z19
+	VPMINSQ     Z19, Z2, Z2
+	VPXORQ      Z21, Z21, Z21
+	VPSUBQ      Z19, Z21, Z19
+	VPMAXSQ     Z19, Z2, Z2
+	VPADDQ      Z0, Z9, Z9
+	VPMOVQD     Z2, Y0
+	VPCMPQ      $0x04, Z9, Z2, K2, K1
+	VMOVDQU32   Y0, K2, (BX)(AX*4)
+	KMOVB       K1, CX
+	POPCNTL     CX, CX
+	ADDQ        CX, SI
+	VPMOVSXDQ.Z 32(BX)(AX*4), K3, Z0
+	VPXORQ      Z23, Z23, Z23
+	VPSUBQ      Z1, Z23, Z3
+	VPMINSQ     Z1, Z10, Z2
+	VPMAXSQ     Z3, Z2, Z2
+	VPADDQ      Z0, Z2, Z2
+	VPTERNLOGQ  $0xff, Z22, Z22, Z22
+	VPADDQ      Z1, Z22, Z22
+	VPMINSQ     Z22, Z2, Z2
+	VPXORQ      Z24, Z24, Z24
+	VPSUBQ      Z22, Z24, Z22
+	VPMAXSQ     Z22, Z2, Z2
+	VPADDQ      Z0, Z10, Z10
+	VPMOVQD     Z2, Y0
+	VPCMPQ      $0x04, Z10, Z2, K3, K1
+	VMOVDQU32   Y0, K3, 32(BX)(AX*4)
+	KMOVB       K1, AX
+	POPCNTL     AX, AX
+	ADDQ        AX, SI
+
+taildone:
+done:
+	MOVQ SI, saturated+40(FP)
+	VZEROUPPER
+	RET
+
+// func accumulateResidualAVX512(h *int32, acc *int32, sum *int32, w *int32, zero *uint8, n int, z int32, c int32, off int32, m int64, shift uint) (saturated int64)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, POPCNT
+TEXT ·accumulateResidualAVX512(SB), NOSPLIT, $0-88
+	MOVQ         n+40(FP), CX
+	MOVQ         acc+8(FP), DX
+	MOVQ         sum+16(FP), BX
+	MOVQ         w+24(FP), SI
+	MOVQ         zero+32(FP), DI
+	MOVL         z+48(FP), AX
+	VPBROADCASTD AX, Z0
+	MOVL         c+52(FP), AX
+	VPBROADCASTD AX, Z1
+	MOVL         off+56(FP), AX
+	VPBROADCASTD AX, Z2
+	MOVQ         h+0(FP), R8
+	VPBROADCASTQ m+64(FP), Z3
+	MOVQ         $0x0000000080000000, AX
+	VPBROADCASTQ AX, Z4
+	MOVQ         $0x0000000000000010, AX
+	VPBROADCASTQ AX, Z5
+	MOVQ         $0x0000000000008000, AX
+	VPBROADCASTQ AX, Z6
+	VPBROADCASTQ shift+72(FP), Z7
+	MOVQ         $0x0000000000000001, AX
+	VPBROADCASTQ AX, Z8
+	VPSLLVQ      Z7, Z8, Z8
+	VPSRLQ       $0x01, Z8, Z8
+	VPXORQ       Z9, Z9, Z9
+	VPSUBQ       Z8, Z9, Z9
+	VPSRAQ       $0x3f, Z9, Z9
+	MOVQ         $0xffffffff00000000, AX
+	VPBROADCASTQ AX, Z10
+	MOVL         $-2147483648, AX
+	VPBROADCASTD AX, Z11
+	XORQ         R9, R9
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VMOVDQU32     (DX)(AX*4), Z12
+	VMOVDQU32     (BX)(AX*4), Z13
+	VPMOVZXBD     (DI)(AX*1), Z14
+	VPMULLD       Z0, Z13, Z13
+	VPSUBD        Z2, Z14, Z14
+	VPMULLD       Z1, Z14, Z14
+	VPSUBD        Z13, Z12, Z12
+	VPSUBD        Z14, Z12, Z12
+	VEXTRACTI64X4 $0x01, Z12, Y13
+	VPMOVSXDQ     Y12, Z12
+	VPMOVSXDQ     Y13, Z13
+	VPMOVSXDQ     (SI)(AX*4), Z14
+	VPMULDQ       Z14, Z12, Z12
+	VPMOVSXDQ     32(SI)(AX*4), Z14
+	VPMULDQ       Z14, Z13, Z13
+	VPSRAQ        $0x3f, Z12, Z14
+	VPADDQ        Z6, Z12, Z12
+	VPADDQ        Z14, Z12, Z12
+	VPSRAVQ       Z5, Z12, Z12
+	VPMULLQ       Z3, Z12, Z12
+	VPSRAQ        $0x3f, Z12, Z14
+	VPANDQ        Z9, Z14, Z14
+	VPADDQ        Z8, Z12, Z12
+	VPADDQ        Z14, Z12, Z12
+	VPSRAVQ       Z7, Z12, Z12
+	VPADDQ        Z4, Z12, Z14
+	VPTESTMQ      Z10, Z14, K1
+	KMOVW         K1, K1
+	VPMOVQD       Z12, Y15
+	VPSRAQ        $0x3f, Z13, Z14
+	VPADDQ        Z6, Z13, Z13
+	VPADDQ        Z14, Z13, Z13
+	VPSRAVQ       Z5, Z13, Z13
+	VPMULLQ       Z3, Z13, Z13
+	VPSRAQ        $0x3f, Z13, Z14
+	VPANDQ        Z9, Z14, Z14
+	VPADDQ        Z8, Z13, Z13
+	VPADDQ        Z14, Z13, Z13
+	VPSRAVQ       Z7, Z13, Z13
+	VPADDQ        Z4, Z13, Z14
+	VPTESTMQ      Z10, Z14, K2
+	KORW          K2, K1, K1
+	VPMOVQD       Z13, Y14
+	VMOVDQU32     (R8)(AX*4), Z28
+	VINSERTI64X4  $0x01, Y14, Z15, Z14
+	VPADDD        Z28, Z14, Z29
+	VPCMPEQD      Z11, Z29, K2
+	KORW          K2, K1, K1
+	VPTERNLOGD    $0x24, Z28, Z29, Z14
+	VPMOVD2M      Z14, K2
+	KORW          K2, K1, K1
+	KORTESTW      K1, K1
+	JNZ           wholeslow
+	VMOVDQU32     Z29, (R8)(AX*4)
+	JMP           wholedone
+
+wholeslow:
+	VPMOVSXDQ  (R8)(AX*4), Z14
+	VPXORQ     Z17, Z17, Z17
+	VPSUBQ     Z4, Z17, Z29
+	VPMINSQ    Z4, Z12, Z28
+	VPMAXSQ    Z29, Z28, Z28
+	VPADDQ     Z14, Z28, Z28
+	VPTERNLOGQ $0xff, Z16, Z16, Z16
+	VPADDQ     Z4, Z16, Z16
+	VPMINSQ    Z16, Z28, Z28
+	VPXORQ     Z18, Z18, Z18
+	VPSUBQ     Z16, Z18, Z16
+	VPMAXSQ    Z16, Z28, Z28
+	VPADDQ     Z14, Z12, Z12
+	VPMOVQD    Z28, Y14
+	VPCMPQ     $0x04, Z12, Z28, K1
+	VMOVDQU32  Y14, (R8)(AX*4)
+	KMOVB      K1, R10
+	POPCNTL    R10, R10
+	ADDQ       R10, R9
+	VPMOVSXDQ  32(R8)(AX*4), Z12
+	VPXORQ     Z20, Z20, Z20
+	VPSUBQ     Z4, Z20, Z28
+	VPMINSQ    Z4, Z13, Z14
+	VPMAXSQ    Z28, Z14, Z14
+	VPADDQ     Z12, Z14, Z14
+	VPTERNLOGQ $0xff, Z19, Z19, Z19
+	VPADDQ     Z4, Z19, Z19
+	VPMINSQ    Z19, Z14, Z14
+	VPXORQ     Z21, Z21, Z21
+	VPSUBQ     Z19, Z21, Z19
+	VPMAXSQ    Z19, Z14, Z14
+	VPADDQ     Z12, Z13, Z13
+	VPMOVQD    Z14, Y12
+	VPCMPQ     $0x04, Z13, Z14, K1
+	VMOVDQU32  Y12, 32(R8)(AX*4)
+	KMOVB      K1, R10
+	POPCNTL    R10, R10
+	ADDQ       R10, R9
+
+wholedone:
+	ADDQ $0x00000010, AX
+	SUBQ $0x00000010, CX
+	JGE  loop
+
+tail:
+	ADDQ          $0x00000010, CX
+	JZ            done
+	MOVQ          $-1, R10
+	BZHIQ         CX, R10, R10
+	KMOVW         R10, K1
+	KMOVB         R10, K2
+	KSHIFTRW      $0x08, K1, K3
+	VMOVDQU32.Z   (DX)(AX*4), K1, Z12
+	VMOVDQU32.Z   (BX)(AX*4), K1, Z13
+	VPMOVZXBD.Z   (DI)(AX*1), K1, Z14
+	VPMULLD       Z0, Z13, Z13
+	VPSUBD        Z2, Z14, Z14
+	VPMULLD       Z1, Z14, Z14
+	VPSUBD        Z13, Z12, Z12
+	VPSUBD        Z14, Z12, Z12
+	VEXTRACTI64X4 $0x01, Z12, Y1
+	VPMOVSXDQ     Y12, Z0
+	VPMOVSXDQ     Y1, Z1
+	VPMOVSXDQ.Z   (SI)(AX*4), K2, Z2
+	VPMULDQ       Z2, Z0, Z0
+	VPMOVSXDQ.Z   32(SI)(AX*4), K3, Z2
+	VPMULDQ       Z2, Z1, Z1
+	VPSRAQ        $0x3f, Z0, Z2
+	VPADDQ        Z6, Z0, Z0
+	VPADDQ        Z2, Z0, Z0
+	VPSRAVQ       Z5, Z0, Z0
+	VPMULLQ       Z3, Z0, Z0
+	VPSRAQ        $0x3f, Z0, Z2
+	VPANDQ        Z9, Z2, Z2
+	VPADDQ        Z8, Z0, Z0
+	VPADDQ        Z2, Z0, Z0
+	VPSRAVQ       Z7, Z0, Z0
+	VPADDQ        Z4, Z0, Z2
+	VPTESTMQ      Z10, Z2, K4
+	KMOVW         K4, K4
+	VPMOVQD       Z0, Y15
+	VPSRAQ        $0x3f, Z1, Z2
+	VPADDQ        Z6, Z1, Z1
+	VPADDQ        Z2, Z1, Z1
+	VPSRAVQ       Z5, Z1, Z1
+	VPMULLQ       Z3, Z1, Z1
+	VPSRAQ        $0x3f, Z1, Z2
+	VPANDQ        Z9, Z2, Z2
+	VPADDQ        Z8, Z1, Z1
+	VPADDQ        Z2, Z1, Z1
+	VPSRAVQ       Z7, Z1, Z1
+	VPADDQ        Z4, Z1, Z2
+	VPTESTMQ      Z10, Z2, K5
+	KORW          K5, K4, K4
+	VPMOVQD       Z1, Y2
+	VMOVDQU32.Z   (R8)(AX*4), K1, Z3
+	VINSERTI64X4  $0x01, Y2, Z15, Z2
+	VPADDD        Z3, Z2, Z5
+	VPCMPEQD      Z11, Z5, K5
+	KORW          K5, K4, K4
+	VPTERNLOGD    $0x24, Z3, Z5, Z2
+	VPMOVD2M      Z2, K5
+	KORW          K5, K4, K4
+	KORTESTW      K4, K4
+	JNZ           tailslow
+	VMOVDQU32     Z5, K1, (R8)(AX*4)
+	JMP           taildone
+
+tailslow:
+	VPMOVSXDQ.Z (R8)(AX*4), K2, Z2
+	VPXORQ      Z23, Z23, Z23
+	VPSUBQ      Z4, Z23, Z5
+	VPMINSQ     Z4, Z0, Z3
+	VPMAXSQ     Z5, Z3, Z3
+	VPADDQ      Z2, Z3, Z3
+	VPTERNLOGQ  $0xff, Z22, Z22, Z22
+	VPADDQ      Z4, Z22, Z22
+	VPMINSQ     Z22, Z3, Z3
+	VPXORQ      Z24, Z24, Z24
+	VPSUBQ      Z22, Z24, Z22
+	VPMAXSQ     Z22, Z3, Z3
+	VPADDQ      Z2, Z0, Z0
+	VPMOVQD     Z3, Y2
+	VPCMPQ      $0x04, Z0, Z3, K2, K1
+	VMOVDQU32   Y2, K2, (R8)(AX*4)
+	KMOVB       K1, CX
+	POPCNTL     CX, CX
+	ADDQ        CX, R9
+	VPMOVSXDQ.Z 32(R8)(AX*4), K3, Z0
+	VPXORQ      Z26, Z26, Z26
+	VPSUBQ      Z4, Z26, Z3
+	VPMINSQ     Z4, Z1, Z2
+	VPMAXSQ     Z3, Z2, Z2
+	VPADDQ      Z0, Z2, Z2
+	VPTERNLOGQ  $0xff, Z25, Z25, Z25
+	VPADDQ      Z4, Z25, Z25
+	VPMINSQ     Z25, Z2, Z2
+	VPXORQ      Z27, Z27, Z27
+	VPSUBQ      Z25, Z27, Z25
+	VPMAXSQ     Z25, Z2, Z2
+	VPADDQ      Z0, Z1, Z1
+	VPMOVQD     Z2, Y0
+	VPCMPQ      $0x04, Z1, Z2, K3, K1
+	VMOVDQU32   Y0, K3, 32(R8)(AX*4)
+	KMOVB       K1, AX
+	POPCNTL     AX, AX
+	ADDQ        AX, R9
+
+taildone:
+done:
+	MOVQ R9, saturated+80(FP)
+	VZEROUPPER
+	RET
+
 // func minMaxAVX2(t *int64, n int) (lo int64, hi int64)
 // Requires: AVX, AVX2
 TEXT ·minMaxAVX2(SB), NOSPLIT, $0-32
@@ -4211,62 +4678,26 @@ TEXT ·addResidualAVX2(SB), NOSPLIT, $0-48
 
 loop:
 	VMOVDQU   (BX)(AX*8), Y6
-	VPXOR     Y7, Y7, Y7
-	VPCMPGTQ  Y6, Y7, Y7
+	VMOVDQU   32(BX)(AX*8), Y7
+	VPXOR     Y8, Y8, Y8
+	VPCMPGTQ  Y6, Y8, Y8
 	VPADDQ    q8000000000008000<>+0(SB), Y6, Y6
-	VPADDQ    Y7, Y6, Y6
+	VPADDQ    Y8, Y6, Y6
 	VPSRLQ    $0x10, Y6, Y6
 	VPSUBQ    q800000000000<>+0(SB), Y6, Y6
-	VPSRLQ    $0x20, Y6, Y7
-	VPMULUDQ  Y0, Y7, Y7
+	VPSRLQ    $0x20, Y6, Y8
+	VPMULUDQ  Y0, Y8, Y8
 	VPMULUDQ  Y0, Y6, Y6
-	VPSLLQ    $0x20, Y7, Y7
-	VPADDQ    Y7, Y6, Y6
-	VPXOR     Y7, Y7, Y7
-	VPCMPGTQ  Y6, Y7, Y7
+	VPSLLQ    $0x20, Y8, Y8
+	VPADDQ    Y8, Y6, Y6
+	VPXOR     Y8, Y8, Y8
+	VPCMPGTQ  Y6, Y8, Y8
 	VPADDQ    Y2, Y6, Y6
-	VPAND     Y4, Y7, Y7
-	VPADDQ    Y7, Y6, Y6
+	VPAND     Y4, Y8, Y8
+	VPADDQ    Y8, Y6, Y6
 	VPSRLQ    X1, Y6, Y6
 	VPSUBQ    Y3, Y6, Y6
-	VPMOVSXDQ (DX)(AX*4), Y7
-	VMOVDQU   Y6, Y8
-	VMOVDQU   q80000000<>+0(SB), Y10
-	VPCMPGTQ  Y10, Y8, Y9
-	VPBLENDVB Y9, Y10, Y8, Y8
-	VMOVDQU   qffffffff80000000<>+0(SB), Y10
-	VPCMPGTQ  Y8, Y10, Y9
-	VPBLENDVB Y9, Y10, Y8, Y8
-	VPADDQ    Y7, Y8, Y8
-	VMOVDQU   q7fffffff<>+0(SB), Y10
-	VPCMPGTQ  Y10, Y8, Y9
-	VPBLENDVB Y9, Y10, Y8, Y8
-	VMOVDQU   qffffffff80000001<>+0(SB), Y10
-	VPCMPGTQ  Y8, Y10, Y9
-	VPBLENDVB Y9, Y10, Y8, Y8
-	VPADDQ    Y7, Y6, Y6
-	VPCMPEQQ  Y6, Y8, Y6
-	VPSUBQ    Y6, Y5, Y5
-	VMOVDQU   32(BX)(AX*8), Y6
-	VPXOR     Y7, Y7, Y7
-	VPCMPGTQ  Y6, Y7, Y7
-	VPADDQ    q8000000000008000<>+0(SB), Y6, Y6
-	VPADDQ    Y7, Y6, Y6
-	VPSRLQ    $0x10, Y6, Y6
-	VPSUBQ    q800000000000<>+0(SB), Y6, Y6
-	VPSRLQ    $0x20, Y6, Y7
-	VPMULUDQ  Y0, Y7, Y7
-	VPMULUDQ  Y0, Y6, Y6
-	VPSLLQ    $0x20, Y7, Y7
-	VPADDQ    Y7, Y6, Y6
-	VPXOR     Y7, Y7, Y7
-	VPCMPGTQ  Y6, Y7, Y7
-	VPADDQ    Y2, Y6, Y6
-	VPAND     Y4, Y7, Y7
-	VPADDQ    Y7, Y6, Y6
-	VPSRLQ    X1, Y6, Y6
-	VPSUBQ    Y3, Y6, Y6
-	VPMOVSXDQ 16(DX)(AX*4), Y7
+	VPMOVSXDQ (DX)(AX*4), Y8
 	VMOVDQU   Y6, Y9
 	VMOVDQU   q80000000<>+0(SB), Y11
 	VPCMPGTQ  Y11, Y9, Y10
@@ -4274,17 +4705,53 @@ loop:
 	VMOVDQU   qffffffff80000000<>+0(SB), Y11
 	VPCMPGTQ  Y9, Y11, Y10
 	VPBLENDVB Y10, Y11, Y9, Y9
-	VPADDQ    Y7, Y9, Y9
+	VPADDQ    Y8, Y9, Y9
 	VMOVDQU   q7fffffff<>+0(SB), Y11
 	VPCMPGTQ  Y11, Y9, Y10
 	VPBLENDVB Y10, Y11, Y9, Y9
 	VMOVDQU   qffffffff80000001<>+0(SB), Y11
 	VPCMPGTQ  Y9, Y11, Y10
 	VPBLENDVB Y10, Y11, Y9, Y9
-	VPADDQ    Y7, Y6, Y6
+	VPADDQ    Y8, Y6, Y6
 	VPCMPEQQ  Y6, Y9, Y6
 	VPSUBQ    Y6, Y5, Y5
-	VSHUFPS   $0x88, Y9, Y8, Y6
+	VPXOR     Y6, Y6, Y6
+	VPCMPGTQ  Y7, Y6, Y6
+	VPADDQ    q8000000000008000<>+0(SB), Y7, Y7
+	VPADDQ    Y6, Y7, Y7
+	VPSRLQ    $0x10, Y7, Y7
+	VPSUBQ    q800000000000<>+0(SB), Y7, Y7
+	VPSRLQ    $0x20, Y7, Y6
+	VPMULUDQ  Y0, Y6, Y6
+	VPMULUDQ  Y0, Y7, Y7
+	VPSLLQ    $0x20, Y6, Y6
+	VPADDQ    Y6, Y7, Y7
+	VPXOR     Y6, Y6, Y6
+	VPCMPGTQ  Y7, Y6, Y6
+	VPADDQ    Y2, Y7, Y7
+	VPAND     Y4, Y6, Y6
+	VPADDQ    Y6, Y7, Y7
+	VPSRLQ    X1, Y7, Y7
+	VPSUBQ    Y3, Y7, Y7
+	VPMOVSXDQ 16(DX)(AX*4), Y6
+	VMOVDQU   Y7, Y8
+	VMOVDQU   q80000000<>+0(SB), Y11
+	VPCMPGTQ  Y11, Y8, Y10
+	VPBLENDVB Y10, Y11, Y8, Y8
+	VMOVDQU   qffffffff80000000<>+0(SB), Y11
+	VPCMPGTQ  Y8, Y11, Y10
+	VPBLENDVB Y10, Y11, Y8, Y8
+	VPADDQ    Y6, Y8, Y8
+	VMOVDQU   q7fffffff<>+0(SB), Y11
+	VPCMPGTQ  Y11, Y8, Y10
+	VPBLENDVB Y10, Y11, Y8, Y8
+	VMOVDQU   qffffffff80000001<>+0(SB), Y11
+	VPCMPGTQ  Y8, Y11, Y10
+	VPBLENDVB Y10, Y11, Y8, Y8
+	VPADDQ    Y6, Y7, Y7
+	VPCMPEQQ  Y7, Y8, Y7
+	VPSUBQ    Y7, Y5, Y5
+	VSHUFPS   $0x88, Y8, Y9, Y6
 	VPERMQ    $0xd8, Y6, Y6
 	VMOVDQU   Y6, (DX)(AX*4)
 	ADDQ      $0x00000008, AX
@@ -4334,6 +4801,141 @@ DATA qffffffff80000001<>+8(SB)/8, $0xffffffff80000001
 DATA qffffffff80000001<>+16(SB)/8, $0xffffffff80000001
 DATA qffffffff80000001<>+24(SB)/8, $0xffffffff80000001
 GLOBL qffffffff80000001<>(SB), RODATA|NOPTR, $32
+
+// func accumulateResidualAVX2(h *int32, acc *int32, sum *int32, w *int32, zero *uint8, n int, z int32, c int32, off int32, m int64, shift uint) (kept int64)
+// Requires: AVX, AVX2
+TEXT ·accumulateResidualAVX2(SB), NOSPLIT, $0-88
+	MOVQ         n+40(FP), CX
+	MOVQ         h+0(FP), DX
+	MOVQ         acc+8(FP), BX
+	MOVQ         sum+16(FP), SI
+	MOVQ         w+24(FP), DI
+	MOVQ         zero+32(FP), R8
+	MOVL         z+48(FP), AX
+	VMOVD        AX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         c+52(FP), AX
+	VMOVD        AX, X1
+	VPBROADCASTD X1, Y1
+	MOVL         off+56(FP), AX
+	VMOVD        AX, X2
+	VPBROADCASTD X2, Y2
+	VPBROADCASTQ m+64(FP), Y3
+	MOVQ         shift+72(FP), AX
+	VMOVQ        AX, X4
+	VMOVDQU      q1<>+0(SB), Y5
+	VPSLLQ       X4, Y5, Y5
+	VPSRLQ       $0x01, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPCMPGTQ     Y6, Y5, Y7
+	VMOVDQU      q8000000000000000<>+0(SB), Y6
+	VPXOR        Y6, Y5, Y5
+	VPSRLQ       X4, Y6, Y6
+	VPXOR        Y8, Y8, Y8
+	XORQ         AX, AX
+
+loop:
+	VMOVDQU      (BX)(AX*4), Y9
+	VMOVDQU      (SI)(AX*4), Y10
+	VPMOVZXBD    (R8)(AX*1), Y11
+	VPMULLD      Y0, Y10, Y10
+	VPSUBD       Y2, Y11, Y11
+	VPMULLD      Y1, Y11, Y11
+	VPSUBD       Y10, Y9, Y9
+	VPSUBD       Y11, Y9, Y9
+	VEXTRACTI128 $0x01, Y9, X10
+	VPMOVSXDQ    X9, Y9
+	VPMOVSXDQ    X10, Y10
+	VPMOVSXDQ    (DI)(AX*4), Y11
+	VPMULDQ      Y11, Y9, Y9
+	VPMOVSXDQ    16(DI)(AX*4), Y11
+	VPMULDQ      Y11, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	VPCMPGTQ     Y9, Y11, Y11
+	VPADDQ       q8000000000008000<>+0(SB), Y9, Y9
+	VPADDQ       Y11, Y9, Y9
+	VPSRLQ       $0x10, Y9, Y9
+	VPSUBQ       q800000000000<>+0(SB), Y9, Y9
+	VPSRLQ       $0x20, Y9, Y11
+	VPMULUDQ     Y3, Y11, Y11
+	VPMULUDQ     Y3, Y9, Y9
+	VPSLLQ       $0x20, Y11, Y11
+	VPADDQ       Y11, Y9, Y9
+	VPXOR        Y11, Y11, Y11
+	VPCMPGTQ     Y9, Y11, Y11
+	VPADDQ       Y5, Y9, Y9
+	VPAND        Y7, Y11, Y11
+	VPADDQ       Y11, Y9, Y9
+	VPSRLQ       X4, Y9, Y9
+	VPSUBQ       Y6, Y9, Y9
+	VPMOVSXDQ    (DX)(AX*4), Y11
+	VMOVDQU      Y9, Y12
+	VMOVDQU      q80000000<>+0(SB), Y14
+	VPCMPGTQ     Y14, Y12, Y13
+	VPBLENDVB    Y13, Y14, Y12, Y12
+	VMOVDQU      qffffffff80000000<>+0(SB), Y14
+	VPCMPGTQ     Y12, Y14, Y13
+	VPBLENDVB    Y13, Y14, Y12, Y12
+	VPADDQ       Y11, Y12, Y12
+	VMOVDQU      q7fffffff<>+0(SB), Y14
+	VPCMPGTQ     Y14, Y12, Y13
+	VPBLENDVB    Y13, Y14, Y12, Y12
+	VMOVDQU      qffffffff80000001<>+0(SB), Y14
+	VPCMPGTQ     Y12, Y14, Y13
+	VPBLENDVB    Y13, Y14, Y12, Y12
+	VPADDQ       Y11, Y9, Y9
+	VPCMPEQQ     Y9, Y12, Y9
+	VPSUBQ       Y9, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPCMPGTQ     Y10, Y9, Y9
+	VPADDQ       q8000000000008000<>+0(SB), Y10, Y10
+	VPADDQ       Y9, Y10, Y10
+	VPSRLQ       $0x10, Y10, Y10
+	VPSUBQ       q800000000000<>+0(SB), Y10, Y10
+	VPSRLQ       $0x20, Y10, Y9
+	VPMULUDQ     Y3, Y9, Y9
+	VPMULUDQ     Y3, Y10, Y10
+	VPSLLQ       $0x20, Y9, Y9
+	VPADDQ       Y9, Y10, Y10
+	VPXOR        Y9, Y9, Y9
+	VPCMPGTQ     Y10, Y9, Y9
+	VPADDQ       Y5, Y10, Y10
+	VPAND        Y7, Y9, Y9
+	VPADDQ       Y9, Y10, Y10
+	VPSRLQ       X4, Y10, Y10
+	VPSUBQ       Y6, Y10, Y10
+	VPMOVSXDQ    16(DX)(AX*4), Y9
+	VMOVDQU      Y10, Y11
+	VMOVDQU      q80000000<>+0(SB), Y14
+	VPCMPGTQ     Y14, Y11, Y13
+	VPBLENDVB    Y13, Y14, Y11, Y11
+	VMOVDQU      qffffffff80000000<>+0(SB), Y14
+	VPCMPGTQ     Y11, Y14, Y13
+	VPBLENDVB    Y13, Y14, Y11, Y11
+	VPADDQ       Y9, Y11, Y11
+	VMOVDQU      q7fffffff<>+0(SB), Y14
+	VPCMPGTQ     Y14, Y11, Y13
+	VPBLENDVB    Y13, Y14, Y11, Y11
+	VMOVDQU      qffffffff80000001<>+0(SB), Y14
+	VPCMPGTQ     Y11, Y14, Y13
+	VPBLENDVB    Y13, Y14, Y11, Y11
+	VPADDQ       Y9, Y10, Y10
+	VPCMPEQQ     Y10, Y11, Y10
+	VPSUBQ       Y10, Y8, Y8
+	VSHUFPS      $0x88, Y11, Y12, Y9
+	VPERMQ       $0xd8, Y9, Y9
+	VMOVDQU      Y9, (DX)(AX*4)
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, CX
+	JL           loop
+	VPERMQ       $0x4e, Y8, Y0
+	VPADDQ       Y0, Y8, Y8
+	VPSHUFD      $0x4e, Y8, Y0
+	VPADDQ       Y0, Y8, Y8
+	VMOVQ        X8, AX
+	MOVQ         AX, kept+80(FP)
+	VZEROUPPER
+	RET
 
 // func rotateAVX2(a *int64, b *int64, cos *int16, sin *int16, n int, s uint) (lo int64, hi int64)
 // Requires: AVX, AVX2

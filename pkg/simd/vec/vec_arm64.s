@@ -1106,6 +1106,186 @@ loop:
 	MOVD R20, kept+40(FP)
 	RET
 
+// func accumulateResidualNEON(h *int32, acc *int32, sum *int32, w *int32, zero *uint8, n int, z int, c int, off int, m int, shift uint) (kept int64)
+TEXT ·accumulateResidualNEON(SB), NOSPLIT, $0-96
+	MOVD n+40(FP), R19
+	MOVD h+0(FP), R0
+	MOVD acc+8(FP), R1
+	MOVD sum+16(FP), R2
+	MOVD w+24(FP), R3
+	MOVD zero+32(FP), R4
+	MOVD z+48(FP), R20
+	WORD $0x4e040e80 // dup v0.4s, w20
+	MOVD c+56(FP), R20
+	WORD $0x4e040e81 // dup v1.4s, w20
+	MOVD off+64(FP), R20
+	WORD $0x4e040e82 // dup v2.4s, w20
+	MOVD m+72(FP), R20
+	WORD $0x4e040e83 // dup v3.4s, w20
+	MOVD shift+80(FP), R20
+	NEG R20, R20
+	WORD $0x4e080e84 // dup v4.2d, x20
+	WORD $0x4f410485 // sshr v5.2d, v4.2d, #63
+	WORD $0x4f00e406 // movi v6.16b, #0
+	MOVD $-2147483648, R20
+	WORD $0x4e080e87 // dup v7.2d, x20
+	MOVD $2147483648, R20
+	WORD $0x4e080e88 // dup v8.2d, x20
+	MOVD $-2147483647, R20
+	WORD $0x4e080e89 // dup v9.2d, x20
+	MOVD $2147483647, R20
+	WORD $0x4e080e8a // dup v10.2d, x20
+
+loop:
+	WORD $0xfd40008b // ldr d11, [x4]
+	WORD $0x2f08a56b // uxtl v11.8h, v11.8b
+	WORD $0x6f10a56c // uxtl2 v12.4s, v11.8h
+	WORD $0x2f10a56b // uxtl v11.4s, v11.4h
+	WORD $0x3dc0002d // ldr q13, [x1, #0]
+	WORD $0x3dc0006e // ldr q14, [x3, #0]
+	WORD $0x3dc0004f // ldr q15, [x2, #0]
+	WORD $0x6ea095ed // mls v13.4s, v15.4s, v0.4s
+	WORD $0x6ea2856b // sub v11.4s, v11.4s, v2.4s
+	WORD $0x6ea1956d // mls v13.4s, v11.4s, v1.4s
+	WORD $0x3dc0042f // ldr q15, [x1, #16]
+	WORD $0x3dc00470 // ldr q16, [x3, #16]
+	WORD $0x3dc00451 // ldr q17, [x2, #16]
+	WORD $0x6ea0962f // mls v15.4s, v17.4s, v0.4s
+	WORD $0x6ea2858c // sub v12.4s, v12.4s, v2.4s
+	WORD $0x6ea1958f // mls v15.4s, v12.4s, v1.4s
+	WORD $0x3dc00011 // ldr q17, [x0, #0]
+	WORD $0x3dc00412 // ldr q18, [x0, #16]
+	WORD $0x0eaec1b5 // smull v21.2d, v13.2s, v14.2s
+	WORD $0x0f20a638 // sxtl v24.2d, v17.2s
+	WORD $0x4f4106ba // sshr v26.2d, v21.2d, #63
+	WORD $0x4efa86b5 // add v21.2d, v21.2d, v26.2d
+	WORD $0x4f7026b5 // srshr v21.2d, v21.2d, #16
+	WORD $0x0ea12ab6 // xtn v22.2s, v21.2d
+	WORD $0x0f2086b7 // shrn v23.2s, v21.2d, #32
+	WORD $0x2ea3c2d5 // umull v21.2d, v22.2s, v3.2s
+	WORD $0x2ea3c2f7 // umull v23.2d, v23.2s, v3.2s
+	WORD $0x4f6056f7 // shl v23.2d, v23.2d, #32
+	WORD $0x4ef786b5 // add v21.2d, v21.2d, v23.2d
+	WORD $0x4f4106ba // sshr v26.2d, v21.2d, #63
+	WORD $0x4e251f5a // and v26.16b, v26.16b, v5.16b
+	WORD $0x4efa86b5 // add v21.2d, v21.2d, v26.2d
+	WORD $0x4ee456b5 // srshl v21.2d, v21.2d, v4.2d
+	WORD $0x4eb51eb9 // mov v25.16b, v21.16b
+	WORD $0x4ee8373a // cmgt v26.2d, v25.2d, v8.2d
+	WORD $0x6eba1d19 // bit v25.16b, v8.16b, v26.16b
+	WORD $0x4ef934fa // cmgt v26.2d, v7.2d, v25.2d
+	WORD $0x6eba1cf9 // bit v25.16b, v7.16b, v26.16b
+	WORD $0x4ef88739 // add v25.2d, v25.2d, v24.2d
+	WORD $0x4eea373a // cmgt v26.2d, v25.2d, v10.2d
+	WORD $0x6eba1d59 // bit v25.16b, v10.16b, v26.16b
+	WORD $0x4ef9353a // cmgt v26.2d, v9.2d, v25.2d
+	WORD $0x6eba1d39 // bit v25.16b, v9.16b, v26.16b
+	WORD $0x4ef886b5 // add v21.2d, v21.2d, v24.2d
+	WORD $0x6ef98eb5 // cmeq v21.2d, v21.2d, v25.2d
+	WORD $0x6ef584c6 // sub v6.2d, v6.2d, v21.2d
+	WORD $0x0ea12b33 // xtn v19.2s, v25.2d
+	WORD $0x4eaec1b5 // smull2 v21.2d, v13.4s, v14.4s
+	WORD $0x4f20a638 // sxtl2 v24.2d, v17.4s
+	WORD $0x4f4106ba // sshr v26.2d, v21.2d, #63
+	WORD $0x4efa86b5 // add v21.2d, v21.2d, v26.2d
+	WORD $0x4f7026b5 // srshr v21.2d, v21.2d, #16
+	WORD $0x0ea12ab6 // xtn v22.2s, v21.2d
+	WORD $0x0f2086b7 // shrn v23.2s, v21.2d, #32
+	WORD $0x2ea3c2d5 // umull v21.2d, v22.2s, v3.2s
+	WORD $0x2ea3c2f7 // umull v23.2d, v23.2s, v3.2s
+	WORD $0x4f6056f7 // shl v23.2d, v23.2d, #32
+	WORD $0x4ef786b5 // add v21.2d, v21.2d, v23.2d
+	WORD $0x4f4106ba // sshr v26.2d, v21.2d, #63
+	WORD $0x4e251f5a // and v26.16b, v26.16b, v5.16b
+	WORD $0x4efa86b5 // add v21.2d, v21.2d, v26.2d
+	WORD $0x4ee456b5 // srshl v21.2d, v21.2d, v4.2d
+	WORD $0x4eb51eb9 // mov v25.16b, v21.16b
+	WORD $0x4ee8373a // cmgt v26.2d, v25.2d, v8.2d
+	WORD $0x6eba1d19 // bit v25.16b, v8.16b, v26.16b
+	WORD $0x4ef934fa // cmgt v26.2d, v7.2d, v25.2d
+	WORD $0x6eba1cf9 // bit v25.16b, v7.16b, v26.16b
+	WORD $0x4ef88739 // add v25.2d, v25.2d, v24.2d
+	WORD $0x4eea373a // cmgt v26.2d, v25.2d, v10.2d
+	WORD $0x6eba1d59 // bit v25.16b, v10.16b, v26.16b
+	WORD $0x4ef9353a // cmgt v26.2d, v9.2d, v25.2d
+	WORD $0x6eba1d39 // bit v25.16b, v9.16b, v26.16b
+	WORD $0x4ef886b5 // add v21.2d, v21.2d, v24.2d
+	WORD $0x6ef98eb5 // cmeq v21.2d, v21.2d, v25.2d
+	WORD $0x6ef584c6 // sub v6.2d, v6.2d, v21.2d
+	WORD $0x4ea12b33 // xtn2 v19.4s, v25.2d
+	WORD $0x0eb0c1f5 // smull v21.2d, v15.2s, v16.2s
+	WORD $0x0f20a658 // sxtl v24.2d, v18.2s
+	WORD $0x4f4106ba // sshr v26.2d, v21.2d, #63
+	WORD $0x4efa86b5 // add v21.2d, v21.2d, v26.2d
+	WORD $0x4f7026b5 // srshr v21.2d, v21.2d, #16
+	WORD $0x0ea12ab6 // xtn v22.2s, v21.2d
+	WORD $0x0f2086b7 // shrn v23.2s, v21.2d, #32
+	WORD $0x2ea3c2d5 // umull v21.2d, v22.2s, v3.2s
+	WORD $0x2ea3c2f7 // umull v23.2d, v23.2s, v3.2s
+	WORD $0x4f6056f7 // shl v23.2d, v23.2d, #32
+	WORD $0x4ef786b5 // add v21.2d, v21.2d, v23.2d
+	WORD $0x4f4106ba // sshr v26.2d, v21.2d, #63
+	WORD $0x4e251f5a // and v26.16b, v26.16b, v5.16b
+	WORD $0x4efa86b5 // add v21.2d, v21.2d, v26.2d
+	WORD $0x4ee456b5 // srshl v21.2d, v21.2d, v4.2d
+	WORD $0x4eb51eb9 // mov v25.16b, v21.16b
+	WORD $0x4ee8373a // cmgt v26.2d, v25.2d, v8.2d
+	WORD $0x6eba1d19 // bit v25.16b, v8.16b, v26.16b
+	WORD $0x4ef934fa // cmgt v26.2d, v7.2d, v25.2d
+	WORD $0x6eba1cf9 // bit v25.16b, v7.16b, v26.16b
+	WORD $0x4ef88739 // add v25.2d, v25.2d, v24.2d
+	WORD $0x4eea373a // cmgt v26.2d, v25.2d, v10.2d
+	WORD $0x6eba1d59 // bit v25.16b, v10.16b, v26.16b
+	WORD $0x4ef9353a // cmgt v26.2d, v9.2d, v25.2d
+	WORD $0x6eba1d39 // bit v25.16b, v9.16b, v26.16b
+	WORD $0x4ef886b5 // add v21.2d, v21.2d, v24.2d
+	WORD $0x6ef98eb5 // cmeq v21.2d, v21.2d, v25.2d
+	WORD $0x6ef584c6 // sub v6.2d, v6.2d, v21.2d
+	WORD $0x0ea12b34 // xtn v20.2s, v25.2d
+	WORD $0x4eb0c1f5 // smull2 v21.2d, v15.4s, v16.4s
+	WORD $0x4f20a658 // sxtl2 v24.2d, v18.4s
+	WORD $0x4f4106ba // sshr v26.2d, v21.2d, #63
+	WORD $0x4efa86b5 // add v21.2d, v21.2d, v26.2d
+	WORD $0x4f7026b5 // srshr v21.2d, v21.2d, #16
+	WORD $0x0ea12ab6 // xtn v22.2s, v21.2d
+	WORD $0x0f2086b7 // shrn v23.2s, v21.2d, #32
+	WORD $0x2ea3c2d5 // umull v21.2d, v22.2s, v3.2s
+	WORD $0x2ea3c2f7 // umull v23.2d, v23.2s, v3.2s
+	WORD $0x4f6056f7 // shl v23.2d, v23.2d, #32
+	WORD $0x4ef786b5 // add v21.2d, v21.2d, v23.2d
+	WORD $0x4f4106ba // sshr v26.2d, v21.2d, #63
+	WORD $0x4e251f5a // and v26.16b, v26.16b, v5.16b
+	WORD $0x4efa86b5 // add v21.2d, v21.2d, v26.2d
+	WORD $0x4ee456b5 // srshl v21.2d, v21.2d, v4.2d
+	WORD $0x4eb51eb9 // mov v25.16b, v21.16b
+	WORD $0x4ee8373a // cmgt v26.2d, v25.2d, v8.2d
+	WORD $0x6eba1d19 // bit v25.16b, v8.16b, v26.16b
+	WORD $0x4ef934fa // cmgt v26.2d, v7.2d, v25.2d
+	WORD $0x6eba1cf9 // bit v25.16b, v7.16b, v26.16b
+	WORD $0x4ef88739 // add v25.2d, v25.2d, v24.2d
+	WORD $0x4eea373a // cmgt v26.2d, v25.2d, v10.2d
+	WORD $0x6eba1d59 // bit v25.16b, v10.16b, v26.16b
+	WORD $0x4ef9353a // cmgt v26.2d, v9.2d, v25.2d
+	WORD $0x6eba1d39 // bit v25.16b, v9.16b, v26.16b
+	WORD $0x4ef886b5 // add v21.2d, v21.2d, v24.2d
+	WORD $0x6ef98eb5 // cmeq v21.2d, v21.2d, v25.2d
+	WORD $0x6ef584c6 // sub v6.2d, v6.2d, v21.2d
+	WORD $0x4ea12b34 // xtn2 v20.4s, v25.2d
+	WORD $0x3d800013 // str q19, [x0, #0]
+	WORD $0x3d800414 // str q20, [x0, #16]
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	ADD $32, R3
+	ADD $8, R4
+	SUBS $8, R19
+	BNE loop
+	WORD $0x4e083cd4 // mov x20, v6.d[0]
+	WORD $0x4e183cd5 // mov x21, v6.d[1]
+	ADD R21, R20
+	MOVD R20, kept+88(FP)
+	RET
+
 // func rotateNEON(a *int64, b *int64, cos *int16, sin *int16, n int, s uint) (lo int64, hi int64)
 TEXT ·rotateNEON(SB), NOSPLIT, $0-64
 	MOVD n+32(FP), R19

@@ -139,6 +139,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 					return err
 				}
 			}
+			o.Split = strings.HasPrefix(os.Getenv(backendVariable), "xla:cuda")
 			if o.Backend, err = openBackend(); err != nil {
 				return err
 			}

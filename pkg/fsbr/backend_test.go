@@ -2,13 +2,13 @@ package fsbr
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/gomlx/backends"
 	_ "github.com/gomlx/gomlx/backends/simplego" // registers itself
 
 	"github.com/illm-go/illm/pkg/model"
-	"github.com/illm-go/illm/pkg/smooth"
 	"github.com/illm-go/illm/pkg/tape"
 )
 
@@ -18,6 +18,9 @@ func onBackends(t *testing.T, fn func(t *testing.T, b backends.Backend)) {
 		t.Run(name, func(t *testing.T) { fn(t, openBackend(t, name)) })
 	}
 }
+
+// slow backends compile a block for seconds: they run one case of each kind.
+func slow(b backends.Backend) bool { return strings.HasPrefix(b.Name(), "xla") }
 
 func openBackend(t *testing.T, name string) backends.Backend {
 	t.Helper()
@@ -169,5 +172,3 @@ func someValues(l layout, seed uint64) []float32 {
 	}
 	return l.values(p)
 }
-
-var _ = smooth.Table

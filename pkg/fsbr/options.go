@@ -57,6 +57,10 @@ type Options struct {
 
 	Chunks int // parts that queries are cut into; 4 for windows of 512 and more, else 1
 
+	// Split computes the float blocks with split products (tape.Tape.Precise), for backends that round the operands of
+	// float32 products. The quantised blocks multiply codes, which no rounding touches.
+	Split bool
+
 	State string // file to resume from; "": none. It is written after every block and left for the caller to remove
 	Curve string // file of JSON lines, see Line; "": none
 

@@ -26,6 +26,7 @@ type shape struct {
 	l                     layout
 	loss                  Loss
 	batch, window, chunks int
+	split                 bool // tape.Tape.Precise for the float blocks
 }
 
 // programs are the executables of a run, the same for all blocks.
@@ -104,6 +105,7 @@ func (p programs) close() {
 
 func (s shape) buildTeacher(g *tape.Graph) []tape.Val {
 	t := tape.New(g, tape.F32)
+	t.Precise = s.split
 	w := s.inputs(g)
 	n := s.network(t, w, leaves{}, unrounded)
 	y := n.forward(&tape.Node{Val: s.activations(g, "x")})

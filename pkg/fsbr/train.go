@@ -36,7 +36,7 @@ func Train(ctx context.Context, o Options) (*smooth.Factors, error) {
 	if o.Scores {
 		n.score, n.clip = o.Recipe.Score, o.Clip
 	}
-	r.s = shape{c: o.Config, n: n, l: r.l, loss: o.Loss, batch: o.Batch, window: o.window(), chunks: o.Chunks}
+	r.s = shape{c: o.Config, n: n, l: r.l, loss: o.Loss, batch: o.Batch, window: o.window(), chunks: o.Chunks, split: o.Split}
 	r.trains = o.trains() && r.l.size > 0
 	r.asked = r.meta()
 	defer r.close()
@@ -88,9 +88,9 @@ func (r *run) meta() map[string]string {
 		smooth.MetaMethod: o.Method, smooth.MetaRecipe: o.Recipe.Name, smooth.MetaSource: o.Hash,
 		smooth.MetaCalibration: hash(Encode(o.Windows)),
 		"text":                 o.Text, "windows": strconv.Itoa(len(o.Windows)), "window": strconv.Itoa(o.window()),
-		"kinds": o.kindList(r.l), "alpha": num(o.Alpha), "loss": loss, "backend": o.Backend.Name(),
+		"kinds": o.kindList(r.l), "alpha": num(o.Alpha), "loss": loss, "backend": backendName(o.Backend),
 		"float_input": strconv.FormatBool(o.FloatInput), "as_published": strconv.FormatBool(o.AsPublished),
-		"scores": strconv.FormatBool(o.Scores), "deterministic": strconv.FormatBool(o.Deterministic),
+		"scores": strconv.FormatBool(o.Scores), "split": strconv.FormatBool(o.Split), "deterministic": strconv.FormatBool(o.Deterministic),
 	}
 	if o.Scores {
 		m["clip"] = num(o.Clip)
@@ -107,6 +107,14 @@ func (r *run) meta() map[string]string {
 	return m
 }
 
+// backendName is the backend with its platform, "xla:cuda".
+func backendName(b backends.Backend) string {
+	if full, _, _ := strings.Cut(b.Description(), " "); strings.HasPrefix(full, b.Name()+":") {
+		return full
+	}
+	return b.Name()
+}
+
 func (r *run) all(ctx context.Context) (*smooth.Factors, error) {
 	o := r.o
 	var err error
@@ -117,7 +125,7 @@ func (r *run) all(ctx context.Context) (*smooth.Factors, error) {
 	if err := r.openCurve(done); err != nil {
 		return nil, err
 	}
-	o.Log("%s %s on %s: %d blocks, %d windows of %d, %d parameters a block (%s)", o.Method, o.Recipe.Name, o.Backend.Name(),
+	o.Log("%s %s on %s: %d blocks, %d windows of %d, %d parameters a block (%s)", o.Method, o.Recipe.Name, backendName(o.Backend),
 		o.Config.Layers, len(o.Windows), o.window(), r.l.size, o.kindList(r.l))
 	at := time.Now()
 	if r.p, err = r.s.compile(o.Backend, len(o.Windows), r.trains); err != nil {

@@ -126,7 +126,7 @@ func (t *Tape) Attend(q, k, v *Node, h Heads, round func(s, seen Val) Val) *Node
 			s = t.Mul(s, cut(q.Step, lo, hi))
 			s = t.Mul(s, t.Reshape(t.Slice(k.Step, 1, 0, hi), bk, 1, hi))
 		} else {
-			s = t.Cast(t.Dot(c.q, 2, t.Slice(k.Val, 1, 0, hi), 2), F32)
+			s = t.Cast(t.dot(c.q, t.Slice(k.Val, 1, 0, hi)), F32)
 		}
 		s = t.Add(t.Reshape(s, bk, G, n, hi), t.causal(n, hi, lo))
 		if round != nil {
@@ -134,7 +134,11 @@ func (t *Tape) Attend(q, k, v *Node, h Heads, round func(s, seen Val) Val) *Node
 		}
 		e := t.Exp(t.Sub(s, t.MaxOf(s, 3)))
 		c.p = t.Reshape(t.Cast(t.Div(e, t.Sum(e, 3)), t.Compute), bk, G*n, hi)
-		c.o = t.Dot(c.p, 2, t.Slice(v.Val, 1, 0, hi), 1)
+		if t.Precise {
+			c.o = t.dotSplit(c.p, t.Transpose(t.Slice(v.Val, 1, 0, hi), 0, 2, 1))
+		} else {
+			c.o = t.Dot(c.p, 2, t.Slice(v.Val, 1, 0, hi), 1)
+		}
 		chunks[i] = c
 		outs = append(outs, uncut(c.o, n))
 	}

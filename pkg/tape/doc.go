@@ -11,6 +11,7 @@
 //	ops.go         Graph and Val: operations on values; Build compiles a program
 //	tape.go        Node and Tape; residual, scaling
 //	linear.go      products with weights
+//	split.go       products with the accuracy of float32 where the machine has TF32
 //	norm.go        RMSNorm, LayerNorm
 //	attention.go   RoPE, causal grouped-query attention in chunks of queries
 //	mlp.go         SiLU(gate)·up and ReLU

@@ -26,7 +26,7 @@ func (t *Tape) Linear(x *Node, ws ...Weight) *Node {
 		y = t.Mul(t.Dot(x.Code, 1, t.Concat(0, codes...), 1), x.Step)
 		y = t.Mul(y, t.Reshape(s, 1, s.Dims[0]))
 	} else {
-		y = t.Dot(t.Cast(x.Val, t.Compute), 1, w, 1)
+		y = t.dot(t.Cast(x.Val, t.Compute), w)
 	}
 	if biases != nil {
 		b := t.Concat(0, biases...)
@@ -52,4 +52,13 @@ func (t *Tape) Linear(x *Node, ws ...Weight) *Node {
 		}
 	})
 	return out
+}
+
+// dot is the product of a and b over their last axes, split if the tape says so.
+func (t *Tape) dot(a, b Val) Val {
+	if t.Precise {
+		return t.dotSplit(a, b)
+	}
+	k := len(a.Dims) - 1
+	return t.Dot(a, k, b, k)
 }

@@ -22,6 +22,7 @@ type Tape struct {
 	Compute dtypes.DType // of the matrix products: F32 or BF16
 	Dropout float64      // share of the outputs of a block that is dropped
 	Seed    Val          // scalar uint32; not set: no dropout
+	Precise bool         // products forward as three, with the accuracy of float32 on machines that round to TF32
 
 	casts map[*Node]Val
 	back  []func()

@@ -56,3 +56,52 @@ func TestExpRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestExpTables(t *testing.T) {
+	g, err := ExpErrors(quant.DefaultClip)
+	if err != nil || len(g.Rows) != len(baseline.Exponentials()) {
+		t.Fatalf("%d rows, %v", len(g.Rows), err)
+	}
+	if _, err := ExpErrors(0); err == nil || !strings.Contains(err.Error(), "above 0") {
+		t.Errorf("no clip: %v", err)
+	}
+}
+
+// TestExpFront: of made-up times, the front has what nothing beats in both: the quickest and each more exact one.
+func TestExpFront(t *testing.T) {
+	store, err := record.Open(record.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ExpFront(store, quant.DefaultClip, baseline.FormDirect, 16, 64); err == nil || !strings.Contains(err.Error(), "no timing record") {
+		t.Errorf("without records: %v", err)
+	}
+	for name, ns := range map[string]float64{"di-exp": 0.1, "di-exp+": 0.2, "lut8": 0.15, "taylor2": 0.3, "lut64i": 0.4} {
+		r := record.Record{Kind: record.Timing, Config: map[string]any{"task": "exp", "exp": name}, Metrics: []record.Metric{{Name: "ns_elem", Value: ns}},
+			Axes: map[string]string{"study": "exp", "exp": name, "form": baseline.FormDirect, "score": "16", "row": "64"}}
+		if err := store.Append(&r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := ExpFront(store, quant.DefaultClip, baseline.FormDirect, 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var front []string
+	for _, p := range c.Series[0].Points {
+		front = append(front, p.Label)
+	}
+	// taylor2 (0.047) is slower and less exact than di-exp+ (0.002)
+	if got := strings.Join(front, " "); got != "di-exp di-exp+ lut8 lut64i" {
+		t.Errorf("front %q", got)
+	}
+	if len(c.Series[1].Points) != 1 || c.Series[1].Points[0].Label != "taylor2" {
+		t.Errorf("behind: %v", c.Series[1].Points)
+	}
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+	if g := ExpTimes(store, baseline.FormDirect, 16); len(g.Rows) != 5 || g.Head[1] != "64 keys" || g.Rows[0][1] != "0.10" {
+		t.Errorf("times: %v", g)
+	}
+}

@@ -56,8 +56,19 @@ func (v *speedStudies) check(cmd *cobra.Command, rivals *versus) error {
 			return usageError(fmt.Errorf("bench: --%s does not go with --study", name))
 		}
 	}
+	for _, n := range v.lengths {
+		if n < 1 || n > longestStudy {
+			return usageError(fmt.Errorf("bench: --lengths %d: expected 1 to %d", n, longestStudy))
+		}
+	}
+	if v.samples < 0 {
+		return usageError(fmt.Errorf("bench: --samples %d: expected a positive number", v.samples))
+	}
 	return nil
 }
+
+// longestStudy is the longest row of scores that the engine takes.
+const longestStudy = 65535
 
 // studies runs bench --study.
 func (a *app) studies(cmd *cobra.Command, s *settings, v *speedStudies, req bench.SpeedRequest) error {
@@ -67,6 +78,9 @@ func (a *app) studies(cmd *cobra.Command, s *settings, v *speedStudies, req benc
 	}
 	if _, err := s.spec(recipes[0]); err != nil {
 		return err
+	}
+	if req.Runs < 1 || req.Prefill < 1 {
+		return usageError(fmt.Errorf("bench: --runs %d, --prefill %d: expected positive numbers", req.Runs, req.Prefill))
 	}
 	q := bench.StudyRequest{Studies: list(v.names), Model: s.model, Recipe: recipes[0], Clip: s.clip, Mode: s.mode,
 		Runs: req.Runs, Prefill: req.Prefill, Samples: v.samples, Say: func(line string) { a.logf("%s", line) }}

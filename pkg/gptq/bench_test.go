@@ -1,16 +1,32 @@
+//go:build unix
+
 package gptq
 
 import (
-	"fmt"
+	"os"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/illm-go/illm/pkg/model"
 	"github.com/illm-go/illm/pkg/quant"
 )
 
-// BenchmarkBlock is one window of 2048 through one block of a model of SmolLM2-135M's shape, Hessians included.
-func BenchmarkCalibrate(b *testing.B) {
-	m, err := model.Open("../../data/models/tiny-llama")
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkBlock calibrates the first block of tiny-llama, or of the model that ILLM_TEST_GGUF names, at w4a4 on one
+// and on two windows more, and reports CPU time: s/window is what a window of the model's context (at most 2048) costs
+// a block, s/block what a block costs beside its windows.
+func BenchmarkBlock(b *testing.B) {
+	path := env("ILLM_TEST_GGUF", "../../data/models/tiny-llama")
+	if _, err := os.Stat(path); err != nil {
+		b.Skip(err)
+	}
+	m, err := model.Open(path)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -19,15 +35,33 @@ func BenchmarkCalibrate(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, opt := range []Options{{Threads: 1}, {Threads: 1, Clip: ClipLoss}, {Threads: 1, Ratios: true}} {
-		b.Run(fmt.Sprintf("clip=%v/ratios=%v", opt.Clip, opt.Ratios), func(b *testing.B) {
-			in := Input{Config: m.Config, Weights: m, Spec: spec, Windows: windows(b, m, 4, 1024)}
-			in.Config.Layers = 2
-			for b.Loop() {
-				if _, err := Calibrate(b.Context(), in, opt); err != nil {
+	in := Input{Config: m.Config, Weights: m, Spec: spec, Windows: windows(b, m, 3, min(2048, m.Config.MaxContext))}
+	in.Config.Layers = 1
+	for _, v := range []struct {
+		name string
+		opt  Options
+	}{{"gptq", Options{}}, {"clip", Options{Clip: ClipLoss}}, {"ratios", Options{Ratios: true, RatioWindows: 1}}} {
+		b.Run(v.name, func(b *testing.B) {
+			cost := func(n int) float64 {
+				in := in
+				in.Windows = in.Windows[:n]
+				r, err := newRun(b.Context(), &in, v.opt)
+				if err != nil {
 					b.Fatal(err)
 				}
+				start := cpuTime()
+				if err := r.blocks(); err != nil {
+					b.Fatal(err)
+				}
+				return (cpuTime() - start).Seconds()
 			}
+			one, three, n := 0.0, 0.0, 0
+			for b.Loop() {
+				one, three, n = one+cost(1), three+cost(3), n+1
+			}
+			window := (three - one) / 2 / float64(n)
+			b.ReportMetric(window, "s/window")
+			b.ReportMetric(one/float64(n)-window, "s/block")
 		})
 	}
 }

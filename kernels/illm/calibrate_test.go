@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/illm-go/illm/kernels/illm/internal/place"
+	"github.com/illm-go/illm/pkg/catalog"
 	"github.com/illm-go/illm/pkg/model/modeltest"
 	"github.com/illm-go/illm/pkg/model/safetensors"
 	"github.com/illm-go/illm/pkg/smooth"
@@ -130,4 +132,84 @@ func mustRead(t *testing.T, path string) []byte {
 		t.Fatal(err)
 	}
 	return raw
+}
+
+// fakeTrainer draws no tokens and trains nothing: it copies factors, or leaves a state and fails.
+const fakeTrainer = `package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+func main() {
+	args := strings.Join(os.Args[1:], " ")
+	out := ""
+	for i, a := range os.Args {
+		if a == "--out" {
+			out = os.Args[i+1]
+		}
+	}
+	fmt.Fprintln(os.Stderr, "TRAINER", os.Getenv("GOMLX_BACKEND"), args)
+	if os.Args[1] == "fsbr" && os.Getenv("FAKE_FACTORS") == "" {
+		os.WriteFile(out+".state", nil, 0o600)
+		os.Exit(1)
+	}
+	raw, _ := os.ReadFile(os.Getenv("FAKE_FACTORS"))
+	os.WriteFile(out, raw, 0o600)
+}
+`
+
+// Trained methods draw tokens and train in the clone; an interrupted run goes on; what the trainer leaves is checked.
+func TestCalibrateTrained(t *testing.T) {
+	root := t.TempDir()
+	for name, text := range map[string]string{"go.mod": "module " + place.Module + "\n\ngo 1.26.0\n", "kernels/trainer/main.go": fakeTrainer} {
+		path := filepath.Join(root, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := modeltest.TinyQwen2(t)
+	t.Chdir(root)
+	t.Setenv("GOFLAGS", "-buildvcs=false")
+	t.Setenv("ILLM_CACHE", t.TempDir())
+	t.Setenv("ILLM_DATA", t.TempDir())
+	t.Setenv("GOMLX_BACKEND", "")
+	t.Setenv("FAKE_FACTORS", "")
+	args := []string{"-m", m, "-r", "w6a6", "--method", "fsbr", "--windows", "7", "--backend", "go"}
+	code, _, stderr := calibrateRun(t, append(args, "--", "--epochs", "3")...)
+	if code != exitFailure || !strings.Contains(stderr, "TRAINER go fsbr --model "+m) || !strings.Contains(stderr, "--windows 7") ||
+		!strings.Contains(stderr, "--method fsbr") || !strings.Contains(stderr, "--epochs 3") || strings.Contains(stderr, "--resume") {
+		t.Errorf("code %d, %s", code, stderr)
+	}
+	good := filepath.Join(root, "good")
+	e, err := catalog.Open(t.Context(), m, catalog.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := e.Source()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Close()
+	f := &smooth.Factors{Meta: map[string]string{smooth.MetaSource: source, smooth.MetaMethod: "fsbr"}}
+	if err := f.Write(good); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("FAKE_FACTORS", good)
+	code, stdout, stderr := calibrateRun(t, args...)
+	if code != exitOK || !strings.Contains(stderr, "--resume") || !strings.Contains(stdout, "--recipe w6a6-fsbr") || !strings.Contains(stdout, "artefact ") {
+		t.Errorf("code %d, %q, %s", code, stdout, stderr)
+	}
+	f.Meta[smooth.MetaSource] = strings.Repeat("0", 64)
+	if err := f.Write(good); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr = calibrateRun(t, args...); code != exitFailure || !strings.Contains(stderr, "made for weights with sha256") {
+		t.Errorf("factors of other weights: code %d, %s", code, stderr)
+	}
 }

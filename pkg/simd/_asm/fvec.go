@@ -3,6 +3,7 @@ package main
 import (
 	"math"
 
+	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -10,6 +11,7 @@ import (
 
 // fvecFile writes the float rows of package fvec. Their definitions are the Go functions named …Generic there.
 func fvecFile(c *build.Context) {
+	cpuid(c)
 	data := map[float32]Mem{}
 	for _, f := range []form{{true, false, data}, {true, true, data}, {false, false, data}, {false, true, data}} {
 		if !f.half {
@@ -20,6 +22,21 @@ func fvecFile(c *build.Context) {
 		fvecGLU(c, f)
 		fvecConvert(c, f)
 	}
+}
+
+// cpuid writes the instruction's wrapper: golang.org/x/sys/cpu knows neither F16C nor AVX-512 FP16.
+func cpuid(c *build.Context) {
+	c.Function("cpuid")
+	c.Attributes(attr.NOSPLIT)
+	c.Doc("cpuid: the processor's answer to a leaf and sub-leaf.")
+	c.SignatureExpr("func(leaf, sub uint32) (a, b, c, d uint32)")
+	c.Load(c.Param("leaf"), reg.EAX)
+	c.Load(c.Param("sub"), reg.ECX)
+	c.CPUID()
+	for i, r := range []reg.Register{reg.EAX, reg.EBX, reg.ECX, reg.EDX} {
+		c.Store(r, c.ReturnIndex(i))
+	}
+	c.RET()
 }
 
 // fvecRange: extremes and codes, which know no precision.

@@ -8,18 +8,39 @@ var useAVX512, useAVX2 bool
 
 func init() {
 	cpu.Register("fvec", cpu.AVX512, &useAVX512)
-	cpu.Register("fvec", cpu.AVX2, &useAVX2)
+	if hasF16C() { // every processor with AVX2 so far
+		cpu.Register("fvec", cpu.AVX2, &useAVX2)
+	}
+}
+
+// hasF16C: leaf 1, ECX bit 29.
+func hasF16C() bool {
+	_, _, c, _ := cpuid(1, 0)
+	return c>>29&1 != 0
+}
+
+// hasFP16 tells whether there is AVX-512 FP16: leaf 7, EDX bit 23.
+func hasFP16() bool {
+	if most, _, _, _ := cpuid(0, 0); most < 7 {
+		return false
+	}
+	_, _, _, d := cpuid(7, 0)
+	return d>>23&1 != 0
 }
 
 // HalfForm says how half precision is computed on this machine.
 func HalfForm() string {
+	form := "float32, each step rounded in Go"
 	switch {
 	case useAVX512:
-		return "float32 lanes, each step rounded by AVX-512 (VCVTPS2PH)"
+		form = "float32 lanes, each step rounded by AVX-512 (VCVTPS2PH)"
 	case useAVX2:
-		return "float32 lanes, each step rounded by F16C"
+		form = "float32 lanes, each step rounded by F16C"
 	}
-	return "float32, each step rounded in Go"
+	if hasFP16() {
+		form += "; this processor's AVX-512 FP16 is not used"
+	}
+	return form
 }
 
 func maximum(x []float32) float32 {

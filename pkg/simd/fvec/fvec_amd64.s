@@ -4,6 +4,18 @@
 
 #include "textflag.h"
 
+// func cpuid(leaf uint32, sub uint32) (a uint32, b uint32, c uint32, d uint32)
+// Requires: CPUID
+TEXT ·cpuid(SB), NOSPLIT, $0-24
+	MOVL leaf+0(FP), AX
+	MOVL sub+4(FP), CX
+	CPUID
+	MOVL AX, a+8(FP)
+	MOVL BX, b+12(FP)
+	MOVL CX, c+16(FP)
+	MOVL DX, d+20(FP)
+	RET
+
 // func maximumAVX512(x *float32, n int) float32
 // Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·maximumAVX512(SB), NOSPLIT, $0-20

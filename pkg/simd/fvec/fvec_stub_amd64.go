@@ -4,6 +4,9 @@
 
 package fvec
 
+// cpuid: the processor's answer to a leaf and sub-leaf.
+func cpuid(leaf uint32, sub uint32) (a uint32, b uint32, c uint32, d uint32)
+
 // maximumAVX512: the largest x; n ≥ 1.
 //
 //go:noescape

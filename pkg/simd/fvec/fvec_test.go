@@ -342,3 +342,15 @@ func TestMisuse(t *testing.T) {
 		}()
 	}
 }
+
+// The form of half precision is said, whatever the path.
+func TestHalfForm(t *testing.T) {
+	forms := map[string]bool{}
+	simdtest.Each(t, "fvec", func(t *testing.T) {
+		t.Log(HalfForm())
+		forms[HalfForm()] = true
+	})
+	if forms[""] || len(forms) == 0 {
+		t.Error("a path has no form")
+	}
+}

@@ -176,6 +176,39 @@ func TestArtifactsOfMethods(t *testing.T) {
 	}
 }
 
+// From weights, factors and pinned tokens the artefact comes out the same whatever the number of threads.
+func TestArtifactOfMethodReproduces(t *testing.T) {
+	folder := modeltest.TinyQwen2(t)
+	text := textFile(t, 700)
+	s := newSpec(t, "w4a4-best")
+	ids := map[string]bool{}
+	for _, threads := range []int{1, 3} {
+		t.Setenv("ILLM_CACHE", t.TempDir())
+		t.Setenv("ILLM_DATA", t.TempDir())
+		t.Setenv(catalog.FactorsVariable, "")
+		e := entryOf(t, folder, threads)
+		f, err := e.MakeFactors(ctx, s, catalog.Calibrating{Text: text, Windows: 4, Window: 100, Seed: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		path, _ := e.FactorsPath(s.Recipe)
+		if err := f.Write(path); err != nil {
+			t.Fatal(err)
+		}
+		m, err := e.Integer(ctx, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[m.Artifact().ID] = true
+		if m.Artifact().Header.RangeRatios == nil {
+			t.Error("no range ratios at 4 bits")
+		}
+	}
+	if len(ids) != 1 {
+		t.Errorf("artefacts %v, want one", ids)
+	}
+}
+
 // Files of other weights, methods, tokens or contents are refused with what to do.
 func TestBadFactors(t *testing.T) {
 	folder := modeltest.TinyQwen2(t)

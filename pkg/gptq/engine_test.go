@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -73,7 +74,8 @@ func TestArtefact(t *testing.T) {
 	})
 }
 
-// What the integer engine makes of it. ILLM_TEST_ENGINE = number of windows of WikiText-2, ILLM_TEST_RECIPES.
+// What the integer engine makes of it. ILLM_TEST_ENGINE is a number of windows of WikiText-2, ILLM_TEST_RECIPES (w4a4 w4a8)
+// and ILLM_TEST_ONLY (gptq;gptq, clip) choose variants.
 func TestEngine(t *testing.T) {
 	n, _ := strconv.Atoi(os.Getenv("ILLM_TEST_ENGINE"))
 	if n == 0 {
@@ -117,6 +119,9 @@ func TestEngine(t *testing.T) {
 			{"gptq, clip", gptq.Options{Clip: gptq.ClipLoss}},
 			{"gptq, clip, ratios", gptq.Options{Clip: gptq.ClipLoss, Ratios: true}},
 		} {
+			if only := os.Getenv("ILLM_TEST_ONLY"); only != "" && !slices.Contains(strings.Split(only, ";"), v.name) {
+				continue
+			}
 			path := filepath.Join(t.TempDir(), "m.illm")
 			id := write(t, m, spec, windows, v.opt, path)
 			t.Logf("%s %s: artefact %.16s", recipe, v.name, id)

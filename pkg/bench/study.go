@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/illm-go/illm/pkg/baseline"
 	"github.com/illm-go/illm/pkg/catalog"
 	"github.com/illm-go/illm/pkg/engine"
 	"github.com/illm-go/illm/pkg/quant"
@@ -229,6 +230,7 @@ type studyConfig struct {
 	Spec    *quant.Spec       `json:"spec,omitempty"`
 	Runs    int               `json:"runs"`
 	Threads int               `json:"threads"`
+	Half    string            `json:"half,omitempty"` // how half precision was computed
 }
 
 // file appends the records of the study that has just ended; all carry the same time.
@@ -236,6 +238,9 @@ func (s *study) file(wall float64) (out Measured, err error) {
 	now := time.Now().UTC().Truncate(time.Second)
 	for _, p := range s.points {
 		cfg := studyConfig{Task: "speed-study", Study: s.now, Axes: p.axes, Runs: s.q.Runs, Threads: s.threads()}
+		if s.now == StudyOperators || s.now == StudyFloats {
+			cfg.Half = baseline.HalfForm()
+		}
 		rec := &record.Record{Kind: record.Timing, Axes: map[string]string{"study": s.now}, Metrics: p.metrics, Time: now, WallS: wall, Note: s.note}
 		for k, v := range p.axes {
 			rec.Axes[k] = v

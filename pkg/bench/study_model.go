@@ -67,7 +67,6 @@ func decoding(ctx context.Context, name string, session *engine.Session, ids []i
 type counted struct {
 	samples []uint64
 	total   uint64
-	seconds float64 // of one run, median
 }
 
 // profiled runs a prompt on one thread until the profile has so many samples.

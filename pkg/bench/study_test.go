@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/illm-go/illm/pkg/chart"
 	"github.com/illm-go/illm/pkg/model/modeltest"
+	"github.com/illm-go/illm/pkg/peers"
 	"github.com/illm-go/illm/pkg/record"
 )
 
@@ -166,6 +168,9 @@ func TestStudies(t *testing.T) {
 				t.Errorf("%s: %d cells under %d heads: %q", name, len(row), len(g.Head), row)
 			}
 		}
+		if err := of.Chart().Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 		for _, rec := range of {
 			for _, v := range rec.Metrics {
 				if math.IsNaN(v.Value) || math.IsInf(v.Value, 0) || v.Value < 0 {
@@ -227,5 +232,45 @@ func TestMeasuredOf(t *testing.T) {
 	}
 	if got := m.Of("c", ""); len(got) != 0 || len(got.Grid().Head) != 1 {
 		t.Errorf("a study without records: %v", got.Grid())
+	} else if err := got.Chart().Validate(); !errors.Is(err, chart.ErrEmpty) || !strings.Contains(got.Sentences(), "no record") {
+		t.Errorf("a study without records: chart %v, %q", err, got.Sentences())
+	}
+}
+
+// The shipped comparison with llama.cpp has charts, and a ratio for every rival.
+func TestPeered(t *testing.T) {
+	t.Setenv("ILLM_RECORDS", t.TempDir())
+	b, err := Peered("smollm2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, op := range []peers.Op{peers.Prefill, peers.Decode} {
+		if err := b.Chart(op).Validate(); err != nil {
+			t.Errorf("%s: %v", op, err)
+		}
+	}
+	g := b.Grid("illm w8a8")
+	for _, row := range g.Rows {
+		if len(row) != len(g.Head) || !strings.HasPrefix(row[1], "llama.cpp") || !strings.Contains(row[3], "–") || row[3] == "–" {
+			t.Errorf("row %q under %q", row, g.Head)
+		}
+	}
+	// a record says how many times faster: the quotient of the medians is near the median of the quotients
+	ours := map[string]float64{}
+	for _, r := range b {
+		if r.Axes["subject"] == "illm w8a8" {
+			ours[r.Axes["case"]] = number(r, "seconds")
+		}
+	}
+	for _, r := range b.best(peers.Prefill, peers.Decode) {
+		if v, ok := r.Metric("ratio_illm w8a8"); ok {
+			if q := number(r, "seconds") / ours[r.Axes["case"]]; math.Abs(q/v.Value-1) > 0.35 {
+				t.Errorf("%v: ratio %v, medians give %v", r.Axes, v.Value, q)
+			}
+		}
+	}
+	none, err := Peered("no such model")
+	if err != nil || len(none.Grid().Rows) != 1 || none.Chart(peers.Prefill).Title == "" {
+		t.Errorf("a model without records: %v, %v", none.Grid(), err)
 	}
 }

@@ -258,6 +258,11 @@ func (m Measured) Sentences() string {
 	if len(m) > 0 && m[0].Note != "" {
 		fmt.Fprintln(&b, "("+m[0].Note+")")
 	}
+	if len(m) > 0 {
+		if form, _ := m[0].Config["half"].(string); form != "" {
+			fmt.Fprintln(&b, "half precision: "+form)
+		}
+	}
 	for _, g := range m.Goals() {
 		fmt.Fprintln(&b, "• "+g.String())
 	}

@@ -75,7 +75,7 @@ func (r *Runner) ExpSpeed(ctx context.Context, req ExpRequest) ([]*record.Record
 			var rows []*baseline.ExpRow
 			var timed []string
 			for _, name := range names {
-				if known[name].Float && f.form != baseline.FormSoftmax {
+				if name != "float64" && known[name].Float && f.form != baseline.FormSoftmax { // NewExpRow refuses float64
 					continue
 				}
 				timed = append(timed, name)

@@ -77,7 +77,8 @@ func fsbrCmd() *cobra.Command {
 		o                            fsbr.Options
 		name, tokens, out, recipe    string
 		window, windows              int
-		clip                         string
+		clip, rotate                 string
+		rotateSeed                   uint64
 		resume, plain, deterministic bool
 	)
 	cmd := &cobra.Command{
@@ -100,6 +101,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 			}
 			if o.Recipe, err = quant.ParseRecipe(recipe); err != nil {
 				return err
+			}
+			if o.Rotation, err = fsbr.ParseRotation(rotate, rotateSeed); err != nil {
+				return fmt.Errorf("%w: %w", errUsage, err)
 			}
 			c, err := quant.ParseClip(clip)
 			if err != nil {
@@ -163,7 +167,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 	f.StringVar(&out, "out", "", "file of the factors")
 	f.StringVar(&recipe, "recipe", "w4a4", "widths: "+strings.Join(quant.RecipeNames(), ", ")+" …")
 	f.StringVar(&o.Method, "method", fsbr.FSBR, strings.Join(fsbr.Methods(), ", "))
-	f.StringVar(&o.Kinds, "kinds", "", "kinds of smoothing beside the method's: all, names, -name")
+	f.StringVar(&o.Kinds, "kinds", "", "kinds of smoothing beside the method's: all, names, -name; \"all,range\" trains activation ranges too")
+	f.StringVar(&rotate, "rotate", "", "Hadamard matrices in front of the factors: residual,value_out,query_key,out_proj,down")
+	f.Uint64Var(&rotateSeed, "rotate-seed", 0, "seed of random signs of the residual's (0: none)")
 	f.IntVar(&window, "window", 0, "tokens of a window in the file (0: 2048, or the context if that is shorter)")
 	f.IntVar(&windows, "windows", 0, "take the first so many windows (0: all)")
 	f.IntVar(&o.Epochs, "epochs", 20, "passes over the windows for each block")

@@ -120,8 +120,13 @@ var configs = map[string]model.Config{
 		NormEps: 1e-5, NormEpsText: "1e-05", RopeTheta: 100, TiedHead: true, BOS: -1, EOS: 0, EOSAll: []int{0},
 		QKVBias: true, OutBias: true,
 	},
+	// Hadamard matrices of all its orders exist.
+	"llama, rotatable": {
+		Architecture: model.LLaMA, Layers: 2, Hidden: 12, Heads: 4, KVHeads: 2, HeadDim: 4, FFN: 24, Vocab: 19, MaxContext: 11,
+		NormEps: 1e-5, NormEpsText: "1e-05", RopeTheta: 100, TiedHead: true, BOS: -1, EOS: 0, EOSAll: []int{0},
+	},
 	"opt": {
-		Architecture: model.OPT, Layers: 2, Hidden: 12, Heads: 3, KVHeads: 3, HeadDim: 4, FFN: 20, Vocab: 19, MaxContext: 11,
+		Architecture: model.OPT, Layers: 2, Hidden: 12, Heads: 3, KVHeads: 3, HeadDim: 4, FFN: 24, Vocab: 19, MaxContext: 11,
 		NormEps: 1e-5, NormEpsText: "1e-05", TiedHead: true, QKVBias: true, OutBias: true, MLPBias: true, BOS: -1, EOS: 0, EOSAll: []int{0},
 	},
 }
@@ -165,7 +170,7 @@ func someValues(l layout, seed uint64) []float32 {
 			switch e.what {
 			case 'd':
 				p[i] *= 0.4
-			case 'l', 'h':
+			case 'l', 'h', 'r':
 				p[i] = 3*p[i] + 2.5
 			}
 		}

@@ -67,12 +67,16 @@ type network struct {
 	heads tape.Heads
 	sites map[string]tape.Val // inputs of the linears, before quantisation, by site
 	round func(t *tape.Tape, x *tape.Node, n int, r *ratio) *tape.Node
+
+	online   smooth.Rotation // only its online sites act here; the offline ones are in w
+	split    bool            // of the products with Hadamard matrices
+	matrices map[int]tape.Val
 }
 
 // newNetwork prepares a block over batch windows. w holds the tensors of blockTensors.
 func newNetwork(t *tape.Tape, c model.Config, w map[string]tape.Val, p leaves, n widths, batch, window, chunks int) *network {
 	h := tape.Heads{Batch: batch, Window: window, KV: c.KVHeads, Group: c.Heads / c.KVHeads, D: c.HeadDim, Chunks: chunks}
-	return &network{t: t, c: c, kinds: smooth.Table(c), w: w, p: p, n: n, heads: h, sites: map[string]tape.Val{}, round: quantise}
+	return &network{t: t, c: c, kinds: smooth.Table(c), w: w, p: p, n: n, heads: h, sites: map[string]tape.Val{}, round: quantise, matrices: map[int]tape.Val{}}
 }
 
 // gain returns Π s^±1 that the kinds put on the outputs of a linear or norm, or with cols on its inputs; nil: 1.
@@ -139,11 +143,31 @@ func (b *network) vector(name string) *tape.Node {
 func (b *network) linear(name string) tape.Weight {
 	w := b.w[name+".weight"]
 	rows := b.gain(name, false, w.Dims[0])
-	out := tape.Weight{W: b.round(b.t, scaled(b.t, w, rows, b.gain(name, true, w.Dims[1])), b.n.weight, b.p.ratios[name])}
+	m := scaled(b.t, w, rows, b.gain(name, true, w.Dims[1]))
+	if b.turns(name) {
+		m = turned(b.t, m, b.hadamard(w.Dims[1]), b.split) // undoes the turn of the input
+	}
+	out := tape.Weight{W: b.round(b.t, m, b.n.weight, b.p.ratios[name])}
 	if v := b.vector(name); v != nil {
 		out.B = times(b.t, v, rows)
 	}
 	return out
+}
+
+// turns reports whether the input of a linear is turned online.
+func (b *network) turns(linear string) bool {
+	_, out, down := b.online.Online(b.c)
+	return out && linear == "self_attn.o_proj" || down && linear == "mlp.down_proj"
+}
+
+// hadamard is the matrix of order n as a constant, once for each program.
+func (b *network) hadamard(n int) tape.Val {
+	h, ok := b.matrices[n]
+	if !ok {
+		h = b.t.Constant(hadamard(n), n, n)
+		b.matrices[n] = h
+	}
+	return h
 }
 
 // norm applies a norm of the block to x [N, C].
@@ -169,7 +193,10 @@ func (b *network) headNorm(x *tape.Node, name string) *tape.Node {
 // input is the quantised input of a linear; the site keeps the values from before.
 func (b *network) input(x *tape.Node, site string) *tape.Node {
 	b.sites[site] = x.Val
-	return b.round(b.t, x, b.n.act, nil)
+	if site == siteAttnOut && b.turns("self_attn.o_proj") || site == siteProduct && b.turns("mlp.down_proj") {
+		x = turned(b.t, x, b.hadamard(x.Dims[1]), b.split)
+	}
+	return b.round(b.t, x, b.n.act, b.p.ranges[site])
 }
 
 // Sites of the statistics: inputs of q, k, v; of o; of gate and up; of down.
@@ -198,7 +225,7 @@ func (b *network) forward(x *tape.Node) *tape.Node {
 		if theta := b.p.logs["gate_up"]; theta != nil {
 			alpha = exp(t, sumOf(t, []*tape.Node{theta}, []float64{-1}))
 		}
-		y = swiglu(t, b.round(t, parts[0], b.n.glu, nil), b.round(t, parts[1], b.n.glu, nil), alpha)
+		y = swiglu(t, b.round(t, parts[0], b.n.glu, b.p.ranges["gate"]), b.round(t, parts[1], b.n.glu, b.p.ranges["up"]), alpha)
 	} else {
 		y = t.ReLU(t.Linear(y, b.linear("mlp.up_proj")))
 	}
@@ -213,9 +240,14 @@ func (b *network) attention(x *tape.Node) *tape.Node {
 	if b.c.Rotary() {
 		rot = t.Rotations(h.Window, b.c.RopeFrequencies(), true)
 	}
-	q = b.round(t, t.Rotate(b.headNorm(q, "self_attn.q_norm"), rot, 1), b.n.query, nil)
-	k = b.round(t, t.Rotate(b.headNorm(k, "self_attn.k_norm"), rot, 1), b.n.kv, nil)
-	v = b.round(t, v, b.n.kv, nil)
+	q, k = t.Rotate(b.headNorm(q, "self_attn.q_norm"), rot, 1), t.Rotate(b.headNorm(k, "self_attn.k_norm"), rot, 1)
+	if qk, _, _ := b.online.Online(b.c); qk {
+		h := b.hadamard(h.D)
+		q, k = turned(t, q, h, b.split), turned(t, k, h, b.split)
+	}
+	q = b.round(t, q, b.n.query, b.p.ranges["query"])
+	k = b.round(t, k, b.n.kv, b.p.ranges["key"])
+	v = b.round(t, v, b.n.kv, b.p.ranges["value"])
 	q = t.Scaled(q, 1/math.Sqrt(float64(h.D)))
 	return t.Join(t.Attend(q, k, v, h, roundScores(t, b.n.score, b.n.clip)), h)
 }

@@ -3,10 +3,12 @@ package fsbr
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/gomlx/gomlx/backends"
 
+	"github.com/illm-go/illm/pkg/smooth"
 	"github.com/illm-go/illm/pkg/tape"
 )
 
@@ -73,15 +75,16 @@ func bend(t *tape.Tape, x *tape.Node, _ int, r *ratio) *tape.Node {
 	part := t.AddC(s, -0.5)
 	share := t.Scalar(1, tape.F32)
 	if r != nil {
-		share = t.Reshape(t.Scale(t.Add(r.lo.Val, t.Scale(r.hi.Val, 3)), 0.25), x.Dims[0], 1)
+		rows := append(slices.Clone(x.Dims[:len(x.Dims)-1]), 1)
+		share = t.Scale(t.Add(spread(t, r.lo, rows), t.Scale(spread(t, r.hi, rows), 3)), 0.25)
 	}
 	out := &tape.Node{Val: t.Add(x.Val, t.Mul(part, share))}
 	t.Then(func() {
 		t.Give(x, t.Mul(out.Grad, t.AddC(t.Mul(slope, share), 1)))
 		if r != nil {
-			d := t.Reshape(t.Sum(t.Mul(out.Grad, part), 1), x.Dims[0])
-			t.Give(r.lo, t.Scale(d, 0.25))
-			t.Give(r.hi, t.Scale(d, 0.75))
+			d := t.Sum(t.Mul(out.Grad, part), len(x.Dims)-1)
+			giveRatio(t, r.lo, t.Scale(d, 0.25))
+			giveRatio(t, r.hi, t.Scale(d, 0.75))
 		}
 	})
 	return out
@@ -91,6 +94,7 @@ func bend(t *tape.Tape, x *tape.Node, _ int, r *ratio) *tape.Node {
 // smooth function, for all losses.
 func TestGradients(t *testing.T) {
 	const batch, window = 2, 8
+	turns := smooth.Rotation{QueryKey: true, Down: true}
 	losses := []Loss{{}, {Plain: true}, {Std: true}}
 	onBackends(t, func(t *testing.T, b backends.Backend) {
 		for name, c := range configs {
@@ -114,6 +118,9 @@ func TestGradients(t *testing.T) {
 						leaf := l.nodes(tp, vs[at+2], true)
 						n := newNetwork(tp, c, named(c, vs), leaf, unrounded, batch, window, 2)
 						n.round = bend
+						if turns.Check(c) == nil {
+							n.online, n.split = turns, loss.Std
+						}
 						y := n.forward(&tape.Node{Val: vs[at]})
 						rows := loss.rows(g, y.Val, vs[at+1], func(dy tape.Val) { tp.Give(y, dy) })
 						tp.Backward()

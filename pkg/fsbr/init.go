@@ -57,7 +57,7 @@ func siteOf(kind string) string {
 //
 //	s = max|x − δ|^α / max|W|^(1−α)   for each channel of a site, with W's column over all linears that read it
 //	δ = running mean of (max + min)/2
-//	1 for q/k and act-smooth; logit 4 for clipping ratios
+//	1 for q/k and act-smooth; logit 4 for clipping and range ratios
 //
 // A factor that several channels share takes the maximum over them, a shift the mean.
 //
@@ -70,7 +70,7 @@ func initial(l layout, s *stats, w map[string][]float32, alpha float64, asPublis
 	for _, e := range l.entries {    // first, for the factors of the same site
 		v := p[e.at : e.at+e.n]
 		switch e.what {
-		case 'l', 'h':
+		case 'l', 'h', 'r':
 			for i := range v {
 				v[i] = 4
 			}

@@ -13,7 +13,7 @@ import (
 // entry is one vector of learnable numbers of a block inside the one flat vector that is trained.
 type entry struct {
 	name   string // of smooth.Table, or the linear for clipping ratios
-	what   byte   // 's': θ = ln s; 'd': δ; 'l', 'h': logit of the clipping ratio of the minimum, the maximum
+	what   byte   // 's': θ = ln s; 'd': δ; 'l', 'h': logit of the clipping ratio of the minimum, the maximum; 'r': of a range ratio
 	at, n  int
 	kind   smooth.Kind
 	linear int // index in smooth.Linears, for ratios
@@ -25,8 +25,20 @@ type layout struct {
 	size    int
 }
 
-// clipKind names learnable weight clipping among the kinds.
-const clipKind = "clip"
+// clipKind names learnable weight clipping among the kinds, rangeKind the learnable parts of the activations' ranges.
+const (
+	clipKind  = "clip"
+	rangeKind = "range"
+)
+
+// rounded lists the sites whose rows are rounded with a dynamic range, by their names in artefacts.
+func rounded(c model.Config) []string {
+	list := []string{siteAttnIn, "query", "key", "value", siteAttnOut, siteMLPIn}
+	if c.Gated() {
+		list = append(list, "gate", "up")
+	}
+	return append(list, siteProduct)
+}
 
 // newLayout lists the vectors of the kinds that are on.
 func newLayout(c model.Config, on func(kind string) bool) layout {
@@ -53,6 +65,11 @@ func newLayout(c model.Config, on func(kind string) bool) layout {
 			add(entry{name: name, what: 'h', n: out, linear: i})
 		}
 	}
+	if on(rangeKind) {
+		for _, site := range rounded(c) {
+			add(entry{name: site, what: 'r', n: 1})
+		}
+	}
 	return l
 }
 
@@ -71,7 +88,7 @@ func (l layout) rates(s, clip float64) []float32 {
 	v := make([]float32, l.size)
 	for _, e := range l.entries {
 		r := s
-		if e.what == 'l' || e.what == 'h' {
+		if e.what == 'l' || e.what == 'h' || e.what == 'r' {
 			r = clip
 		}
 		for i := range e.n {
@@ -86,6 +103,7 @@ const (
 	minFactor = 1.0 / (1 << 13)
 	maxFactor = 1 << 13
 	minRatio  = 1.0 / (1 << 13)
+	oneRange  = 1 << 15 // range ratios are Q15, from one half to 1: r = ½ + ½·σ(logit)
 )
 
 // values turns trained parameters into factors, rounded to half precision: what is shipped and what acts.
@@ -99,6 +117,9 @@ func (l layout) values(p []float32) []float32 {
 				x = min(max(math.Exp(x), minFactor), maxFactor)
 			case 'l', 'h':
 				x = max(1/(1+math.Exp(-x)), minRatio)
+			case 'r':
+				v[i] = float32(math.Round((0.5+0.5/(1+math.Exp(-x)))*oneRange) / oneRange)
+				continue
 			}
 			v[i] = half.F16(half.ToF16(float32(x)))
 		}
@@ -115,6 +136,8 @@ func (l layout) block(v []float32) smooth.Block {
 		case 's', 'd':
 			b.SetVector(e.name, part)
 			continue
+		case 'r':
+			continue // see ranges
 		}
 		if b.Clip == nil {
 			b.Clip = map[string]smooth.Range{}
@@ -130,8 +153,22 @@ func (l layout) block(v []float32) smooth.Block {
 	return b
 }
 
-// flat is the inverse of block: the values of b in one vector; what b lacks is 1, shifts 0.
-func (l layout) flat(b *smooth.Block) []float32 {
+// ranges are the range ratios among values, Q15 by site; nil without.
+func (l layout) ranges(v []float32) map[string]int32 {
+	var r map[string]int32
+	for _, e := range l.entries {
+		if e.what == 'r' {
+			if r == nil {
+				r = map[string]int32{}
+			}
+			r[e.name] = int32(math.Round(float64(v[e.at]) * oneRange))
+		}
+	}
+	return r
+}
+
+// flat is the inverse of block and ranges: the values of b in one vector; what b lacks is 1, shifts 0.
+func (l layout) flat(b *smooth.Block, ranges map[string]int32) []float32 {
 	v := make([]float32, l.size)
 	for _, e := range l.entries {
 		var part []float32
@@ -142,6 +179,10 @@ func (l layout) flat(b *smooth.Block) []float32 {
 			part = b.Clip[e.name].Lo
 		case 'h':
 			part = b.Clip[e.name].Hi
+		case 'r':
+			if x, ok := ranges[e.name]; ok {
+				part = []float32{float32(x) / oneRange}
+			}
 		}
 		for i := range e.n {
 			switch {
@@ -160,12 +201,13 @@ type leaves struct {
 	list   []*tape.Node // in the order of the entries
 	logs   map[string]*tape.Node
 	shifts map[string]*tape.Node
-	ratios map[string]*ratio
+	ratios map[string]*ratio // by linear
+	ranges map[string]*ratio // by site
 }
 
 // nodes cuts the flat vector p into nodes. With trained, p holds parameters; else values as shipped.
 func (l layout) nodes(t *tape.Tape, p tape.Val, trained bool) leaves {
-	v := leaves{logs: map[string]*tape.Node{}, shifts: map[string]*tape.Node{}, ratios: map[string]*ratio{}}
+	v := leaves{logs: map[string]*tape.Node{}, shifts: map[string]*tape.Node{}, ratios: map[string]*ratio{}, ranges: map[string]*ratio{}}
 	for _, e := range l.entries {
 		leaf := &tape.Node{Val: t.Slice(p, 0, e.at, e.at+e.n)}
 		v.list = append(v.list, leaf)
@@ -177,6 +219,11 @@ func (l layout) nodes(t *tape.Tape, p tape.Val, trained bool) leaves {
 			v.logs[e.name] = leaf
 		case 'd':
 			v.shifts[e.name] = leaf
+		case 'r':
+			if trained {
+				leaf = half01(t, sigmoid(t, leaf))
+			}
+			v.ranges[e.name] = &ratio{leaf, leaf}
 		default:
 			if trained {
 				leaf = sigmoid(t, leaf)

@@ -35,8 +35,12 @@ type Options struct {
 	Recipe  quant.Recipe
 	Method  string // FSBR
 
+	// Rotation puts Hadamard matrices in front of the factors, which then act on rotated channels.
+	Rotation smooth.Rotation
+
 	// Kinds switches kinds of smooth.Table and "clip" on or off on top of the method: "all" or a list of names, then
-	// names with − in front; "" is what the method says. "all,-qk" leaves q/k out, "clip" trains clipping alone.
+	// names with − in front; "" is what the method says. "all,-qk" leaves q/k out, "clip" trains clipping alone,
+	// "all,range" also trains, for each site and block, the part of the rows' dynamic ranges that is kept (ours).
 	Kinds string
 
 	Epochs   int     // 20
@@ -161,6 +165,9 @@ func (o Options) check() error {
 			return bad(f.name, f.value, "a positive number")
 		}
 	}
+	if err := o.Rotation.Check(o.Config); err != nil {
+		return err
+	}
 	_, err := o.kinds()
 	return err
 }
@@ -181,6 +188,8 @@ func (o Options) kinds() (map[string]bool, error) {
 		}
 	}
 	names = append(names, clipKind)
+	all := slices.Clone(names)
+	names = append(names, rangeKind)
 	on[clipKind] = o.trains()
 	if o.Kinds == "" {
 		return on, nil
@@ -192,7 +201,7 @@ func (o Options) kinds() (map[string]bool, error) {
 		}
 		switch {
 		case name == "all" && !off:
-			for _, n := range names {
+			for _, n := range all {
 				on[n] = true
 			}
 		case slices.Contains(names, name):
@@ -215,7 +224,30 @@ func (o Options) kindList(l layout) string {
 			if !slices.Contains(list, clipKind) {
 				list = append(list, clipKind)
 			}
+		case 'r':
+			if !slices.Contains(list, rangeKind) {
+				list = append(list, rangeKind)
+			}
 		}
 	}
 	return strings.Join(list, ",")
+}
+
+// ParseRotation reads sites of Hadamard matrices, "residual,value_out,query_key,out_proj,down", and the seed of the
+// signs in front of the residual's.
+func ParseRotation(sites string, seed uint64) (smooth.Rotation, error) {
+	var r smooth.Rotation
+	flags := map[string]*bool{"residual": &r.Residual, "value_out": &r.ValueOut, "query_key": &r.QueryKey, "out_proj": &r.OutProj, "down": &r.Down}
+	if sites == "" {
+		return r, nil
+	}
+	r.Seed = seed
+	for _, s := range strings.Split(sites, ",") {
+		f := flags[strings.TrimSpace(s)]
+		if f == nil {
+			return r, fmt.Errorf("fsbr: rotation %q: expected a list of residual, value_out, query_key, out_proj, down", s)
+		}
+		*f = true
+	}
+	return r, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/gomlx/gomlx/backends"
 
 	"github.com/illm-go/illm/pkg/model"
+	"github.com/illm-go/illm/pkg/smooth"
 	"github.com/illm-go/illm/pkg/tape"
 )
 
@@ -27,6 +28,7 @@ type shape struct {
 	loss                  Loss
 	batch, window, chunks int
 	split                 bool // tape.Tape.Precise for the float blocks
+	online                smooth.Rotation
 }
 
 // programs are the executables of a run, the same for all blocks.
@@ -63,7 +65,11 @@ func (s shape) targets(g *tape.Graph) []tape.Val {
 }
 
 func (s shape) network(t *tape.Tape, w map[string]tape.Val, p leaves, n widths) *network {
-	return newNetwork(t, s.c, w, p, n, s.batch, s.window, s.chunks)
+	b := newNetwork(t, s.c, w, p, n, s.batch, s.window, s.chunks)
+	if n != unrounded {
+		b.online, b.split = s.online, s.split
+	}
+	return b
 }
 
 // compile builds all programs; windows is the number of rows of the tables.

@@ -20,15 +20,34 @@ func all(n int) []int {
 	return axes
 }
 
-// ratio holds the learnable shares of a row's range, [rows] each, in (0, 1].
+// ratio holds the learnable shares of a row's range in (0, 1]: [rows] each, or one for all rows [1].
 type ratio struct{ lo, hi *tape.Node }
+
+// spread returns a ratio in the shape of the rows' extremes, for which it stands.
+func spread(t *tape.Tape, r *tape.Node, rows []int) tape.Val {
+	if r.Dims[0] == 1 {
+		rows = make([]int, len(rows))
+		for i := range rows {
+			rows[i] = 1
+		}
+	}
+	return t.Reshape(r.Val, rows...)
+}
+
+// giveRatio hands the gradients of all rows to a ratio.
+func giveRatio(t *tape.Tape, r *tape.Node, d tape.Val) {
+	if r.Dims[0] == 1 {
+		d = t.Total(d)
+	}
+	t.Give(r, t.Reshape(d, r.Dims...))
+}
 
 // quantise returns x rounded to the asymmetric grid of n bits of each row along the last axis, as codes and steps:
 //
 //	lo = r_lo·min(0, min x),  hi = r_hi·max(0, max x),  s = (hi − lo)/(2ⁿ − 1),  z = round(−lo/s)
 //	y = (c − z)·s,  c = sat(round(x/s) + z, 0, 2ⁿ − 1)
 //
-// halves away from zero; r = 1 for activations (r nil). n = 16 returns x. x: [rows, K] or [n, T, d].
+// halves away from zero; r nil is 1. n = 16 returns x. x: [rows, K] or [n, T, d].
 //
 // Gradient: that of this formula with round(x/s) taken as x/s and z as a constant; with m = 1 where c is not saturated:
 //
@@ -53,7 +72,7 @@ func quantise(t *tape.Tape, x *tape.Node, n int, r *ratio) *tape.Node {
 	hi, lo := top0, low0
 	var rhi, rlo tape.Val
 	if r != nil {
-		rhi, rlo = t.Reshape(r.hi.Val, hi.Dims...), t.Reshape(r.lo.Val, lo.Dims...)
+		rhi, rlo = spread(t, r.hi, hi.Dims), spread(t, r.lo, lo.Dims)
 		hi, lo = t.Mul(hi, rhi), t.Mul(lo, rlo)
 	}
 	s := t.Max(t.Div(t.Sub(hi, lo), t.Scalar(levels, tape.F32)), t.Scalar(tiny, tape.F32))
@@ -70,8 +89,8 @@ func quantise(t *tape.Tape, x *tape.Node, n int, r *ratio) *tape.Node {
 		dhi := t.Scale(ds, 1/levels)
 		dlo := t.Sub(zero, dhi)
 		if r != nil {
-			t.Give(r.hi, t.Reshape(t.Mul(dhi, top0), r.hi.Dims...))
-			t.Give(r.lo, t.Reshape(t.Mul(dlo, low0), r.lo.Dims...))
+			giveRatio(t, r.hi, t.Mul(dhi, top0))
+			giveRatio(t, r.lo, t.Mul(dlo, low0))
 			dhi, dlo = t.Mul(dhi, rhi), t.Mul(dlo, rlo)
 		}
 		one := t.Scalar(1, tape.F32)

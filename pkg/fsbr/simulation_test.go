@@ -72,28 +72,38 @@ func TestSimulation(t *testing.T) {
 	onBackends(t, func(t *testing.T, b backends.Backend) {
 		for name, c := range configs {
 			for _, recipe := range []string{"w8a8", "w6a6", "w4a8", "w4a4", "w4a4kv8"} {
-				for _, scores := range []bool{false, true} {
-					if slow(b) && (name != "llama" || recipe != "w4a4" || !scores) {
+				for _, rotation := range []smooth.Rotation{{}, {Residual: true, ValueOut: true, QueryKey: true, Down: true, Seed: 3}, {OutProj: true}} {
+					scores := recipe != "w6a6"
+					if rotation.Check(c) != nil {
+						continue // no Hadamard matrix of these orders
+					}
+					if slow(b) && (name != "llama" || recipe != "w4a4") {
 						continue
 					}
-					t.Run(fmt.Sprintf("%s, %s, scores %v", name, recipe, scores), func(t *testing.T) {
+					t.Run(fmt.Sprintf("%s, %s, %+v", name, recipe, rotation), func(t *testing.T) {
 						spec, err := quant.NewSpec(recipe, "", "")
 						if err != nil {
 							t.Fatal(err)
 						}
 						l := everything(c)
 						values := someValues(l, 8)
-						f := &smooth.Factors{Blocks: make([]smooth.Block, c.Layers)}
+						f := &smooth.Factors{Blocks: make([]smooth.Block, c.Layers), Rotation: rotation}
 						for i := range f.Blocks {
 							f.Blocks[i] = l.block(values)
 						}
 						src := randomModel(c, 7)
+						ranges := l.ranges(values)
 						a, err := smooth.Apply(c, src, f)
 						if err != nil {
 							t.Fatal(err)
 						}
 						seen := &residuals{rows: map[int][]float32{}, T: window, C: c.Hidden}
-						opt := fakequant.Options{Threads: 1, Tap: seen, Alpha: a.Alpha, Clip: func(name string) (lo, hi []float32) {
+						opt := fakequant.Options{Threads: 1, Tap: seen, Before: a.Tap(), Ratio: func(site floatref.Site, _ int) float64 {
+							if x, ok := ranges[site.String()]; ok {
+								return float64(x) / (1 << 15)
+							}
+							return 1
+						}, Alpha: a.Alpha, Clip: func(name string) (lo, hi []float32) {
 							r := a.Clip(name)
 							return r.Lo, r.Hi
 						}}
@@ -106,6 +116,12 @@ func TestSimulation(t *testing.T) {
 						if err := m.Logits(context.Background(), tokens, func(int, []float32) error { return nil }); err != nil {
 							t.Fatal(err)
 						}
+						var base floatref.Source = src
+						if offline := (Options{Rotation: rotation, Config: c}).offline(); offline.Any() {
+							if base, err = smooth.Apply(c, src, &smooth.Factors{Rotation: offline}); err != nil {
+								t.Fatal(err)
+							}
+						}
 						n := widthsOf(spec.Recipe)
 						if scores {
 							n.score, n.clip = spec.Recipe.Score, float64(spec.Clip)/1000
@@ -113,14 +129,19 @@ func TestSimulation(t *testing.T) {
 						for block := range c.Layers {
 							var in []input
 							for _, ts := range blockTensors(c) {
-								in = append(in, input{src[model.LayerName(block, ts.name)], ts.dims})
+								w, err := base.Float32(model.LayerName(block, ts.name), nil)
+								if err != nil {
+									t.Fatal(err)
+								}
+								in = append(in, input{w, ts.dims})
 							}
 							in = append(in, input{seen.rows[block], []int{window, c.Hidden}}, input{values, []int{l.size}})
 							out := evaluate(t, b, in, func(g *tape.Graph, in []tape.Val) []tape.Val {
 								tp := tape.New(g, tape.F32)
 								at := len(blockTensors(c))
-								y := newNetwork(tp, c, named(c, in), l.nodes(tp, in[at+1], false), n, 1, window, 2).forward(&tape.Node{Val: in[at]})
-								return []tape.Val{y.Val}
+								b := newNetwork(tp, c, named(c, in), l.nodes(tp, in[at+1], false), n, 1, window, 2)
+								b.online, b.split = rotation, scores
+								return []tape.Val{b.forward(&tape.Node{Val: in[at]}).Val}
 							})
 							if d := largest(seen.rows[block+1], out[0]); !(d < 2e-5) {
 								t.Errorf("block %d: outputs differ by %.2g of the largest", block, d)

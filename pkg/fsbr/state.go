@@ -17,9 +17,10 @@ var ErrPaused = errors.New("fsbr: paused")
 // not in it: they are computed again from the factors by forward passes, which take about 1/60 of the time of training
 // (20 epochs of three passes each), and come out with the same bits on a deterministic backend.
 type saved struct {
-	Asked  map[string]string `json:"asked"`
-	Blocks []smooth.Block    `json:"blocks"`
-	Done   []Line            `json:"done"` // the line of each block
+	Asked  map[string]string  `json:"asked"`
+	Blocks []smooth.Block     `json:"blocks"`
+	Ranges []map[string]int32 `json:"ranges"`
+	Done   []Line             `json:"done"` // the line of each block
 }
 
 // load reads the state file; without one nothing is done yet.
@@ -52,7 +53,7 @@ func (r *run) load() (saved, error) {
 			return fail("%s is %q in the file, %q is asked for", k, found.Asked[k], r.asked[k])
 		}
 	}
-	if len(found.Blocks) > r.o.Config.Layers || len(found.Done) != len(found.Blocks) {
+	if len(found.Blocks) > r.o.Config.Layers || len(found.Done) != len(found.Blocks) || len(found.Ranges) != len(found.Blocks) {
 		return fail("%d blocks of a model of %d", len(found.Blocks), r.o.Config.Layers)
 	}
 	// Check wants a factor set of a whole model.

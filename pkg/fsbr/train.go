@@ -32,15 +32,29 @@ func Train(ctx context.Context, o Options) (*smooth.Factors, error) {
 		return nil, err
 	}
 	r := &run{o: o, dev: tape.Device{Backend: o.Backend}, l: newLayout(o.Config, func(k string) bool { return on[k] })}
+	if offline := o.offline(); offline.Any() {
+		a, err := smooth.Apply(o.Config, o.Source, &smooth.Factors{Rotation: offline})
+		if err != nil {
+			return nil, err
+		}
+		r.o.Source = a
+	}
 	n := widthsOf(o.Recipe)
 	if o.Scores {
 		n.score, n.clip = o.Recipe.Score, o.Clip
 	}
-	r.s = shape{c: o.Config, n: n, l: r.l, loss: o.Loss, batch: o.Batch, window: o.window(), chunks: o.Chunks, split: o.Split}
+	r.s = shape{c: o.Config, n: n, l: r.l, loss: o.Loss, batch: o.Batch, window: o.window(), chunks: o.Chunks, split: o.Split, online: o.Rotation}
 	r.trains = o.trains() && r.l.size > 0
 	r.asked = r.meta()
 	defer r.close()
 	return r.all(ctx)
+}
+
+// offline is what of the rotation goes into the weights before anything else.
+func (o Options) offline() smooth.Rotation {
+	r := o.Rotation
+	qk, _, _ := r.Online(o.Config)
+	return smooth.Rotation{Residual: r.Residual, ValueOut: r.ValueOut, QueryKey: r.QueryKey && !qk, Seed: r.Seed}
 }
 
 // run is a calibration in progress.
@@ -91,6 +105,9 @@ func (r *run) meta() map[string]string {
 		"kinds": o.kindList(r.l), "alpha": num(o.Alpha), "loss": loss, "backend": backendName(o.Backend),
 		"float_input": strconv.FormatBool(o.FloatInput), "as_published": strconv.FormatBool(o.AsPublished),
 		"scores": strconv.FormatBool(o.Scores), "split": strconv.FormatBool(o.Split), "deterministic": strconv.FormatBool(o.Deterministic),
+	}
+	if o.Rotation.Any() {
+		m["rotated"] = fmt.Sprintf("%+v", o.Rotation) // asked for; the file has it in its own form too
 	}
 	if o.Scores {
 		m["clip"] = num(o.Clip)
@@ -162,7 +179,16 @@ func (r *run) paused(ctx context.Context, block int) error {
 
 // factors puts the result together.
 func (r *run) factors() *smooth.Factors {
-	f := &smooth.Factors{Blocks: r.state.Blocks, Meta: maps.Clone(r.asked)}
+	f := &smooth.Factors{Blocks: r.state.Blocks, Rotation: r.o.Rotation, Meta: maps.Clone(r.asked)}
+	ranges := map[string][]int32{}
+	for _, block := range r.state.Ranges {
+		for site, x := range block {
+			ranges[site] = append(ranges[site], x)
+		}
+	}
+	if len(ranges) > 0 {
+		f.SetRatios(ranges)
+	}
 	list := func(of func(Line) string) string {
 		var s []string
 		for _, l := range r.state.Done {
@@ -199,7 +225,7 @@ func (r *run) block(ctx context.Context, n int) error {
 		targets = append(targets, second)
 	}
 	if n < len(r.state.Blocks) {
-		_, err := r.advance(r.l.flat(&r.state.Blocks[n]), targets, true)
+		_, err := r.advance(r.l.flat(&r.state.Blocks[n], r.state.Ranges[n]), targets, true)
 		return err
 	}
 
@@ -232,6 +258,7 @@ func (r *run) block(ctx context.Context, n int) error {
 	}
 	done.Seconds = time.Since(began).Seconds()
 	r.state.Blocks = append(r.state.Blocks, r.l.block(values))
+	r.state.Ranges = append(r.state.Ranges, r.l.ranges(values))
 	r.state.Done = append(r.state.Done, done)
 	r.o.Log("block %d: loss %.4g → %.4g (epoch %d), %.1f s", n, done.Initial, done.Loss, done.Best, done.Seconds)
 	if err := r.line(done); err != nil {

@@ -210,8 +210,9 @@ func TestResume(t *testing.T) {
 		if slow(b) {
 			t.Skip("compiles the programs four times")
 		}
-		o := options(t, b, "llama")
-		o.Epochs = 2
+		o := options(t, b, "llama, rotatable")
+		o.Epochs, o.Kinds = 2, "all,range"
+		o.Rotation = smooth.Rotation{Residual: true, ValueOut: true, QueryKey: true, Down: true, Seed: 1}
 		want := hashOf(t, train(t, o))
 		dir := t.TempDir()
 		o.State, o.Curve = filepath.Join(dir, "state"), filepath.Join(dir, "curve")
@@ -259,6 +260,7 @@ func TestGates(t *testing.T) {
 		{"no window", "Windows: expected at least one window", func(o *Options) { o.Windows = nil }},
 		{"unequal windows", "7 tokens in window 1", func(o *Options) { o.Windows[1] = o.Windows[1][1:] }},
 		{"foreign tokens", "another tokenizer", func(o *Options) { o.Windows[0] = []int32{1, 2, 3, 4, 5, 6, 7, 19} }},
+		{"rotation", "rotation down: no Hadamard matrix of order 21", func(o *Options) { o.Config.FFN, o.Rotation.Down = 21, true }},
 		{"batch", "Batch: expected a divisor of the 8 windows, found 3", func(o *Options) { o.Batch = 3 }},
 		{"method", "Method: expected fsbr, omniquant, smoothquant, found gptq", func(o *Options) { o.Method = "gptq" }},
 		{"kinds", `Kinds: "sofmax": expected all or names of qkv`, func(o *Options) { o.Kinds = "sofmax" }},

@@ -1,6 +1,12 @@
 package fsbr
 
-import "github.com/illm-go/illm/pkg/tape"
+import (
+	"math"
+	"math/bits"
+
+	"github.com/illm-go/illm/pkg/smooth"
+	"github.com/illm-go/illm/pkg/tape"
+)
 
 // Small differentiable operations on vectors and matrices of factors.
 
@@ -36,6 +42,13 @@ func sigmoid(t *tape.Tape, x *tape.Node) *tape.Node {
 		slope := t.Mul(out.Val, t.Sub(t.Scalar(1, tape.F32), out.Val))
 		t.Give(x, t.Mul(out.Grad, slope))
 	})
+	return out
+}
+
+// half01 returns ½ + ½·x.
+func half01(t *tape.Tape, x *tape.Node) *tape.Node {
+	out := &tape.Node{Val: t.AddC(t.Scale(x.Val, 0.5), 0.5)}
+	t.Then(func() { t.Give(x, t.Scale(out.Grad, 0.5)) })
 	return out
 }
 
@@ -164,4 +177,45 @@ func cut(t *tape.Tape, x *tape.Node, at ...int) []*tape.Node {
 		t.Give(x, t.Concat(1, gs...))
 	})
 	return parts
+}
+
+// turned returns x·Hᵀ/√n for the Hadamard matrix H [n, n] (rows of x are mapped by H) along the last axis of x [N, n] or
+// [k, T, n]; split as in [tape.Graph.DotSplit]. dx = dy·H/√n.
+func turned(t *tape.Tape, x *tape.Node, h tape.Val, split bool) *tape.Node {
+	n := h.Dims[0]
+	c := 1 / math.Sqrt(float64(n))
+	rows := 1
+	for _, d := range x.Dims[:len(x.Dims)-1] {
+		rows *= d
+	}
+	flat := t.Reshape(x.Val, rows, n)
+	y := tape.Val{}
+	if split {
+		y = t.DotSplit(flat, h)
+	} else {
+		y = t.Dot(flat, 1, h, 1)
+	}
+	out := &tape.Node{Val: t.Reshape(t.Scale(y, c), x.Dims...)}
+	t.Then(func() {
+		dy := t.Reshape(out.Grad, rows, n)
+		t.Give(x, t.Reshape(t.Scale(t.Dot(dy, 1, h, 0), c), x.Dims...))
+	})
+	return out
+}
+
+// hadamard is the matrix of order n in the engine's order, H_o ⊗ H_{2^j}; n was checked.
+func hadamard(n int) []float32 {
+	o, j, _ := smooth.Order(n)
+	ho, p := smooth.Matrix(o), 1<<j
+	m := make([]float32, n*n)
+	for r := range n {
+		for c := range n {
+			sign := float32(ho[r/p][c/p])
+			if bits.OnesCount(uint(r%p)&uint(c%p))%2 == 1 {
+				sign = -sign
+			}
+			m[r*n+c] = sign
+		}
+	}
+	return m
 }

@@ -135,7 +135,7 @@ func (t *Tape) Attend(q, k, v *Node, h Heads, round func(s, seen Val) Val) *Node
 		e := t.Exp(t.Sub(s, t.MaxOf(s, 3)))
 		c.p = t.Reshape(t.Cast(t.Div(e, t.Sum(e, 3)), t.Compute), bk, G*n, hi)
 		if t.Precise {
-			c.o = t.dotSplit(c.p, t.Transpose(t.Slice(v.Val, 1, 0, hi), 0, 2, 1))
+			c.o = t.DotSplit(c.p, t.Transpose(t.Slice(v.Val, 1, 0, hi), 0, 2, 1))
 		} else {
 			c.o = t.Dot(c.p, 2, t.Slice(v.Val, 1, 0, hi), 1)
 		}

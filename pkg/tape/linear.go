@@ -57,7 +57,7 @@ func (t *Tape) Linear(x *Node, ws ...Weight) *Node {
 // dot is the product of a and b over their last axes, split if the tape says so.
 func (t *Tape) dot(a, b Val) Val {
 	if t.Precise {
-		return t.dotSplit(a, b)
+		return t.DotSplit(a, b)
 	}
 	k := len(a.Dims) - 1
 	return t.Dot(a, k, b, k)

@@ -13,13 +13,13 @@ func (g *Graph) split(a Val, k int) (code, rest, step Val) {
 	return code, g.Sub(v, code), step
 }
 
-// dotSplit is Dot(a, last axis, b, last axis) in float32 with both operands split, so that it has the accuracy of float32
+// DotSplit is Dot(a, last axis, b, last axis) in float32 with both operands split, so that it has the accuracy of float32
 // where the machine rounds the operands of products to TF32:
 //
 //	a·b = s_a·s_b·(c_a·c_b + c_a·r_b + r_a·c_b),   error ≤ (2⁻²² + 2⁻²³)·K·max|a|·max|b| beside the sum's own rounding
 //
 // Three products; r_a·r_b is left out. For two or three axes; with three the first is a batch axis.
-func (g *Graph) dotSplit(a, b Val) Val {
+func (g *Graph) DotSplit(a, b Val) Val {
 	k := len(a.Dims) - 1
 	ca, ra, sa := g.split(a, k)
 	cb, rb, sb := g.split(b, k)

@@ -77,8 +77,8 @@ func TestSplit(t *testing.T) {
 			av, wv := g.Constant(a, n, k), g.Constant(w, m, k)
 			ca, ra, sa := g.split(av, 1)
 			cw, rw, sw := g.split(wv, 1)
-			three := g.dotSplit(g.Reshape(av, 1, n, k), g.Reshape(wv, 1, m, k))
-			return []Val{g.dotSplit(av, wv), ca, ra, sa, cw, rw, sw, g.Reshape(three, n, m)}
+			three := g.DotSplit(g.Reshape(av, 1, n, k), g.Reshape(wv, 1, m, k))
+			return []Val{g.DotSplit(av, wv), ca, ra, sa, cw, rw, sw, g.Reshape(three, n, m)}
 		})
 		ca, ra, sa, cw, rw, sw := out[1], out[2], out[3], out[4], out[5], out[6]
 		for i := range n {

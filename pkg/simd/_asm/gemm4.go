@@ -24,6 +24,10 @@ func gemm4File(c *build.Context) {
 	for rows := 1; rows <= 6; rows++ {
 		gemm4VNNI(c, nibble, rows)
 	}
+	for rows := 3; rows <= 6; rows++ {
+		gemmVNNI(c, rows) // for panels that unpackAVX512 has written out
+	}
+	unpack(c, nibble)
 	for rows := 1; rows <= 4; rows++ {
 		gemm4AVX2(c, nibble, ones, rows)
 	}
@@ -33,6 +37,10 @@ func gemm4File(c *build.Context) {
 		}
 	}
 }
+
+// gemm4Ahead is how far one row, which waits for memory, asks for the panel in
+// advance.
+const gemm4Ahead = 2048
 
 // gemm4VNNI writes the nibble tile: as gemmVNNI, with one load for two depth
 // blocks and a mask, or a shift and a mask, in between. The second load of the
@@ -49,6 +57,9 @@ func gemm4VNNI(c *build.Context, nibble Mem, rows int) {
 				for j := range 4 {
 					src := Mem{Base: s.panel, Disp: 256*s.u + 64*j}
 					if half == 0 {
+						if rows == 1 {
+							c.PREFETCHT0(src.Offset(gemm4Ahead))
+						}
 						c.VPANDD(src, mask, b[j])
 						continue
 					}
@@ -74,6 +85,36 @@ func gemm4VNNI(c *build.Context, nibble Mem, rows int) {
 		c.VPBROADCASTD(nibble, mask)
 	}
 	writeTile(c, t, sets(rows))
+}
+
+// unpack writes nibbles out as the bytes of package gemm: a block becomes two.
+func unpack(c *build.Context, nibble Mem) {
+	c.Function("unpackAVX512")
+	c.Attributes(attr.NOSPLIT)
+	c.Pragma("noescape")
+	c.Doc("unpackAVX512: blocks of 8 depth steps, a nibble each, to two blocks of 4 depth steps, a byte each.")
+	c.SignatureExpr("func(dst, panel *byte, blocks int)")
+	dst := c.Load(c.Param("dst"), c.GP64()).(reg.GPVirtual)
+	panel := c.Load(c.Param("panel"), c.GP64()).(reg.GPVirtual)
+	blocks := c.Load(c.Param("blocks"), c.GP64())
+	mask := c.ZMM()
+	c.VPBROADCASTD(nibble, mask)
+	c.Label("loop")
+	for j := range 4 {
+		v, lo := c.ZMM(), c.ZMM()
+		c.VMOVDQU32(Mem{Base: panel, Disp: 64 * j}, v)
+		c.VPANDD(v, mask, lo)
+		c.VPSRLW(Imm(4), v, v)
+		c.VPANDD(v, mask, v)
+		c.VMOVDQU32(lo, Mem{Base: dst, Disp: 64 * j})
+		c.VMOVDQU32(v, Mem{Base: dst, Disp: 256 + 64*j})
+	}
+	c.ADDQ(U32(256), panel)
+	c.ADDQ(U32(512), dst)
+	c.DECQ(blocks)
+	c.JNZ(LabelRef("loop"))
+	c.VZEROUPPER()
+	c.RET()
 }
 
 // gemm4YMM writes the nibble tile of 32-byte registers: gemm4VNNI as gemmYMM is

@@ -17,6 +17,10 @@ func matMul(acc []int32, ldacc int, x []uint8, ldx int, panel []byte, ldp int, m
 	case blocks == 0:
 		matMulGeneric(acc, ldacc, x, ldx, panel, ldp, m, panels, blocks)
 	case useVNNI:
+		if m >= unpackRows {
+			matMulTiles(acc, ldacc, x, ldx, panel, ldp, m, panels, blocks, tilesUnpacked)
+			return
+		}
 		matMulTiles(acc, ldacc, x, ldx, panel, ldp, m, panels, blocks, tilesVNNI)
 	case useAVXVNNI:
 		matMulTiles(acc, ldacc, x, ldx, panel, ldp, m, panels, blocks, tilesAVXVNNI)

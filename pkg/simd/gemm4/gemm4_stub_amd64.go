@@ -34,6 +34,31 @@ func gemmU8U4_5x64c8_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel 
 //go:noescape
 func gemmU8U4_6x64c8_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
 
+// gemmU8S8_3x64c4_AVX512VNNI: acc[3·t+i][j] (+)= Σ x·w, i < 3, j < 64, t < tiles.
+//
+//go:noescape
+func gemmU8S8_3x64c4_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8S8_4x64c4_AVX512VNNI: acc[4·t+i][j] (+)= Σ x·w, i < 4, j < 64, t < tiles.
+//
+//go:noescape
+func gemmU8S8_4x64c4_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8S8_5x64c4_AVX512VNNI: acc[5·t+i][j] (+)= Σ x·w, i < 5, j < 64, t < tiles.
+//
+//go:noescape
+func gemmU8S8_5x64c4_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// gemmU8S8_6x64c4_AVX512VNNI: acc[6·t+i][j] (+)= Σ x·w, i < 6, j < 64, t < tiles.
+//
+//go:noescape
+func gemmU8S8_6x64c4_AVX512VNNI(acc *int32, ldacc int, x *uint8, ldx int, panel *byte, blocks int, tiles int, accumulate int)
+
+// unpackAVX512: blocks of 8 depth steps, a nibble each, to two blocks of 4 depth steps, a byte each.
+//
+//go:noescape
+func unpackAVX512(dst *byte, panel *byte, blocks int)
+
 // gemmU8U4_1x64c8_AVX2: acc[1·t+i][j] (+)= Σ x·code, i < 1, j < 64, t < tiles.
 //
 //go:noescape

@@ -128,6 +128,22 @@ func TestMatMulBlocking(t *testing.T) {
 	})
 }
 
+// Rows on both sides of unpackRows, of every rest, and depths of one and of several passes over a panel.
+func TestMatMulManyRows(t *testing.T) {
+	simdtest.Each(t, "gemm4", func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(9, 10))
+		for m := 47; m <= 54; m++ {
+			for _, k := range []int{1, 9, 100, 577} {
+				newProblem(t, rng, m, 65, k, k%3, k == 9).check(t)
+			}
+		}
+		if !testing.Short() {
+			newProblem(t, rng, 61, 130, 2049, 1, false).check(t)
+			newProblem(t, rng, 50, 64, 8200, 1, true).check(t)
+		}
+	})
+}
+
 func TestMatMulExtremes(t *testing.T) {
 	simdtest.Each(t, "gemm4", func(t *testing.T) {
 		for _, k := range []int{8, 33024, 65792, 561424, 600000} {

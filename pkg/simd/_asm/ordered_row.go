@@ -17,8 +17,8 @@ func orderedRows(c *build.Context) {
 	extremesRow(c)
 }
 
-// A lanes is a loop over n > 0 elements of 4 bytes, width a step, the last step under a mask.
-type lanes struct {
+// An orderedStep is a loop over n > 0 elements of 4 bytes, width a step, the last step under a mask.
+type orderedStep struct {
 	*build.Context
 	index  reg.GPVirtual
 	mask   reg.OpmaskVirtual
@@ -26,13 +26,13 @@ type lanes struct {
 }
 
 // orderedLoop writes one kernel: setup loads parameters and constants.
-func orderedLoop(c *build.Context, name, doc, signature string, width int, setup func(l *lanes) (step, finish func())) {
+func orderedLoop(c *build.Context, name, doc, signature string, width int, setup func(l *orderedStep) (step, finish func())) {
 	c.Function(name)
 	c.Attributes(attr.NOSPLIT)
 	c.Pragma("noescape")
 	c.Doc(name + ": " + doc)
 	c.SignatureExpr(signature)
-	l := &lanes{Context: c, index: c.GP64(), mask: c.K()}
+	l := &orderedStep{Context: c, index: c.GP64(), mask: c.K()}
 	n := c.Load(c.Param("n"), c.GP64()).(reg.GPVirtual)
 	step, finish := setup(l)
 	c.XORQ(l.index, l.index)
@@ -60,14 +60,14 @@ func orderedLoop(c *build.Context, name, doc, signature string, width int, setup
 	c.RET()
 }
 
-func (l *lanes) ptr(name string) reg.GPVirtual {
+func (l *orderedStep) ptr(name string) reg.GPVirtual {
 	return l.Load(l.Param(name), l.GP64()).(reg.GPVirtual)
 }
 
-func (l *lanes) at(p reg.GPVirtual) Mem { return Mem{Base: p, Index: l.index, Scale: 4} }
+func (l *orderedStep) at(p reg.GPVirtual) Mem { return Mem{Base: p, Index: l.index, Scale: 4} }
 
 // load reads the step's elements, zeros beyond the end.
-func (l *lanes) load(m Mem, v reg.VecVirtual) reg.VecVirtual {
+func (l *orderedStep) load(m Mem, v reg.VecVirtual) reg.VecVirtual {
 	if l.masked {
 		l.VMOVUPS_Z(m, l.mask, v)
 	} else {
@@ -76,7 +76,7 @@ func (l *lanes) load(m Mem, v reg.VecVirtual) reg.VecVirtual {
 	return v
 }
 
-func (l *lanes) store(v reg.VecVirtual, m Mem) {
+func (l *orderedStep) store(v reg.VecVirtual, m Mem) {
 	if l.masked {
 		l.VMOVUPS(v, l.mask, m)
 	} else {
@@ -85,14 +85,14 @@ func (l *lanes) store(v reg.VecVirtual, m Mem) {
 }
 
 // float32 and float64 broadcast a parameter.
-func (l *lanes) float32(name string) reg.VecVirtual {
+func (l *orderedStep) float32(name string) reg.VecVirtual {
 	x, z := l.XMM(), l.ZMM()
 	l.Load(l.Param(name), x)
 	l.VBROADCASTSS(x, z)
 	return z
 }
 
-func (l *lanes) float64(name string) reg.VecVirtual {
+func (l *orderedStep) float64(name string) reg.VecVirtual {
 	x, z := l.XMM(), l.ZMM()
 	l.Load(l.Param(name), x)
 	l.VBROADCASTSD(x, z)
@@ -100,25 +100,25 @@ func (l *lanes) float64(name string) reg.VecVirtual {
 }
 
 // words broadcasts 32 bits, quads 64.
-func (l *lanes) words(v uint32) reg.VecVirtual {
+func (l *orderedStep) words(v uint32) reg.VecVirtual {
 	g, z := l.GP32(), l.ZMM()
 	l.MOVL(U32(v), g)
 	l.VPBROADCASTD(g, z)
 	return z
 }
 
-func (l *lanes) quads(v uint64) reg.VecVirtual {
+func (l *orderedStep) quads(v uint64) reg.VecVirtual {
 	g, z := l.GP64(), l.ZMM()
 	l.MOVQ(U64(v), g)
 	l.VPBROADCASTQ(g, z)
 	return z
 }
 
-func (l *lanes) constant(v float32) reg.VecVirtual { return l.words(math.Float32bits(v)) }
+func (l *orderedStep) constant(v float32) reg.VecVirtual { return l.words(math.Float32bits(v)) }
 
 func expRow(c *build.Context) {
 	orderedLoop(c, "exp_AVX512", "dst[i] = e^(x[i] − shift); table: the bits of 2^(i/32), i < 32.",
-		"func(dst *float32, x *float32, n int, shift float32, table *uint32)", 16, func(l *lanes) (step, finish func()) {
+		"func(dst *float32, x *float32, n int, shift float32, table *uint32)", 16, func(l *orderedStep) (step, finish func()) {
 			dst, x, table := l.ptr("dst"), l.ptr("x"), l.ptr("table")
 			shift := l.float32("shift")
 			low, high := l.ZMM(), l.ZMM()
@@ -161,7 +161,7 @@ func expRow(c *build.Context) {
 
 func distanceRow(c *build.Context) {
 	orderedLoop(c, "distances_AVX512", "x[i] = trunc(min(hi − x[i], r)·inv + ½)·−step.",
-		"func(x *float32, n int, hi float32, r float32, inv float32, step float32)", 16, func(l *lanes) (step, finish func()) {
+		"func(x *float32, n int, hi float32, r float32, inv float32, step float32)", 16, func(l *orderedStep) (step, finish func()) {
 			x := l.ptr("x")
 			hi, r, inv, size := l.float32("hi"), l.float32("r"), l.float32("inv"), l.float32("step")
 			half, sign := l.constant(0.5), l.words(1<<31)
@@ -182,7 +182,7 @@ func distanceRow(c *build.Context) {
 
 func gridRow(c *build.Context) {
 	orderedLoop(c, "grid_AVX512", "x[i] = (sat(zero + away(x[i]·levels/span), 0, levels) − zero)·step in float64, away: to the nearest integer, halves away from 0.",
-		"func(x *float32, n int, levels float64, span float64, zero float64, step float64)", 8, func(l *lanes) (step, finish func()) {
+		"func(x *float32, n int, levels float64, span float64, zero float64, step float64)", 8, func(l *orderedStep) (step, finish func()) {
 			x := l.ptr("x")
 			levels, span, zero, size := l.float64("levels"), l.float64("span"), l.float64("zero"), l.float64("step")
 			half, sign, none := l.quads(math.Float64bits(0.5)), l.quads(1<<63), l.quads(0)
@@ -210,7 +210,7 @@ func gridRow(c *build.Context) {
 
 func extremesRow(c *build.Context) {
 	orderedLoop(c, "extremes_AVX512", "the least and the largest of x; NaN only where the first element of its lane is.",
-		"func(x *float32, n int) (lo float32, hi float32)", 16, func(l *lanes) (step, finish func()) {
+		"func(x *float32, n int) (lo float32, hi float32)", 16, func(l *orderedStep) (step, finish func()) {
 			x := l.ptr("x")
 			lo, hi := l.ZMM(), l.ZMM()
 			l.VBROADCASTSS(Mem{Base: x}, lo)

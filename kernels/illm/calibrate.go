@@ -57,7 +57,8 @@ artefact is made at once: then every command takes the recipe RECIPE-METHOD.
 
 The first five run here and give the same file on every machine. The last two run the trainer
 ("illm train fsbr --help") from the clone, on the backend of --backend; what stands behind
--- goes to it. An interrupted training goes on with the same command.`,
+-- goes to it. An interrupted training goes on with the same command. --from takes a file that
+was trained elsewhere.`,
 		Example: `  illm calibrate --model tiny-llama --recipe w4a4 --method smoothquant
   illm calibrate --model smollm2 --recipe w4a4 --method fsbr --backend xla:cuda --out smollm2-w4a4-fsbr.safetensors
   illm calibrate --model tiny-llama --recipe w4a4 --method fsbr --backend go -- --epochs 2
@@ -79,7 +80,7 @@ The first five run here and give the same file on every machine. The last two ru
 	f.IntVar(&c.windows, "windows", 0, "windows of the text; 0: 16, or 128 for training")
 	f.IntVar(&c.window, "window", 0, "tokens in a window; 0: 2048, or the model's context")
 	f.StringVar(&c.alpha, "alpha", "0.5", "smoothquant: exponent of the activations, a multiple of 1/16, or grid")
-	f.StringVar(&c.from, "from", "", "best: factor `file` to put rounding and range ratios on")
+	f.StringVar(&c.from, "from", "", "factor `file` to begin with: best puts rounding on it, fsbr and omniquant take it instead of training")
 	f.Uint64Var(&c.seed, "seed", 2, "of the signs of a rotation; of the windows and their order in training")
 	f.StringVar(&c.backend, "backend", "", "of training: go, xla:cpu or xla:cuda (default: that of "+backendVariable+", else go)")
 	return cmd
@@ -109,7 +110,12 @@ func (a *app) calibrate(ctx context.Context, c *calibrating, extra []string) err
 			return usageError(fmt.Errorf("calibrate: %s exists: expected a new file, or --force to replace it", path))
 		}
 		if slices.Contains(trained, method) {
-			err = a.trainFactors(ctx, c, spec, path, extra)
+			if c.from == "" {
+				err = a.trainFactors(ctx, c, spec, path, extra)
+			}
+			if err == nil {
+				err = c.adopt(ctx, e, spec, path)
+			}
 		} else {
 			err = c.makeFactors(ctx, e, spec, path)
 		}
@@ -146,8 +152,8 @@ func (c *calibrating) target() (quant.Spec, error) {
 	if method == quant.RTN && c.out != "" {
 		return spec, usageError(fmt.Errorf("calibrate: the method rtn has no factors to write: \"illm quantize --out\" writes its artefact"))
 	}
-	if c.from != "" && method != "best" {
-		return spec, usageError(fmt.Errorf("calibrate: --from goes with the method best, found %s", method))
+	if c.from != "" && method != "best" && !slices.Contains(trained, method) {
+		return spec, usageError(fmt.Errorf("calibrate: --from goes with the methods best, %s, found %s", strings.Join(trained, ", "), method))
 	}
 	spec.Recipe, err = spec.Recipe.WithMethod(method)
 	return spec, usageError(err)
@@ -211,6 +217,22 @@ func (a *app) trainFactors(ctx context.Context, c *calibrating, spec quant.Spec,
 		args = append(args, "--resume")
 	}
 	return a.train(ctx, append(args, extra...))
+}
+
+// adopt checks what the trainer left, here or elsewhere (--from), and completes it.
+func (c *calibrating) adopt(ctx context.Context, e *catalog.Entry, spec quant.Spec, path string) error {
+	from := path
+	if c.from != "" {
+		from = c.from
+	}
+	f, err := smooth.Read(from)
+	if err != nil {
+		return asUsage(err)
+	}
+	if err := e.Adopt(ctx, f, spec.Recipe); err != nil {
+		return err
+	}
+	return f.Write(path)
 }
 
 // absolute is the path of a file that is there, and any other name as it is: the trainer runs in the clone.

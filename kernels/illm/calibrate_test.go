@@ -205,6 +205,17 @@ func TestCalibrateTrained(t *testing.T) {
 	if code != exitOK || !strings.Contains(stderr, "--resume") || !strings.Contains(stdout, "--recipe w6a6-fsbr") || !strings.Contains(stdout, "artefact ") {
 		t.Errorf("code %d, %q, %s", code, stdout, stderr)
 	}
+	f.Rotation = smooth.Rotation{Residual: true}
+	if err := f.Write(good); err != nil {
+		t.Fatal(err)
+	}
+	taken := filepath.Join(t.TempDir(), "taken.safetensors")
+	if code, _, stderr := calibrateRun(t, "-m", m, "-r", "w6a6-fsbr", "--from", good, "--out", taken); code != exitOK || strings.Contains(stderr, "TRAINER") {
+		t.Errorf("a file from elsewhere: code %d, %s", code, stderr)
+	}
+	if g, err := smooth.Read(taken); err != nil || g.Meta[smooth.MetaMaxAbs] == "" {
+		t.Errorf("a rotated file without the range of its residual: %v", err)
+	}
 	f.Meta[smooth.MetaSource] = strings.Repeat("0", 64)
 	if err := f.Write(good); err != nil {
 		t.Fatal(err)

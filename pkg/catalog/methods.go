@@ -29,7 +29,7 @@ type Calibrating struct {
 	Grid  bool
 
 	Seed uint64          // of the signs of a residual rotation
-	From *smooth.Factors // best: what rounding and range ratios are put on; nil: the rotation of rotate
+	From *smooth.Factors // best: what rounding is put on, and range ratios where it has none; nil: the rotation of rotate
 }
 
 // InProcess lists the methods that MakeFactors knows; the others are trained.
@@ -97,7 +97,10 @@ func (e *Entry) MakeFactors(ctx context.Context, spec quant.Spec, c Calibrating)
 		if f.Meta[smooth.MetaMethod] != "" {
 			f.Meta["from"] = f.Meta[smooth.MetaMethod]
 		}
-		f.Meta[metaRoundClip], f.Meta[metaRoundRange] = gptq.ClipLoss.String(), "search"
+		f.Meta[metaRoundClip] = gptq.ClipLoss.String() // where the file has no ratios of its own
+		if f.Meta[smooth.MetaRatios] == "" {
+			f.Meta[metaRoundRange] = "search"
+		}
 	}
 	maps.Copy(f.Meta, map[string]string{smooth.MetaMethod: method, smooth.MetaSource: source,
 		smooth.MetaRecipe: strings.TrimSuffix(spec.Recipe.Name, "-"+method)})
@@ -119,6 +122,21 @@ func (e *Entry) pin(ctx context.Context, f *smooth.Factors, c Calibrating) error
 	maps.Copy(f.Meta, map[string]string{smooth.MetaRound: roundGPTQ, metaRoundText: c.Text, metaRoundWindows: strconv.Itoa(len(windows)),
 		metaRoundWindow: strconv.Itoa(c.Window), metaRoundHash: ptq.Hash(windows)})
 	return nil
+}
+
+// Adopt checks factors that were trained elsewhere for a recipe of the entry's model, and adds what they need here: the
+// range of the residual stream where they rotate it.
+func (e *Entry) Adopt(ctx context.Context, f *smooth.Factors, r quant.Recipe) error {
+	if e.weights == nil {
+		return e.quantised()
+	}
+	if err := e.checkFactors(f, r, "for "+r.Name); err != nil {
+		return err
+	}
+	if f.Meta[smooth.MetaMaxAbs] != "" {
+		return nil
+	}
+	return e.addRange(ctx, f)
 }
 
 // addRange puts the range of the residual stream into factors that change it.

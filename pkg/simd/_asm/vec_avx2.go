@@ -244,27 +244,6 @@ func vecStreamAVX2(k *ykit) {
 				r.addResidual(pair{r.int64s(t, 0), r.int64s(t, 1)}, h, m, sh, kept)
 			}, func() { r.returnSum(kept, "kept") }
 		})
-
-	k.write("accumulateResidualAVX2", "addResidualAVX2 of T = (acc − z·sum − (zero−off)·c)·w.",
-		"func(h, acc, sum, w *int32, zero *uint8, n int, z, c, off int32, m int64, shift uint) (kept int64)",
-		func(r *yrow) (func(), func()) {
-			h, acc, sum, w, zero := r.ptr("h"), r.ptr("acc"), r.ptr("sum"), r.ptr("w"), r.ptr("zero")
-			z, cc, off := r.d("z"), r.d("c"), r.d("off")
-			m, sh, kept := r.q("m"), r.rounding("shift", true), r.zero()
-			return func() {
-				v, s, o := r.int32s(acc), r.int32s(sum), r.uint8sTo32(zero)
-				r.VPMULLD(z, s, s)
-				r.VPSUBD(off, o, o)
-				r.VPMULLD(cc, o, o)
-				r.VPSUBD(s, v, v)
-				r.VPSUBD(o, v, v)
-				d := r.widen(v)
-				for i := range d {
-					r.VPMULDQ(r.int32sTo64(w, i), d[i], d[i])
-				}
-				r.addResidual(d, h, m, sh, kept)
-			}, func() { r.returnSum(kept, "kept") }
-		})
 }
 
 // addResidual adds the pair d of T, which it spends, to eight elements of h.

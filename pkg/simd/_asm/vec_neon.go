@@ -235,25 +235,6 @@ func vecStreamNEON(a *arm) {
 			add, finish := a.residual(h)
 			return func() { add(func(i int) int { return a.int64s(t, i) }) }, finish
 		})
-
-	a.row("accumulateResidualNEON", "addResidualNEON of T = (acc − z·sum − (zero−off)·c)·w.",
-		[]string{"h *int32", "acc *int32", "sum *int32", "w *int32", "zero *uint8", "n int", "z int", "c int", "off int", "m int", "shift uint"}, []string{"kept int64"},
-		func() (func(), func()) {
-			h, acc, sum, w, zero := a.ptr("h", 4), a.ptr("acc", 4), a.ptr("sum", 4), a.ptr("w", 4), a.ptr("zero", 1)
-			z, c, off := a.d("z"), a.d("c"), a.d("off")
-			add, finish := a.residual(h)
-			return func() {
-				o := a.uint8s(zero)
-				var v, f [2]int
-				for i := range v {
-					v[i], f[i] = a.int32s(acc, i), a.int32s(w, i)
-					a.scope(func() { a.v3("mls.4s", v[i], a.int32s(sum, i), z) })
-					a.v3("sub.4s", o[i], o[i], off)
-					a.v3("mls.4s", v[i], o[i], c)
-				}
-				add(func(i int) int { return a.mull("smull", v, f, i) })
-			}, finish
-		})
 }
 
 // residual adds parts of T to eight elements of h.

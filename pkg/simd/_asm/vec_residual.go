@@ -107,25 +107,4 @@ func vecResidual(c *build.Context) {
 			return func() { s.add([2]reg.VecVirtual{r.int64s(t, 0), r.int64s(t, 1)}) },
 				func() { r.Store(s.count, r.Return("saturated")) }
 		})
-	writeWide(c, "accumulateResidualAVX512", "addResidualWideAVX512 of T = (acc − z·sum − (zero−off)·c)·w.",
-		"func(h, acc, sum, w *int32, zero *uint8, n int, z, c, off int32, m int64, shift uint) (saturated int64)",
-		func(r *wide) (func(), func()) {
-			acc, sum, w, zero := r.ptr("acc"), r.ptr("sum"), r.ptr("w"), r.ptr("zero")
-			z, cc, off := r.d16("z"), r.d16("c"), r.d16("off")
-			s := newResidual(r)
-			return func() {
-				v, u, o := r.int32s(acc), r.int32s(sum), r.uint8s(zero)
-				r.VPMULLD(z, u, u)
-				r.VPSUBD(off, o, o)
-				r.VPMULLD(cc, o, o)
-				r.VPSUBD(u, v, v)
-				r.VPSUBD(o, v, v)
-				a, b := r.widen(v)
-				d := [2]reg.VecVirtual{a, b}
-				for i, x := range d {
-					r.VPMULDQ(r.int32sTo64(w, i), x, x)
-				}
-				s.add(d)
-			}, func() { r.Store(s.count, r.Return("saturated")) }
-		})
 }

@@ -57,11 +57,6 @@ func BenchmarkRow(b *testing.B) {
 		{"AddBias", 1536, func(n int) { AddBias(u[:n], i32[0], 1<<23, 0, 9) }},
 		{"ReLU", 1536, func(n int) { ReLU(u[:n]) }},
 		{"AddResidual", 576, func(n int) { AddResidual(i32[5][:n], t, 1<<15, 40) }},
-		{"Accumulate+AddResidual", 576, func(n int) {
-			Accumulate(u[:n], i32[0], i32[1], i32[2], g, 3, 4, 128)
-			AddResidual(i32[5][:n], u, 1<<15, 40)
-		}},
-		{"AccumulateResidual", 576, func(n int) { AccumulateResidual(i32[5][:n], i32[0], i32[1], i32[2], g, 3, 4, 128, 1<<15, 40) }},
 	}
 	for _, r := range rows {
 		for _, s := range simdtest.Sets("vec") {

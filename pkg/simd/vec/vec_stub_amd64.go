@@ -189,11 +189,6 @@ func swigluAlphaQuadAVX512(y *int64, gate *uint8, u *uint8, alpha *int32, n int,
 //go:noescape
 func addResidualWideAVX512(h *int32, t *int64, n int, m int64, shift uint) (saturated int64)
 
-// accumulateResidualAVX512: addResidualWideAVX512 of T = (acc − z·sum − (zero−off)·c)·w.
-//
-//go:noescape
-func accumulateResidualAVX512(h *int32, acc *int32, sum *int32, w *int32, zero *uint8, n int, z int32, c int32, off int32, m int64, shift uint) (saturated int64)
-
 // minMaxAVX2: min(0, min t), max(0, max t).
 //
 //go:noescape
@@ -263,11 +258,6 @@ func layerNormBetaAVX2(v *int64, h *int32, gamma *int32, beta *int64, n int, l u
 //
 //go:noescape
 func addResidualAVX2(h *int32, t *int64, n int, m int64, shift uint) (kept int64)
-
-// accumulateResidualAVX2: addResidualAVX2 of T = (acc − z·sum − (zero−off)·c)·w.
-//
-//go:noescape
-func accumulateResidualAVX2(h *int32, acc *int32, sum *int32, w *int32, zero *uint8, n int, z int32, c int32, off int32, m int64, shift uint) (kept int64)
 
 // rotateAVX2: the pairs (a, b) turned in place, and their range; n pairs.
 //

@@ -74,11 +74,6 @@ func layerNormBetaNEON(v *int64, h *int32, gamma *int32, beta *int64, n int, l u
 //go:noescape
 func addResidualNEON(h *int32, t *int64, n int, m int, shift uint) (kept int64)
 
-// accumulateResidualNEON: addResidualNEON of T = (acc − z·sum − (zero−off)·c)·w.
-//
-//go:noescape
-func accumulateResidualNEON(h *int32, acc *int32, sum *int32, w *int32, zero *uint8, n int, z int, c int, off int, m int, shift uint) (kept int64)
-
 // rotateNEON: the pairs (a, b) turned in place, and their range; n pairs.
 //
 //go:noescape

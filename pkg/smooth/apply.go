@@ -29,8 +29,8 @@ type Applied struct {
 // Order: offline rotations (residual, v → o), shifts, factors in the order of Table, counterparts of the online
 // rotations. Shifts and factors of a rotated site are those of the rotated channels.
 //
-// Exactness: logits differ by the float32 rounding of the new weights (relative 2·10⁻⁶ for factors, 10⁻⁵ with
-// rotations: TestApply, TestRotations).
+// Exactness: logits differ by the float32 rounding of the new weights (3·10⁻⁶ of the largest, factors
+// and rotations alike: TestApply, TestRotations).
 func Apply(cfg model.Config, src floatref.Source, f *Factors) (*Applied, error) {
 	f = f.Rounded()
 	if err := f.Check(cfg); err != nil {

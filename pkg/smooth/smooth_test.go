@@ -117,7 +117,7 @@ func TestApply(t *testing.T) {
 		}
 		for i, kind := range kinds {
 			d := distance(applied(t, m, draw(m.Config, kind, uint64(i))), want)
-			if worst = max(worst, d); !(d <= 2e-5) {
+			if worst = max(worst, d); !(d <= 1e-5) {
 				t.Errorf("%s, %q: logits differ by %g of the largest", fam.name, kind, d)
 			}
 		}
@@ -151,7 +151,7 @@ func TestRotations(t *testing.T) {
 				f.Rotation.Down = false
 			}
 			d := distance(applied(t, m, f), want)
-			if worst = max(worst, d); !(d <= 1e-4) {
+			if worst = max(worst, d); !(d <= 1e-5) {
 				t.Errorf("%s, %v: logits differ by %g of the largest", fam.name, f.Rotation.names(), d)
 			}
 		}

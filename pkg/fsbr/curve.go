@@ -15,6 +15,7 @@ type Line struct {
 	Loss    float64 `json:"loss"`              // mean over the steps of the epoch; of the block as it is kept
 	Initial float64 `json:"initial,omitempty"` // done: loss with the initial factors
 	Best    int     `json:"best,omitempty"`    // done: epoch whose factors are kept; 0: the initial ones
+	Alpha   float64 `json:"alpha,omitempty"`   // done: exponent of the initial factors
 	Rate    float64 `json:"lr,omitempty"`      // of s and δ
 	Seconds float64 `json:"seconds"`           // of the epoch; of the whole block
 }

@@ -13,8 +13,11 @@
 //	q/k, gate/up          θ                s = 1                      0.005
 //	shifts (OPT)          δ                mean of (max + min)/2      0.005
 //	clipping ratios       logit of r       4 (r = 0.982)              0.01
+//	range ratios (ours)   logit of 2r − 1  4 (r = 0.991)              0.01
 //
-// Every kind can be switched off (Options.Kinds). The target of a block is what the float block makes of the float
+// Every kind can be switched off (Options.Kinds); range ratios, one for each site of a block, are off unless asked for.
+// Options.Rotation puts Hadamard matrices in front of everything (algorithms.md 11.5): the offline ones are in the
+// weights that a block begins with, the online ones are products in its graph. The target of a block is what the float block makes of the float
 // blocks' outputs; its input is what the quantised blocks before it gave. AdamW without decay, windows in a new order
 // each epoch, the parameters of the epoch with the lowest mean loss are kept; the initial ones if those are better.
 //
@@ -65,6 +68,7 @@
 //	data.go       calibration windows             transform.go  operations on factors
 //	layout.go     one flat vector of parameters   block.go      the block of both families
 //	init.go       statistics, initial values      loss.go       the losses
-//	train.go      Train: blocks, epochs, steps    programs.go   what is compiled
-//	stream.go     tables, weights, embedding      state.go, curve.go  files
+//	train.go      Train: block after block        programs.go   what is compiled
+//	epochs.go     epochs and steps of a block     curve.go      the training curve
+//	stream.go     tables, weights, embedding      state.go      the file to resume from
 package fsbr

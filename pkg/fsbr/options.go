@@ -49,10 +49,12 @@ type Options struct {
 	ClipRate float64 // of the clipping ratios; 0.01
 	// RatePower scales both rates by Batch^RatePower, because a larger batch takes fewer steps; 0.5, negative: 0.
 	RatePower float64
-	Cosine    bool    // both rates fall to 0 by half a cosine over the epochs of a block
-	Alpha     float64 // exponent of the activations in the initial s; 0.5
-	Seed      uint64  // of the order of windows
-	Loss      Loss
+	Cosine    bool // both rates fall to 0 by half a cosine over the epochs of a block
+	// Alpha is the exponent of the activations in the initial s; 0.5. With several, every block takes the one with the
+	// lowest loss.
+	Alpha []float64
+	Seed  uint64 // of the order of windows
+	Loss  Loss
 
 	AsPublished bool // initial factors as the public code takes them (see initial)
 	FloatInput  bool // embedding in float for the quantised blocks, as in the public code; else at the recipe's width
@@ -94,7 +96,9 @@ func (o Options) defaults() Options {
 	deff(&o.ClipRate, 1e-2)
 	deff(&o.RatePower, 0.5)
 	o.RatePower = max(0, o.RatePower)
-	deff(&o.Alpha, 0.5)
+	if len(o.Alpha) == 0 {
+		o.Alpha = []float64{0.5}
+	}
 	if o.Chunks == 0 {
 		o.Chunks = 1
 		if w := o.window(); w >= 512 && w%4 == 0 {
@@ -160,9 +164,14 @@ func (o Options) check() error {
 	for _, f := range []struct {
 		name  string
 		value float64
-	}{{"Rate", o.Rate}, {"ClipRate", o.ClipRate}, {"Alpha", o.Alpha}} {
+	}{{"Rate", o.Rate}, {"ClipRate", o.ClipRate}} {
 		if !(f.value > 0) || math.IsInf(f.value, 0) {
 			return bad(f.name, f.value, "a positive number")
+		}
+	}
+	for _, a := range o.Alpha {
+		if !(a >= 0 && a <= 1) {
+			return bad("Alpha", a, "0–1")
 		}
 	}
 	if err := o.Rotation.Check(o.Config); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -88,6 +87,10 @@ func (r *run) close() {
 func (r *run) meta() map[string]string {
 	o := r.o
 	num := func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
+	var alphas []string
+	for _, a := range o.Alpha {
+		alphas = append(alphas, num(a))
+	}
 	loss := "token"
 	if o.Loss.Plain {
 		loss = "mse"
@@ -102,7 +105,7 @@ func (r *run) meta() map[string]string {
 		smooth.MetaMethod: o.Method, smooth.MetaRecipe: o.Recipe.Name, smooth.MetaSource: o.Hash,
 		smooth.MetaCalibration: hash(Encode(o.Windows)),
 		"text":                 o.Text, "windows": strconv.Itoa(len(o.Windows)), "window": strconv.Itoa(o.window()),
-		"kinds": o.kindList(r.l), "alpha": num(o.Alpha), "loss": loss, "backend": backendName(o.Backend),
+		"kinds": o.kindList(r.l), "alpha": strings.Join(alphas, " "), "loss": loss, "backend": backendName(o.Backend),
 		"float_input": strconv.FormatBool(o.FloatInput), "as_published": strconv.FormatBool(o.AsPublished),
 		"scores": strconv.FormatBool(o.Scores), "split": strconv.FormatBool(o.Split), "deterministic": strconv.FormatBool(o.Deterministic),
 	}
@@ -198,6 +201,9 @@ func (r *run) factors() *smooth.Factors {
 	}
 	f.Meta["initial_loss"] = list(func(l Line) string { return fmt.Sprintf("%.4g", l.Initial) })
 	f.Meta["final_loss"] = list(func(l Line) string { return fmt.Sprintf("%.4g", l.Loss) })
+	if len(r.o.Alpha) > 1 {
+		f.Meta["block_alpha"] = list(func(l Line) string { return strconv.FormatFloat(l.Alpha, 'g', -1, 64) })
+	}
 	f.Meta["best_epoch"] = list(func(l Line) string { return strconv.Itoa(l.Best) })
 	return f
 }
@@ -229,13 +235,13 @@ func (r *run) block(ctx context.Context, n int) error {
 		return err
 	}
 
-	p := initial(r.l, st, r.host, r.o.Alpha, r.o.AsPublished)
-	values := r.l.values(p)
 	done := Line{Block: n}
+	p, err := r.start(st, targets, &done)
+	if err != nil {
+		return err
+	}
+	values := r.l.values(p)
 	if r.trains {
-		if done.Initial, err = r.advance(values, targets, false); err != nil {
-			return err
-		}
 		if p, done.Best, err = r.train(ctx, n, p, targets, done.Initial); err != nil {
 			return err
 		}
@@ -267,108 +273,21 @@ func (r *run) block(ctx context.Context, n int) error {
 	return r.save()
 }
 
-// train does the epochs of block n and returns the parameters of the best one.
-func (r *run) train(ctx context.Context, n int, p []float32, targets []backends.Buffer, first float64) (best []float32, bestEpoch int, err error) {
-	o := r.o
-	power := math.Pow(float64(o.Batch), o.RatePower)
-	put := func(v []float32) backends.Buffer {
-		b, e := r.dev.Put(v, tape.F32, len(v))
-		if e != nil {
-			err = e
+// start returns the initial parameters of a block: of several exponents those with the lowest loss.
+func (r *run) start(st *stats, targets []backends.Buffer, done *Line) (best []float32, err error) {
+	for _, alpha := range r.o.Alpha {
+		p := initial(r.l, st, r.host, alpha, r.o.AsPublished)
+		if len(r.o.Alpha) == 1 && !r.trains {
+			done.Alpha = alpha
+			return p, nil
 		}
-		return b
-	}
-	zero := make([]float32, r.l.size)
-	vectors := []backends.Buffer{put(p), put(zero), put(zero)}
-	rates := put(r.l.rates(o.Rate*power, o.ClipRate*power))
-	defer func() { r.dev.Free(append(vectors, rates)...) }()
-	if err != nil {
-		return nil, 0, err
-	}
-	lowest := math.Inf(1)
-	batches := len(o.Windows) / o.Batch
-	total := o.Epochs * batches
-	for epoch := 1; epoch <= o.Epochs; epoch++ {
-		at := time.Now()
-		perm := order(len(o.Windows), o.Seed, n, epoch)
-		var losses []backends.Buffer
-		for i := range batches {
-			if ctx.Err() != nil {
-				r.dev.Free(losses...)
-				return nil, 0, ctx.Err()
-			}
-			step := (epoch-1)*batches + i
-			loss, err := r.one(perm[i*o.Batch:(i+1)*o.Batch], targets, &vectors, rates, r.scalars(step, total))
-			if err != nil {
-				return nil, 0, fmt.Errorf("epoch %d, step %d: %w", epoch, i+1, err)
-			}
-			losses = append(losses, loss)
+		loss, err := r.advance(r.l.values(p), targets, false)
+		if err != nil {
+			return nil, err
 		}
-		mean := 0.0
-		for i, b := range losses {
-			var v [1]float32
-			if err := r.dev.Get(b, v[:]); err != nil {
-				return nil, 0, err
-			}
-			if x := float64(v[0]); math.IsNaN(x) || math.IsInf(x, 0) || x > 100*first && x > 1e-6 {
-				r.dev.Free(losses...)
-				return nil, 0, fmt.Errorf("epoch %d, step %d: expected a finite loss of the size of the initial one, %.4g, found %v: lower the learning rates (%g, %g)", epoch, i+1, first, x, o.Rate, o.ClipRate)
-			}
-			mean += float64(v[0]) / float64(batches)
-		}
-		r.dev.Free(losses...)
-		if mean < lowest {
-			lowest, bestEpoch = mean, epoch
-			best = make([]float32, r.l.size)
-			if err := r.dev.Get(vectors[0], best); err != nil {
-				return nil, 0, err
-			}
-		}
-		l := Line{Block: n, Epoch: epoch, Loss: mean, Rate: o.Rate * power * r.cosine((epoch-1)*batches, total), Seconds: time.Since(at).Seconds()}
-		if err := r.line(l); err != nil {
-			return nil, 0, err
+		if best == nil || loss < done.Initial {
+			best, done.Initial, done.Alpha = p, loss, alpha
 		}
 	}
-	return best, bestEpoch, nil
-}
-
-// cosine is the share of the learning rate at a step counted from 0.
-func (r *run) cosine(step, total int) float64 {
-	if !r.o.Cosine {
-		return 1
-	}
-	return 0.5 * (1 + math.Cos(math.Pi*float64(step)/float64(total)))
-}
-
-func (r *run) scalars(step, total int) []float32 {
-	t := float64(step + 1)
-	s := make([]float32, numScalars)
-	s[scalarRate] = float32(r.cosine(step, total))
-	s[scalarFirst] = float32(1 / (1 - math.Pow(0.9, t)))
-	s[scalarSecond] = float32(1 / (1 - math.Pow(0.999, t)))
-	return s
-}
-
-// one does a step on the given windows.
-func (r *run) one(windows []int, targets []backends.Buffer, vectors *[]backends.Buffer, rates backends.Buffer, scalars []float32) (loss backends.Buffer, err error) {
-	in := append([]backends.Buffer{}, r.weights...)
-	in = append(in, *vectors...)
-	in = append(in, rates)
-	sc, err := r.dev.Put(scalars, tape.F32, numScalars)
-	if err != nil {
-		return nil, err
-	}
-	defer r.dev.Free(sc)
-	batch, err := r.pick(windows, append([]backends.Buffer{r.quantised}, targets...)...)
-	if err != nil {
-		return nil, err
-	}
-	defer r.dev.Free(batch...)
-	outs, err := r.p.step.Execute(append(append(in, sc), batch...), nil, 0)
-	if err != nil {
-		return nil, err
-	}
-	r.dev.Free(*vectors...)
-	*vectors = outs[:3:3]
-	return outs[3], nil
+	return best, nil
 }

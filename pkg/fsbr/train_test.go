@@ -191,6 +191,33 @@ func TestInitial(t *testing.T) {
 	near("qk", p[l.entries[2].at], 1)
 }
 
+// TestAlpha: of several exponents a block takes the one with the lowest loss.
+func TestAlpha(t *testing.T) {
+	o := options(t, openBackend(t, "go:ops_sequential"), "llama")
+	o.Method, o.Curve = SmoothQuant, filepath.Join(t.TempDir(), "curve")
+	first := map[float64]float64{}
+	for _, alphas := range [][]float64{{0.2}, {0.5}, {0.9}, {0.2, 0.5, 0.9}} {
+		o.Alpha = alphas
+		train(t, o)
+		lines, err := ReadCurve(o.Curve)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(alphas) == 1 {
+			first[alphas[0]] = lines[0].Loss
+			continue
+		}
+		for a, loss := range first {
+			if loss < lines[0].Loss {
+				t.Errorf("block 0 has loss %g with α %g; %g alone gives %g", lines[0].Loss, lines[0].Alpha, a, loss)
+			}
+		}
+		if first[lines[0].Alpha] != lines[0].Loss {
+			t.Errorf("block 0: α %g gives %g, not %g", lines[0].Alpha, first[lines[0].Alpha], lines[0].Loss)
+		}
+	}
+}
+
 // stopAfter ends a run once its state holds a number of blocks.
 func stopAfter(t *testing.T, o Options, blocks int) error {
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -35,4 +35,25 @@
 //
 // The Go loops here are the definition. A path for an instruction set equals them bit for bit on every input inside the
 // stated bounds; there is no tolerance.
+//
+// # Paths
+//
+// AVX-512 takes a whole row under masks, AVX2 and NEON steps of eight elements and leave the rest to Go. AVX2 has no 64-bit
+// arithmetic shifts, minima or masks, so some of its kernels are those of the common case and Go does the other rows:
+// Requant where ties can occur, Scores where key scales lie more than 2^16 apart, Exp with a shift below 33. Every function
+// has the three paths but SwiGLUCodes with 16-bit codes or without alpha, which is Go's. NEON ran under qemu-aarch64 alone:
+// correct, of unknown speed.
+//
+// Nanoseconds an element, one thread of a Xeon (BenchmarkRow):
+//
+//	loop, length        generic   AVX2   AVX-512      loop, length         generic   AVX2   AVX-512
+//	MinMax 576             0.67   0.34      0.10      Merge 64                2.24   0.75      0.39
+//	Accumulate 1536        1.32   0.65      0.23      GateTable 256           2.74   0.53      0.35
+//	Requant 1536           1.41   0.29      0.16      SwiGLU 1536             1.03   0.51      0.45
+//	Rotate 64              2.66   1.19      0.47      SwiGLUCodes 1536        4.77   1.86      0.82
+//	Scores 256             2.77   0.69      0.33      SumSquares 576          0.87   0.34      0.19
+//	Exp 256                4.36   0.79      0.33      Norm 576                1.96   0.86      0.44
+//	Exp, 16 bits, 256      4.18   1.41      0.68      LayerNorm 576           2.81   0.98      0.65
+//	Fold 256               2.08   0.57      0.32      AddBias 1536            2.31   0.66      0.26
+//	Split 256              1.71   0.57      0.30      AddResidual 576         3.38   1.69      0.46
 package vec

@@ -56,6 +56,9 @@ func (s *Session) attend(w *worker, b span, h0, h1 int) {
 			q := s.qp[at+i]
 			score := w.score[:visible]
 			lo, hi, k := di.Scores(score, w.scoreAcc[i*ldn:][:visible], q, c.keys, visible, m.d)
+			if fixed := m.blocks[s.layer].scores; fixed != nil {
+				lo = fixed[head].Floor(score, lo, hi, q.M, k)
+			}
 			w.ops.Softmax(w.e[:visible], score, lo, hi, q.M, k)
 			nlo, nhi := w.n[i*ldn:][:ldn], w.n[(lines+i)*ldn:][:ldn]
 			s.pv[row*m.heads+head] = di.Weights(nlo[:visible], nhi[:visible], score, w.e[:visible], c.values, visible)

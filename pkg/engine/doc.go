@@ -24,6 +24,9 @@
 // queries and keys behind RoPE, of the merged heads before o, of SwiGLU's (ReLU's) product before down; and for a ratio at
 // every site and layer, the part of a row's dynamic range that its codes cover. Both act on the row T itself.
 //
+// Options.Static puts constant grids, from calibration, in the place of rows' own ranges at some or all sites (ablation A);
+// they are no part of the artefact. Model.StaticCounts tells how many codes met the ends of those grids.
+//
 // Every arrow into a u8 is a dynamic requantisation: codes, zero point and dyadic
 // scale come from the row itself. The operators are package di's; Options may
 // replace the non-linear ones.
@@ -52,7 +55,7 @@
 //
 // # Files
 //
-// model.go loading; sites.go rotations and ratios; session.go chunks and sharing out; rows.go linear layers,
+// model.go loading; sites.go rotations and ratios; static.go constant grids; session.go chunks and sharing out; rows.go linear layers,
 // norms and MLP; share.go narrow products; attention.go; cache.go the KV panels;
 // head.go; pool.go workers;
 // float.go logits as float32 for measurement, which nothing here reads back.

@@ -26,6 +26,9 @@ type Options struct {
 	Threads int
 	// Weights says where the weights are read from.
 	Weights Placement
+	// Static holds constant grids for some of the sites, which are dynamic otherwise; a range ratio of the artefact does not
+	// act there. Grids at the inputs of the linears behind a norm and of down need the integer operators.
+	Static artifact.Static
 }
 
 // Placement is the kind of memory that holds the weights. It never changes a bit of the result.
@@ -70,6 +73,8 @@ type Model struct {
 	// rotations between an operator and its requantisation; nil: none
 	rotateQK, rotateOut, rotateDown *di.Hadamard
 
+	static *static // nil: every site is dynamic
+
 	// positions: phases of RoPE, or learned rows in one of two forms
 	phi     []uint64
 	place   *quant.Linear
@@ -83,14 +88,19 @@ type Model struct {
 }
 
 // block holds one decoder block. gate and glu are nil where the MLP is down(ReLU(up(x))), the head norms where q and k
-// have none. The ratios of the norms are theirs, that of the MLP's product is in product and, with a gate, in glu.
+// have none. How the results of the norms are requantised is theirs, for the MLP's product it is in product and, with a gate,
+// in glu. scores is nil where rows of scores have their own range.
 type block struct {
 	attnNorm, mlpNorm          *di.Norm
 	q, k, v, o, gate, up, down *quant.Linear
 	glu                        *di.GLU
 	qNorm, kNorm               *di.HeadNorm
-	product                    di.Product
-	ratio                      struct{ query, key, value, out, gate, up di.Ratio }
+	product, out               di.Product
+	site                       struct {
+		query, key, value []di.Site // by head
+		gate, up          di.Site
+	}
+	scores []*di.StaticScores // by query head
 }
 
 // New loads the artefact's tables. The artefact must stay open while the model is used.
@@ -115,6 +125,9 @@ func New(a *artifact.File, opt Options) (*Model, error) {
 		a.Settle()
 	}
 	if err := m.load(); err != nil {
+		return nil, fmt.Errorf("engine: load %s: %w", a.Path, err)
+	}
+	if err := m.loadStatic(opt.Static, opt.Operators == nil); err != nil {
 		return nil, fmt.Errorf("engine: load %s: %w", a.Path, err)
 	}
 	return m, nil

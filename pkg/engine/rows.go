@@ -117,15 +117,15 @@ func (s *Session) qkvRows(w *worker, b span, blk *block, cache []*kvCache) {
 			at := h*s.rows + b.from + i
 			code := s.q[at*s.dstride:][:m.d]
 			t, lo, hi := s.accumulated(w, 0, q, i, p, h*m.d, m.d)
-			s.qp[at] = s.placed(code, t, lo, hi, p, blk.q, blk.qNorm, pos, blk.ratio.query, m.widths.Query)
+			s.qp[at] = s.placed(code, t, lo, hi, p, blk.q, blk.qNorm, pos, blk.site.query[h], m.widths.Query)
 		}
 		for g := range m.kv {
 			code := w.key[:m.d]
 			t, lo, hi := s.accumulated(w, 1, k, i, p, g*m.d, m.d)
-			cache[g].setKey(pos, code, s.placed(code, t, lo, hi, p, blk.k, blk.kNorm, pos, blk.ratio.key, m.widths.KV))
+			cache[g].setKey(pos, code, s.placed(code, t, lo, hi, p, blk.k, blk.kNorm, pos, blk.site.key[g], m.widths.KV))
 			t, lo, hi = s.accumulated(w, 2, v, i, p, g*m.d, m.d)
 			code = w.values[(4*g+pos%4)*s.dstride:][:m.d]
-			cache[g].setHeader(cache[g].values, pos, blk.ratio.value.Requant(code, t, lo, hi, p.M, p.K+blk.v.KW, m.widths.KV, m.spec.MantissaBits))
+			cache[g].setHeader(cache[g].values, pos, blk.site.value[g].Requant(code, t, lo, hi, p.M, p.K+blk.v.KW, m.widths.KV, m.spec.MantissaBits))
 		}
 		if pos%4 == 3 || i == rows-1 {
 			for g := range m.kv {
@@ -137,7 +137,7 @@ func (s *Session) qkvRows(w *worker, b span, blk *block, cache []*kvCache) {
 
 // placed turns one head of q or k into requantised codes: normed, turned to its position and rotated where the model does
 // so; t is spent.
-func (s *Session) placed(code []uint8, t []int64, lo, hi int64, p quant.RowParams, l *quant.Linear, norm *di.HeadNorm, pos int, ratio di.Ratio, bits int) quant.RowParams {
+func (s *Session) placed(code []uint8, t []int64, lo, hi int64, p quant.RowParams, l *quant.Linear, norm *di.HeadNorm, pos int, site di.Site, bits int) quant.RowParams {
 	m, k := p.M, p.K+l.KW
 	if norm != nil {
 		m, k, lo, hi = norm.Apply(t, lo, hi, m, k)
@@ -148,7 +148,7 @@ func (s *Session) placed(code []uint8, t []int64, lo, hi int64, p quant.RowParam
 	if s.m.rotateQK != nil {
 		m, k, lo, hi = s.m.rotateQK.Apply(t, m, k)
 	}
-	return ratio.Requant(code, t, lo, hi, m, k, bits, s.m.spec.MantissaBits)
+	return site.Requant(code, t, lo, hi, m, k, bits, s.m.spec.MantissaBits)
 }
 
 // outputRows merges the heads, rotates the row where the model does so, requantises it and adds the output projection to
@@ -167,8 +167,7 @@ func (s *Session) outputRows(w *worker, b span, blk *block) {
 			l, r := di.Merge(u[from:from+m.d], s.mix[at*width+from:][:m.d], pv[h], kmin)
 			lo, hi = min(lo, l), max(hi, r)
 		}
-		input := di.Product{Rotate: m.rotateOut, Ratio: blk.ratio.out}
-		w.x.Params[i] = input.Requant(w.x.Row(i)[:width], u, lo, hi, 1<<15, kmin+8+15, m.widths.Act, m.spec.MantissaBits)
+		w.x.Params[i] = blk.out.Requant(w.x.Row(i)[:width], u, lo, hi, 1<<15, kmin+8+15, m.widths.Act, m.spec.MantissaBits)
 	}
 	s.addProduct(w, b, w.x, blk.o)
 }
@@ -207,21 +206,21 @@ func (s *Session) mlpRows(w *worker, b span, blk *block) {
 	ju := product{l: blk.up, acc: w.acc[rows*ld : 2*rows*ld], ld: ld}
 	s.multiplyAll(w.x, rows, jg, ju)
 	for i := range rows {
-		gate := s.operand(w, w.gate, 0, jg, i, blk.ratio.gate)
-		up := s.operand(w, w.up, 1, ju, i, blk.ratio.up)
+		gate := s.operand(w, w.gate, 0, jg, i, blk.site.gate)
+		up := s.operand(w, w.up, 1, ju, i, blk.site.up)
 		w.y.Params[i] = w.ops.SwiGLU(w.y.Row(i)[:m.ffn], gate, up, blk.glu, m.widths.Act)
 	}
 	s.addProduct(w, b, w.y, blk.down)
 }
 
 // operand requantises one row of gate or up, job k, to n_glu bits.
-func (s *Session) operand(w *worker, dst *quant.Acts, k int, j product, i int, ratio di.Ratio) di.Row {
+func (s *Session) operand(w *worker, dst *quant.Acts, k int, j product, i int, site di.Site) di.Row {
 	p, bits, b := w.x.Params[i], s.m.widths.GLU, s.m.spec.MantissaBits
 	t, lo, hi := s.accumulated(w, k, j, i, p, 0, s.m.ffn)
 	if bits > 8 {
 		code := dst.Row16(0)[:len(t)]
-		return di.Row{Codes16: code, RowParams: ratio.Requant16(code, t, lo, hi, p.M, p.K+j.l.KW, bits, b)}
+		return di.Row{Codes16: code, RowParams: site.Requant16(code, t, lo, hi, p.M, p.K+j.l.KW, bits, b)}
 	}
 	code := dst.Row(0)[:len(t)]
-	return di.Row{Codes: code, RowParams: ratio.Requant(code, t, lo, hi, p.M, p.K+j.l.KW, bits, b)}
+	return di.Row{Codes: code, RowParams: site.Requant(code, t, lo, hi, p.M, p.K+j.l.KW, bits, b)}
 }

@@ -209,6 +209,9 @@ func (s *Session) chunk(ids []int32) {
 	if s.rope != nil && s.rope.Positions() < s.pos+s.rows {
 		s.rope = s.m.rope(s.pos + s.rows)
 	}
+	if st := s.m.static; st != nil {
+		st.chunk(s.pos, s.rows)
+	}
 	s.split()
 	for l := 0; l <= s.m.layers; l++ {
 		s.layer, s.first, s.last = l, l == 0, l == s.m.layers

@@ -36,9 +36,17 @@ func (m *Model) loadSites() error {
 	for i := range m.blocks {
 		b := &m.blocks[i]
 		b.attnNorm.Ratio, b.mlpNorm.Ratio = h.RangeRatio(artifact.SiteAttnIn, i), h.RangeRatio(artifact.SiteMLPIn, i)
-		b.ratio.query, b.ratio.key = h.RangeRatio(artifact.SiteQuery, i), h.RangeRatio(artifact.SiteKey, i)
-		b.ratio.value, b.ratio.out = h.RangeRatio(artifact.SiteValue, i), h.RangeRatio(artifact.SiteAttnOut, i)
-		b.ratio.gate, b.ratio.up = h.RangeRatio(artifact.SiteGate, i), h.RangeRatio(artifact.SiteUp, i)
+		heads := func(site string, n int) []di.Site {
+			list := make([]di.Site, n)
+			for j := range list {
+				list[j].Ratio = h.RangeRatio(site, i)
+			}
+			return list
+		}
+		b.site.query, b.site.key = heads(artifact.SiteQuery, m.heads), heads(artifact.SiteKey, m.kv)
+		b.site.value = heads(artifact.SiteValue, m.kv)
+		b.out = di.Product{Rotate: m.rotateOut, Ratio: h.RangeRatio(artifact.SiteAttnOut, i)}
+		b.site.gate.Ratio, b.site.up.Ratio = h.RangeRatio(artifact.SiteGate, i), h.RangeRatio(artifact.SiteUp, i)
 		b.product = di.Product{Rotate: m.rotateDown, Ratio: h.RangeRatio(artifact.SiteProduct, i)}
 		if b.glu != nil {
 			b.glu.Product = b.product

@@ -12,20 +12,20 @@ import (
 
 func TestParseRecipe(t *testing.T) {
 	for s, want := range map[string]Recipe{
-		"w8a8":         {"w8a8", 8, 8, 8, 8, 8, 8, 8, 8, ""},
-		"w6a6":         {"w6a6", 6, 6, 6, 6, 8, 8, 8, 8, ""},
-		"w4a8":         {"w4a8", 4, 8, 8, 8, 8, 8, 8, 8, ""},
-		"W4A4":         {"w4a4", 4, 4, 4, 4, 8, 8, 8, 8, ""},
-		"w4a4kv8":      {"w4a4kv8", 4, 4, 4, 8, 8, 8, 8, 8, ""},
-		"w8a8emb16":    {"w8a8emb16", 8, 8, 8, 8, 8, 8, 8, 16, ""},
-		"w8a8kv4emb16": {"w8a8kv4emb16", 8, 8, 8, 4, 8, 8, 8, 16, ""},
-		"w8a8emb16kv4": {"w8a8kv4emb16", 8, 8, 8, 4, 8, 8, 8, 16, ""},
-		"w8a8kv16":     {"w8a8kv16", 8, 8, 8, 16, 8, 8, 8, 8, ""},
-		"w4a4-rtn":     {"w4a4", 4, 4, 4, 4, 8, 8, 8, 8, ""},
-		"w4a4-fsbr":    {"w4a4-fsbr", 4, 4, 4, 4, 8, 8, 8, 8, "fsbr"},
-		"w4a4-bestkv8": {"w4a4kv8-best", 4, 4, 4, 8, 8, 8, 8, 8, "best"},
-		"W6A6kv8-GPTQ": {"w6a6kv8-gptq", 6, 6, 6, 8, 8, 8, 8, 8, "gptq"},
-		"w8a8emb8":     {"w8a8", 8, 8, 8, 8, 8, 8, 8, 8, ""},
+		"w8a8":         {"w8a8", 8, 8, 8, 8, 8, 8, 8, 8, "", ""},
+		"w6a6":         {"w6a6", 6, 6, 6, 6, 8, 8, 8, 8, "", ""},
+		"w4a8":         {"w4a8", 4, 8, 8, 8, 8, 8, 8, 8, "", ""},
+		"W4A4":         {"w4a4", 4, 4, 4, 4, 8, 8, 8, 8, "", ""},
+		"w4a4kv8":      {"w4a4kv8", 4, 4, 4, 8, 8, 8, 8, 8, "", ""},
+		"w8a8emb16":    {"w8a8emb16", 8, 8, 8, 8, 8, 8, 8, 16, "", ""},
+		"w8a8kv4emb16": {"w8a8kv4emb16", 8, 8, 8, 4, 8, 8, 8, 16, "", ""},
+		"w8a8emb16kv4": {"w8a8kv4emb16", 8, 8, 8, 4, 8, 8, 8, 16, "", ""},
+		"w8a8kv16":     {"w8a8kv16", 8, 8, 8, 16, 8, 8, 8, 8, "", ""},
+		"w4a4-rtn":     {"w4a4", 4, 4, 4, 4, 8, 8, 8, 8, "", ""},
+		"w4a4-fsbr":    {"w4a4-fsbr", 4, 4, 4, 4, 8, 8, 8, 8, "fsbr", ""},
+		"w4a4-bestkv8": {"w4a4kv8-best", 4, 4, 4, 8, 8, 8, 8, 8, "best", ""},
+		"W6A6kv8-GPTQ": {"w6a6kv8-gptq", 6, 6, 6, 8, 8, 8, 8, 8, "gptq", ""},
+		"w8a8emb8":     {"w8a8", 8, 8, 8, 8, 8, 8, 8, 8, "", ""},
 	} {
 		got, err := ParseRecipe(s)
 		if err != nil || got != want {
@@ -108,7 +108,7 @@ func TestRecipeFile(t *testing.T) {
 	}
 	good := `{"name":"mine","weight":5,"act":8,"query":8,"kv":7,"score":8,"glu":16,"head":8,"emb":8}`
 	got, err := ParseRecipe(write(good))
-	if want := (Recipe{"mine", 5, 8, 8, 7, 8, 16, 8, 8, ""}); err != nil || got != want {
+	if want := (Recipe{"mine", 5, 8, 8, 7, 8, 16, 8, 8, "", ""}); err != nil || got != want {
 		t.Errorf("recipe file: %+v, %v, want %+v", got, err, want)
 	}
 	for text, part := range map[string]string{

@@ -26,6 +26,10 @@ type Recipe struct {
 
 	// Method is how the weights were prepared, one of Methods; "" is round-to-nearest. It never changes a width.
 	Method string `json:"method,omitempty"`
+
+	// Static is where activations have constant grids from calibration instead of their rows' own: "" nowhere, else a setting
+	// of StaticNames or StaticSite. It never changes a width, nor a weight.
+	Static string `json:"static,omitempty"`
 }
 
 // Methods lists the ways to prepare weights: round to nearest, factors in closed form or trained, learned or closed-form
@@ -40,10 +44,10 @@ func Methods() []string { return slices.Clone(methods[:]) }
 
 // recipes is the table of named recipes; q, k and v follow the activations.
 var recipes = [...]Recipe{
-	{"w8a8", 8, 8, 8, 8, 8, 8, 8, 8, ""},
-	{"w6a6", 6, 6, 6, 6, 8, 8, 8, 8, ""},
-	{"w4a8", 4, 8, 8, 8, 8, 8, 8, 8, ""},
-	{"w4a4", 4, 4, 4, 4, 8, 8, 8, 8, ""},
+	{"w8a8", 8, 8, 8, 8, 8, 8, 8, 8, "", ""},
+	{"w6a6", 6, 6, 6, 6, 8, 8, 8, 8, "", ""},
+	{"w4a8", 4, 8, 8, 8, 8, 8, 8, 8, "", ""},
+	{"w4a4", 4, 4, 4, 4, 8, 8, 8, 8, "", ""},
 }
 
 // maxRecipeFile bounds the bytes read from a recipe file: nine fields need far less.
@@ -65,7 +69,8 @@ func RecipeNames() []string {
 // JSON file with the fields of Recipe into a Recipe.
 //
 // Suffixes may follow in any order: kvN sets the keys', the values' and the cache's width and nothing
-// else, emb16 a second embedding table of 16 bits, -METHOD how the weights were prepared. A file is recognised by its ending .json or by a
+// else, emb16 a second embedding table of 16 bits, -METHOD how the weights were prepared,
+// -static, -static999, -statichead, -mixed or -static:SITE where activations have constant grids. A file is recognised by its ending .json or by a
 // path separator. The name "fp32" is refused here; callers ask IsFloat first.
 func ParseRecipe(s string) (Recipe, error) {
 	if strings.HasSuffix(s, ".json") || strings.ContainsAny(s, `/\`) {
@@ -89,13 +94,24 @@ func ParseRecipe(s string) (Recipe, error) {
 	return Recipe{}, fmt.Errorf("quant: recipe %q: unknown name%s: use one of %s with suffixes kvN, emb16 or -METHOD, or the path of a JSON file", s, suggest(low, RecipeNames()), strings.Join(RecipeNames(), ", "))
 }
 
-// with applies the suffixes to a named recipe. The name is rebuilt in one order, kv, emb, method, so that
+// with applies the suffixes to a named recipe. The name is rebuilt in one order, kv, emb, method, static, so that
 // equal recipes have equal names.
 func (r Recipe) with(suffixes string) (Recipe, error) {
 	base := r.Name
 	kv, emb, method := "", "", ""
 	for rest := suffixes; rest != ""; {
 		if word, ok := strings.CutPrefix(rest, "-"); ok {
+			static, after, ok, err := cutStatic(word)
+			if err != nil {
+				return r, err
+			}
+			if ok {
+				if r.Static != "" {
+					return r, fmt.Errorf("two static settings, %q and %q", r.Static, static)
+				}
+				r.Static, rest = static, after
+				continue
+			}
 			m, after, err := cutMethod(word)
 			if err != nil {
 				return r, err
@@ -146,6 +162,9 @@ func (r Recipe) with(suffixes string) (Recipe, error) {
 		r.Method = method
 		r.Name += "-" + method
 	}
+	if r.Static != "" {
+		r.Name += "-" + r.Static
+	}
 	return r, r.Validate()
 }
 
@@ -164,9 +183,14 @@ func (r Recipe) WithMethod(method string) (Recipe, error) {
 	if method == RTN {
 		method = ""
 	}
+	static := r.Static
+	r = r.Dynamic()
 	r.Name = strings.TrimSuffix(r.Name, "-"+r.Method)
 	if r.Method = method; method != "" {
 		r.Name += "-" + method
+	}
+	if r.Static = static; static != "" {
+		r.Name += "-" + static
 	}
 	return r, r.Validate()
 }
@@ -233,6 +257,11 @@ func (r Recipe) Validate() error {
 	check("emb", r.Emb, true)
 	if r.Method != "" && !slices.Contains(methods[1:], r.Method) {
 		errs = append(errs, fmt.Errorf("recipe %s: method %q: expected one of %s", r.Name, r.Method, strings.Join(methods[1:], ", ")))
+	}
+	if r.Static != "" {
+		if err := CheckStatic(r.Static); err != nil {
+			errs = append(errs, fmt.Errorf("recipe %s: %w", r.Name, err))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -290,6 +290,7 @@ func (r *Runner) file(p *prepared, res *eval.Result, cover eval.Coverage) error 
 	p.record.Metrics = res.Summary.Metrics(cover)
 	if p.int != nil {
 		p.record.Metrics = append(p.record.Metrics, record.Metric{Name: "saturated", Value: float64(p.int.Saturated()), Better: record.Lower})
+		p.record.Metrics = append(p.record.Metrics, staticMetrics(p.int.M.StaticCounts())...)
 	}
 	p.record.Windows = res.Stats
 	p.record.WallS = res.Wall.Seconds()

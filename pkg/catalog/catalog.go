@@ -33,6 +33,8 @@ type Options struct {
 	Progress func(what string, done, total int)
 	// Recalibrate ignores shipped and cached calibrations.
 	Recalibrate bool
+	// StaticWindows is the number of windows of the calibration text that the grids of static recipes come from; 0: 16.
+	StaticWindows int
 }
 
 // Entry is a model that was found. Exactly one of float weights and artefact is
@@ -294,7 +296,11 @@ func (e *Entry) IntegerWith(ctx context.Context, spec quant.Spec, ops di.Operato
 		return nil, fmt.Errorf("catalog: recipe %s asks for the method %s, the artefact %s was made by %s: leave the method out, or make an artefact with \"illm quantize --recipe %s\"",
 			spec.Recipe.Name, m, e.Path, art.Header.Method, spec.Recipe.Name)
 	}
-	return engine.New(art, engine.Options{Spec: &spec, Threads: e.opt.Threads, Operators: ops})
+	grids, err := e.staticGrids(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	return engine.New(art, engine.Options{Spec: &spec, Threads: e.opt.Threads, Operators: ops, Static: grids})
 }
 
 // open maps the artefact at path, once for all engines of the entry.

@@ -40,7 +40,7 @@ func (e *Entry) FactorsPath(r quant.Recipe) (string, error) {
 // recipe's own name and then under that of its base, without suffixes of widths ("w4a4kv8-fsbr", then "w4a4-fsbr"). They
 // have been checked against the model. where says what was found. Without a method they are nil.
 func (e *Entry) Factors(r quant.Recipe) (f *smooth.Factors, where string, err error) {
-	if r.Method == "" {
+	if r = r.Dynamic(); r.Method == "" {
 		return nil, "", nil
 	}
 	for _, r := range alternatives(r) {

@@ -23,7 +23,8 @@ func (e *Entry) Quantize(ctx context.Context, spec quant.Spec, cal ptq.Calibrati
 		return "", err
 	}
 	p.spec = spec
-	p.spec.Recipe.Method = "" // a field of its own in the header
+	p.spec.Recipe = spec.Recipe.Dynamic() // the weights serve both
+	p.spec.Recipe.Method = ""             // a field of its own in the header
 	return e.write(ctx, p, cal, path)
 }
 

@@ -68,6 +68,7 @@ func (e *Entry) prepareWith(spec quant.Spec, f *smooth.Factors, where string) (*
 		p.factors, p.hash = p.applied.Factors(), p.input.Factors
 		if p.rounded() { // codes depend on the activations' widths too
 			p.spec = spec
+			p.spec.Recipe = spec.Recipe.Dynamic()
 			p.spec.Recipe.Method = ""
 		}
 	}

@@ -39,16 +39,56 @@ func (s *Scored) Vocab() int { return s.M.Vocab() }
 func (s *Scored) Logits(ctx context.Context, tokens []int32, fn func(pos int, logits []float32) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.session == nil || s.session.capacity < len(tokens) {
+	if err := s.reserve(len(tokens)); err != nil {
+		return err
+	}
+	return s.appendAll(ctx, tokens, fn)
+}
+
+// Branch runs prefix from an empty cache and each of tails behind it, the prefix only once. fn gets the logits behind the
+// tails' tokens, the same bits as from Logits on prefix and tail, with the number of the tail and the position in it.
+func (s *Scored) Branch(ctx context.Context, prefix []int32, tails [][]int32, fn func(tail, pos int, logits []float32) error) error {
+	longest := 0
+	for _, t := range tails {
+		longest = max(longest, len(t))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.reserve(len(prefix) + longest); err != nil {
+		return err
+	}
+	if err := s.session.Append(ctx, prefix); err != nil {
+		return err
+	}
+	for i, tail := range tails {
+		if err := s.session.Truncate(len(prefix)); err != nil {
+			return err
+		}
+		if err := s.appendAll(ctx, tail, func(pos int, x []float32) error { return fn(i, pos, x) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reserve empties the session, after making one where it has no room for n tokens.
+func (s *Scored) reserve(n int) error {
+	if s.session == nil || s.session.capacity < n {
 		if s.session != nil {
 			s.session.Close()
+			s.session = nil
 		}
 		var err error
-		if s.session, err = s.M.NewSession(len(tokens)); err != nil {
+		if s.session, err = s.M.NewSession(n); err != nil {
 			return err
 		}
 	}
 	s.session.Reset()
+	return nil
+}
+
+// appendAll puts tokens behind those in the cache and hands the logits behind each of them to fn.
+func (s *Scored) appendAll(ctx context.Context, tokens []int32, fn func(pos int, logits []float32) error) error {
 	return s.session.AppendAll(ctx, tokens, func(i int, l Logits) error {
 		row, _ := s.rows.Get().(*[]float32)
 		if row == nil {

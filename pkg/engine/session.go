@@ -122,6 +122,15 @@ func (s *Session) Close() { s.pool.close() }
 // Reset forgets all tokens.
 func (s *Session) Reset() { s.pos = 0 }
 
+// Truncate forgets the tokens behind the first n; what follows is as if they had never been there.
+func (s *Session) Truncate(n int) error {
+	if n < 0 || n > s.pos {
+		return fmt.Errorf("engine: truncate to %d tokens: expected 0 to %d, the session's length", n, s.pos)
+	}
+	s.pos = n
+	return nil
+}
+
 // Len is the number of tokens in the cache.
 func (s *Session) Len() int { return s.pos }
 

@@ -199,7 +199,7 @@ func (g *StaticScores) Floor(s []int64, lo, hi int64, m uint32, k int32) int64 {
 		r = max(1, intmath.DivRound(int64(g.grid.M), int64(m))>>uint(min(-x, 62)))
 	case x < 46:
 		r = max(1, min(r, intmath.DivRound(int64(g.grid.M)<<uint(x), int64(m))))
-	case x < 56:
+	case x < 58:
 		r = min(r, intmath.DivRound(int64(g.grid.M)<<45, int64(m))<<uint(x-45))
 	}
 	if g.within && hi-lo > r {

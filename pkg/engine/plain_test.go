@@ -26,6 +26,10 @@ type plain struct {
 	rope   *di.RoPE
 	keys   map[[2]int]*past // by layer and KV head
 	values map[[2]int]*past
+
+	grids  artifact.Static // constant grids, see plain_static_test.go
+	head   int             // whose row is requantised
+	beyond map[string]int64
 }
 
 // past holds the cached rows of one KV head, as value = (code − z)·m/2^k.
@@ -42,6 +46,9 @@ func newPlain(t testing.TB, a *artifact.File, n int) *plain {
 
 // requant is the requantisation over the ratio of a site, in math/big.
 func (p *plain) requant(row []int64, site string, layer int, m uint32, k int32, bits int) ([]uint16, quant.RowParams) {
+	if g, ok := p.grid(site, layer); ok {
+		return p.static(row, site, g, m, k, bits)
+	}
 	lo, hi := int64(0), int64(0)
 	for _, v := range row {
 		lo, hi = min(lo, v), max(hi, v)
@@ -166,6 +173,7 @@ func (p *plain) attention(at string, layer, pos int, x []uint16, q quant.RowPara
 		row, k := p.linear(at+name, x, q, heads*d)
 		row = row[head*d:][:d]
 		m := q.M
+		p.head = head
 		if turn {
 			lo, hi := di.MinMax(row)
 			k, _, _ = p.rope.Rotate(row, lo, hi, k, pos)
@@ -193,7 +201,7 @@ func (p *plain) attention(at string, layer, pos int, x []uint16, q quant.RowPara
 	for head := range heads {
 		g := head / (c.Heads / c.KVHeads)
 		codes, params := project("q_proj", "query", head, c.Heads, p.r.Query, true)
-		heads[head] = p.head(codes, params, p.keys[[2]int{layer, g}], p.values[[2]int{layer, g}])
+		heads[head] = p.mixed(layer, codes, params, p.keys[[2]int{layer, g}], p.values[[2]int{layer, g}])
 		kmin = min(kmin, heads[head].K)
 	}
 	u := make([]int64, 0, c.Heads*d)
@@ -206,8 +214,8 @@ func (p *plain) attention(at string, layer, pos int, x []uint16, q quant.RowPara
 	return engine.Logits{T: row, M: m, K: k}
 }
 
-// head is scores, softmax and the product with the values of one query.
-func (p *plain) head(query []uint16, q quant.RowParams, keys, values *past) engine.Logits {
+// mixed is scores, softmax and the product with the values of one query.
+func (p *plain) mixed(layer int, query []uint16, q quant.RowParams, keys, values *past) engine.Logits {
 	n := len(keys.codes)
 	least := func(rows []quant.RowParams) int32 {
 		k := rows[0].K
@@ -226,6 +234,9 @@ func (p *plain) head(query []uint16, q quant.RowParams, keys, values *past) engi
 	lo, hi := s[0], s[0]
 	for _, v := range s {
 		lo, hi = min(lo, v), max(hi, v)
+	}
+	if g, ok := p.grid(artifact.SiteScores, layer); ok {
+		lo = p.floor(s, g, hi, q.M, q.K+kmin+16)
 	}
 	e := make([]int32, n)
 	p.worker.Softmax(e, s, lo, hi, q.M, q.K+kmin+16)

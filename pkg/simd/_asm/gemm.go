@@ -48,6 +48,15 @@ func intTile(c *build.Context, t tile) tile {
 	return t
 }
 
+// ahead asks for a line of the panel that one row, which waits for memory, needs
+// some blocks later. On a Xeon a line at 8 KiB brought one row of nibbles from 66 to
+// 100 % of the bandwidth of reading, at 2 KiB to 87 %.
+func ahead(c *build.Context, rows int, line Mem) {
+	if rows == 1 {
+		c.PREFETCHT0(line.Offset(8192))
+	}
+}
+
 // gemmVNNI writes the byte tile: one 512-bit load for 16 channels × 4 depth
 // steps, one 32-bit broadcast a row, VPDPBUSD (operands: signed, unsigned, sum).
 func gemmVNNI(c *build.Context, rows int) {
@@ -66,6 +75,9 @@ func gemmVNNI(c *build.Context, rows int) {
 				for j := range 4 {
 					c.VMOVDQU32(Mem{Base: s.panel, Disp: 256*s.u + 64*j}, b[j])
 				}
+			}
+			for j := range 4 {
+				ahead(c, rows, Mem{Base: s.panel, Disp: 256*s.u + 64*j})
 			}
 			for i := range rows {
 				v := bc[(i+s.u)%4]
@@ -109,7 +121,13 @@ func gemmYMM(c *build.Context, set string, rows int) {
 			bc[0], bc[1] = c.YMM(), c.YMM()
 		},
 		step: func(s *tileStep) {
-			load := func(j int) { c.VMOVDQU(Mem{Base: s.panel, Disp: 256*s.u + 32*j}, b[j%len(b)]) }
+			load := func(j int) {
+				src := Mem{Base: s.panel, Disp: 256*s.u + 32*j}
+				if j%2 == 0 {
+					ahead(c, rows, src)
+				}
+				c.VMOVDQU(src, b[j%len(b)])
+			}
 			for j := range vecs {
 				if rows > 1 {
 					load(j)

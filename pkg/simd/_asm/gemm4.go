@@ -38,10 +38,6 @@ func gemm4File(c *build.Context) {
 	}
 }
 
-// gemm4Ahead is how far one row, which waits for memory, asks for the panel in
-// advance.
-const gemm4Ahead = 2048
-
 // gemm4VNNI writes the nibble tile: as gemmVNNI, with one load for two depth
 // blocks and a mask, or a shift and a mask, in between. The second load of the
 // same bytes is cheaper than the four registers that would keep them.
@@ -57,9 +53,7 @@ func gemm4VNNI(c *build.Context, nibble Mem, rows int) {
 				for j := range 4 {
 					src := Mem{Base: s.panel, Disp: 256*s.u + 64*j}
 					if half == 0 {
-						if rows == 1 {
-							c.PREFETCHT0(src.Offset(gemm4Ahead))
-						}
+						ahead(c, rows, src)
 						c.VPANDD(src, mask, b[j])
 						continue
 					}
@@ -141,8 +135,11 @@ func gemm4YMM(c *build.Context, nibble Mem, set string, rows int) {
 		},
 		step: func(s *tileStep) {
 			load := func(j, half int) {
-				v := b[j%len(b)]
-				c.VMOVDQU(Mem{Base: s.panel, Disp: 256*s.u + 32*j}, v)
+				v, src := b[j%len(b)], Mem{Base: s.panel, Disp: 256*s.u + 32*j}
+				if half == 0 && j%2 == 0 {
+					ahead(c, rows, src)
+				}
+				c.VMOVDQU(src, v)
 				if half == 1 {
 					c.VPSRLW(Imm(4), v, v)
 				}

@@ -106,13 +106,24 @@ func (g *Static) count(p step, t []int64, lo, hi, top int64) {
 	if z+p.code(lo) >= 0 && z+p.code(hi) <= top {
 		return
 	}
-	n := int64(0)
-	for _, v := range t {
-		if c := z + p.code(v); c < 0 || c > top {
-			n++
-		}
+	far := intmath.Asr(1<<61, int(p.s)) // beyond every T>>s
+	above := min(p.least(top-z+1), far)<<p.s - 1
+	below := (1 - min(p.least(z+1), far)) << p.s
+	n := uint64(0)
+	for _, v := range t { // by sign bits: T>>s ≥ x is T ≥ x·2^s
+		n += uint64(above-v)>>63 + uint64(v-below)>>63
 	}
-	g.saturated.Add(n)
+	g.saturated.Add(int64(n))
+}
+
+// least is the smallest x = T>>s whose code is at least c ≥ 1; that of −x is the largest whose code is at most −c, as
+// rounding is odd. round(x·g/2^h) ≥ c means x·g ≥ c·2^h − 2^(h−1), below 2^58 for a grid that any row of |T| < 2^60 leaves.
+func (p step) least(c int64) int64 {
+	if p.h > 41 && c > 1<<(57-p.h) {
+		return 1 << 61
+	}
+	half := int64(1) << (p.h - 1)
+	return -intmath.FloorDiv(-(c<<p.h - half), p.g)
 }
 
 // Requant quantises a row on the constant grid: dst = sat(Zero + round(T·(m/2^k)/s), 0, 2^n − 1), n ≤ 8, s the grid's step.

@@ -25,7 +25,7 @@ func BenchmarkRequantRow(b *testing.B) {
 			{"dynamic", func(int) { Requant(dst, t, lo, hi, 40000, 60, 8, 16) }},
 			{"dynamic+range", func(int) { l, h := MinMax(t); Requant(dst, t, l, h, 40000, 60, 8, 16) }},
 			{"static", func(i int) { s.Requant(dst, t, lo, hi, 40000-uint32(i&255), 60) }},
-			{"static-clipped", func(i int) { s.Requant(dst, t, lo, hi, 40100, 60) }},
+			{"static-clipped", func(i int) { s.Requant(dst, t, lo, hi, 42000, 60) }},
 		} {
 			b.Run(fmt.Sprintf("%s/n=%d", c.name, n), func(b *testing.B) {
 				for i := range b.N {

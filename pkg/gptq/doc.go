@@ -55,7 +55,17 @@
 //
 // # Measured
 //
-// # TBD
+// tiny-llama, 32 windows of 1024 tokens of WikiText-2 train; perplexity of the first 8 windows of 1024 of the test set,
+// fp32 26.230, and ln ratio to it with its paired error (TestPerplexity: float simulation, TestEngine: integer engine):
+//
+//	w4a4, simulation                           w4a4, engine               w4a8, engine
+//	to nearest         33.93  0.257 ± 0.017    33.87  0.256 ± 0.013       27.20  0.036 ± 0.006
+//	GPTQ               32.99  0.229 ± 0.014    32.68  0.220 ± 0.014       27.00  0.029 ± 0.004
+//	GPTQ, ClipPlain    32.87  0.226 ± 0.014
+//	GPTQ, ClipLoss     32.67  0.220 ± 0.014                               26.75  0.020 ± 0.003
+//	… and ratios       32.01  0.199 ± 0.009    31.97  0.198 ± 0.010
+//
+// At w4a4 the activations are what is left; at w4a8 almost half of the loss of rounding to nearest goes.
 //
 // # Map
 //
@@ -67,6 +77,6 @@
 //	result.go     Result: codes for ptq, digest
 //
 // Sources: Frantar et al. 2022 (GPTQ, arXiv:2210.17323); the rules of the float path in section 12 of the project's
-// algorithm reference. Departures from GPTQ's code: inputs are quantised; the grid includes 0; no blocks of lazy
-// updates, no groups, no reordering; the inverse is factored by one Cholesky factorisation of the reversed H.
+// algorithm reference. Departures from GPTQ's code: inputs are quantised; the grid includes 0; no groups, no
+// reordering; the inverse is factored by one Cholesky factorisation of the reversed H.
 package gptq

@@ -50,8 +50,8 @@
 //	tiny-llama, 32 × 1024       0.10 s               0.2 s     + 0.7 s    + 1.1 s   0.5 CPU-min   0.8 CPU-min
 //
 // so that two free cores need 6.5 minutes for SmolLM2. The float forward alone, ten blocks of SmolLM2 on two windows,
-// takes 6.2 CPU-s in the fixed order and 5.9 in floatref with fused steps: 6 % more. (Products of the linears' shapes
-// run at 84 to 92 % of the fused rate, those of the depth of a head at 59 %: package ordered.)
+// takes 6.2 CPU-s in the fixed order and 5.9 in floatref with fused steps: 5 to 8 % more. (Products of the linears' shapes
+// run at 84 to 90 % of the fused rate, those of the depth of a head at 59 %: package ordered.)
 //
 // # Measured
 //

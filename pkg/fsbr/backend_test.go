@@ -24,6 +24,9 @@ func slow(b backends.Backend) bool { return strings.HasPrefix(b.Name(), "xla") }
 
 func openBackend(t *testing.T, name string) backends.Backend {
 	t.Helper()
+	if name == "xla:cpu" && testing.Short() {
+		t.Skipf("backend %s: compiles for minutes", name)
+	}
 	if name == "xla:cpu" && os.Getenv("PJRT_PLUGIN_LIBRARY_PATH") == "" {
 		t.Skipf("backend %s: PJRT_PLUGIN_LIBRARY_PATH names no folder with a plugin", name)
 	}

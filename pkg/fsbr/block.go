@@ -68,15 +68,14 @@ type network struct {
 	sites map[string]tape.Val // inputs of the linears, before quantisation, by site
 	round func(t *tape.Tape, x *tape.Node, n int, r *ratio) *tape.Node
 
-	online   smooth.Rotation // only its online sites act here; the offline ones are in w
-	split    bool            // of the products with Hadamard matrices
-	matrices map[int]tape.Val
+	online smooth.Rotation // only its online sites act here; the offline ones are in w
+	split  bool            // of the products with Hadamard matrices
 }
 
 // newNetwork prepares a block over batch windows. w holds the tensors of blockTensors.
 func newNetwork(t *tape.Tape, c model.Config, w map[string]tape.Val, p leaves, n widths, batch, window, chunks int) *network {
 	h := tape.Heads{Batch: batch, Window: window, KV: c.KVHeads, Group: c.Heads / c.KVHeads, D: c.HeadDim, Chunks: chunks}
-	return &network{t: t, c: c, kinds: smooth.Table(c), w: w, p: p, n: n, heads: h, sites: map[string]tape.Val{}, round: quantise, matrices: map[int]tape.Val{}}
+	return &network{t: t, c: c, kinds: smooth.Table(c), w: w, p: p, n: n, heads: h, sites: map[string]tape.Val{}, round: quantise}
 }
 
 // gain returns Π s^±1 that the kinds put on the outputs of a linear or norm, or with cols on its inputs; nil: 1.
@@ -145,7 +144,7 @@ func (b *network) linear(name string) tape.Weight {
 	rows := b.gain(name, false, w.Dims[0])
 	m := scaled(b.t, w, rows, b.gain(name, true, w.Dims[1]))
 	if b.turns(name) {
-		m = turned(b.t, m, b.hadamard(w.Dims[1]), b.split) // undoes the turn of the input
+		m = turned(b.t, m, b.split) // undoes the turn of the input
 	}
 	out := tape.Weight{W: b.round(b.t, m, b.n.weight, b.p.ratios[name])}
 	if v := b.vector(name); v != nil {
@@ -158,16 +157,6 @@ func (b *network) linear(name string) tape.Weight {
 func (b *network) turns(linear string) bool {
 	_, out, down := b.online.Online(b.c)
 	return out && linear == "self_attn.o_proj" || down && linear == "mlp.down_proj"
-}
-
-// hadamard is the matrix of order n as a constant, once for each program.
-func (b *network) hadamard(n int) tape.Val {
-	h, ok := b.matrices[n]
-	if !ok {
-		h = b.t.Constant(hadamard(n), n, n)
-		b.matrices[n] = h
-	}
-	return h
 }
 
 // norm applies a norm of the block to x [N, C].
@@ -194,7 +183,7 @@ func (b *network) headNorm(x *tape.Node, name string) *tape.Node {
 func (b *network) input(x *tape.Node, site string) *tape.Node {
 	b.sites[site] = x.Val
 	if site == siteAttnOut && b.turns("self_attn.o_proj") || site == siteProduct && b.turns("mlp.down_proj") {
-		x = turned(b.t, x, b.hadamard(x.Dims[1]), b.split)
+		x = turned(b.t, x, b.split)
 	}
 	return b.round(b.t, x, b.n.act, b.p.ranges[site])
 }
@@ -242,8 +231,7 @@ func (b *network) attention(x *tape.Node) *tape.Node {
 	}
 	q, k = t.Rotate(b.headNorm(q, "self_attn.q_norm"), rot, 1), t.Rotate(b.headNorm(k, "self_attn.k_norm"), rot, 1)
 	if qk, _, _ := b.online.Online(b.c); qk {
-		h := b.hadamard(h.D)
-		q, k = turned(t, q, h, b.split), turned(t, k, h, b.split)
+		q, k = turned(t, q, b.split), turned(t, k, b.split)
 	}
 	q = b.round(t, q, b.n.query, b.p.ranges["query"])
 	k = b.round(t, k, b.n.kv, b.p.ranges["key"])

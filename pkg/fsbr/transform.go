@@ -179,43 +179,63 @@ func cut(t *tape.Tape, x *tape.Node, at ...int) []*tape.Node {
 	return parts
 }
 
-// turned returns x·Hᵀ/√n for the Hadamard matrix H [n, n] (rows of x are mapped by H) along the last axis of x [N, n] or
-// [k, T, n]; split as in [tape.Graph.DotSplit]. dx = dy·H/√n.
-func turned(t *tape.Tape, x *tape.Node, h tape.Val, split bool) *tape.Node {
-	n := h.Dims[0]
-	c := 1 / math.Sqrt(float64(n))
+// maxKronecker bounds the matrices that a power of two is taken apart into: constants in the program.
+const maxKronecker = 128
+
+// factors takes the Hadamard matrix of order n apart: H = F_1 ⊗ F_2 ⊗ …, in the engine's order H_o ⊗ H_{2^j}, each F
+// [f, f] row-major. n was checked.
+func factors(n int) (sizes []int, fs [][]float32) {
+	o, j, _ := smooth.Order(n)
+	if o > 1 {
+		m := make([]float32, 0, o*o)
+		for _, row := range smooth.Matrix(o) {
+			for _, x := range row {
+				m = append(m, float32(x))
+			}
+		}
+		sizes, fs = append(sizes, o), append(fs, m)
+	}
+	for p := 1 << j; p > 1; {
+		f := min(p, maxKronecker)
+		p /= f
+		m := make([]float32, f*f)
+		for i := range m {
+			m[i] = 1 - 2*float32(bits.OnesCount(uint(i/f)&uint(i%f))%2)
+		}
+		sizes, fs = append(sizes, f), append(fs, m)
+	}
+	return sizes, fs
+}
+
+// turned maps the rows along the last axis of x, [N, n] or [k, T, n], by the Hadamard matrix of order n: H·x/√n. split is
+// that of [tape.Graph.DotSplit]. dx = Hᵀ·dy/√n.
+//
+// Each factor of H is a product over its axis, (n/f)·f² multiplications a row instead of n².
+func turned(t *tape.Tape, x *tape.Node, split bool) *tape.Node {
+	n := x.Dims[len(x.Dims)-1]
 	rows := 1
 	for _, d := range x.Dims[:len(x.Dims)-1] {
 		rows *= d
 	}
-	flat := t.Reshape(x.Val, rows, n)
-	y := tape.Val{}
-	if split {
-		y = t.DotSplit(flat, h)
-	} else {
-		y = t.Dot(flat, 1, h, 1)
-	}
-	out := &tape.Node{Val: t.Reshape(t.Scale(y, c), x.Dims...)}
-	t.Then(func() {
-		dy := t.Reshape(out.Grad, rows, n)
-		t.Give(x, t.Reshape(t.Scale(t.Dot(dy, 1, h, 0), c), x.Dims...))
-	})
-	return out
-}
-
-// hadamard is the matrix of order n in the engine's order, H_o ⊗ H_{2^j}; n was checked.
-func hadamard(n int) []float32 {
-	o, j, _ := smooth.Order(n)
-	ho, p := smooth.Matrix(o), 1<<j
-	m := make([]float32, n*n)
-	for r := range n {
-		for c := range n {
-			sign := float32(ho[r/p][c/p])
-			if bits.OnesCount(uint(r%p)&uint(c%p))%2 == 1 {
-				sign = -sign
+	sizes, fs := factors(n)
+	apply := func(v tape.Val, split, transposed bool) tape.Val {
+		for i := len(sizes) - 1; i >= 0; i-- { // the last axis is mapped and becomes the first; in the end all are in order
+			f := sizes[i]
+			h := t.Constant(fs[i], f, f)
+			v = t.Reshape(v, rows*(n/f), f)
+			switch {
+			case transposed:
+				v = t.Dot(v, 1, h, 0)
+			case split:
+				v = t.DotSplit(v, h)
+			default:
+				v = t.Dot(v, 1, h, 1)
 			}
-			m[r*n+c] = sign
+			v = t.Transpose(t.Reshape(v, rows, n/f, f), 0, 2, 1)
 		}
+		return t.Scale(t.Reshape(v, x.Dims...), 1/math.Sqrt(float64(n)))
 	}
-	return m
+	out := &tape.Node{Val: apply(x.Val, split, false)}
+	t.Then(func() { t.Give(x, apply(out.Grad, false, true)) })
+	return out
 }

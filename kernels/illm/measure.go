@@ -22,7 +22,7 @@ import (
 // settings are the flags that eval, bench, quantize, generate and hash share.
 type settings struct {
 	model, recipe, clip, mode string
-	operators                 string
+	operators, arithmetic     string
 	threads                   int
 	records                   string
 	recalibrate               bool
@@ -135,7 +135,7 @@ stopped, and a result that has a record is not computed again.
 						return err
 					}
 				}
-				req.Variants = append(req.Variants, bench.Variant{Recipe: recipe, Clip: s.clip, Mode: s.mode, Operators: s.operators})
+				req.Variants = append(req.Variants, bench.Variant{Recipe: recipe, Clip: s.clip, Mode: s.mode, Operators: s.operators, Arithmetic: s.arithmetic})
 			}
 			r, err := a.runner(&s)
 			if err != nil {
@@ -168,6 +168,7 @@ stopped, and a result that has a record is not computed again.
 	f.BoolVar(&req.NoKL, "no-kl", false, "leave the float model out")
 	f.BoolVar(&force, "force", false, "compute even what has a record")
 	f.StringVar(&s.operators, "operators", "", "non-linear operators in place of the integer ones: half, float32 (with :softmax, activation or norm) or exp:NAME")
+	f.StringVar(&s.arithmetic, "arithmetic", "", "integer, the engine (default), or simulated: its quantisers in float")
 	return cmd
 }
 

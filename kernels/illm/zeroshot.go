@@ -44,7 +44,7 @@ func (z *zeroShot) check(cmd *cobra.Command) error {
 		}
 		return nil
 	}
-	for _, name := range []string{"corpus", "window", "first", "windows", "no-kl"} {
+	for _, name := range []string{"corpus", "window", "first", "windows", "no-kl", "arithmetic"} {
 		if cmd.Flags().Changed(name) {
 			return usageError(fmt.Errorf("eval: --%s belongs to texts: leave it out with --tasks", name))
 		}

@@ -35,7 +35,9 @@ var Clip = Study{
 }
 
 // Studies lists the studies by name.
-func Studies() []Study { return []Study{Models, Widths, Clip, Methods, NonLinear, Exp} }
+func Studies() []Study {
+	return []Study{Models, Widths, Clip, Methods, Shares, NonLinear, Exp, Static, StaticSites}
+}
 
 // ByName returns the study called name.
 func ByName(name string) (Study, bool) {

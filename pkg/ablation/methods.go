@@ -1,5 +1,7 @@
 package ablation
 
+import "github.com/illm-go/illm/pkg/smooth"
+
 // Methods asks what each calibration method leaves of a model at every width (table T1): the rows of the paper's first
 // table. A method is a suffix of the recipe; none is rounding to nearest.
 var Methods = Study{
@@ -20,4 +22,28 @@ var Methods = Study{
 		}
 	},
 	Base: map[string]string{"width": "fp32", "method": "", "arithmetic": "", "clip": "", "mode": ""},
+}
+
+// AllKinds is the level of the axis "kinds" that keeps all factors of a method.
+const AllKinds = "all"
+
+// Shares asks what each kind of smoothing contributes to the paper's method: all kinds, each one left out ("-qk"), each
+// one alone ("qk"), none. The factors are those that were trained together; nothing is trained again for a row, so that
+// leaving a kind out overstates what it is worth (the others would have adapted), and a kind alone understates it.
+var Shares = Study{
+	Name:     "shares",
+	Question: "What does each kind of smoothing contribute, left out and alone, without training again?",
+	Axes: []Axis{
+		{Name: "kinds", Levels: []string{AllKinds, "-qkv", "-mlp", "-vo", "-qk", "-gate_up", "-up_down", "-clip", "none", "qkv", "mlp", "vo", "qk", "gate_up", "up_down", "clip"},
+			Check: checkKinds, Help: `or several joined by +, "-" in front meaning all but these`},
+		{Name: "corpus", Levels: []string{"wikitext2"}, Check: checkCorpus, Help: `"c4", "opticks", or the path of a text file`},
+	},
+	Fixed:  map[string]string{"model": "tiny-llama", "recipe": "w4a4-fsbr", "clip": "15", "mode": "illm", "window": Longest, "first": "0", "windows": Most},
+	Spread: "corpus",
+	Base:   map[string]string{"kinds": "", "recipe": "fp32", "clip": "", "mode": ""},
+}
+
+func checkKinds(s string) (string, error) {
+	_, err := new(smooth.Factors).Select(s)
+	return s, err
 }

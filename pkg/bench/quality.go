@@ -10,7 +10,6 @@ import (
 	"github.com/illm-go/illm/pkg/corpus"
 	"github.com/illm-go/illm/pkg/engine"
 	"github.com/illm-go/illm/pkg/eval"
-	"github.com/illm-go/illm/pkg/ptq"
 	"github.com/illm-go/illm/pkg/quant"
 	"github.com/illm-go/illm/pkg/record"
 )
@@ -44,6 +43,10 @@ type Variant struct {
 	Clip      string // "": 15
 	Mode      string // "": illm
 	Operators string // "": the mode's integer ones; else a rival set, see Operators
+	// Arithmetic is "" or "integer", the engine, or "simulated": the recipe's quantisers in float (catalog.Entry.Simulation).
+	Arithmetic string
+	// Kinds keeps some kinds of the method's factors, not trained again (smooth.Factors.Select); "", "all": every kind.
+	Kinds string
 }
 
 // QualityRequest asks for the variants' scores on the same windows.
@@ -75,14 +78,17 @@ type qualityConfig struct {
 
 	Injected *catalog.Outliers `json:"injected,omitempty"` // into the weights; the model's name says so too
 
-	Operators string `json:"operators,omitempty"` // a rival set of non-linear operators
+	Operators  string `json:"operators,omitempty"`      // a rival set of non-linear operators
+	Arithmetic string `json:"arithmetic,omitempty"`     // Simulated, or none for the engine
+	Kinds      string `json:"kinds,omitempty"`          // of factors that were kept; none: all
+	Factors    string `json:"factors_sha256,omitempty"` // of a simulation; an artefact holds them otherwise
 }
 
 // prepared is a variant on its way to a record.
 type prepared struct {
 	name   string
-	lm     eval.LM
-	int    *engine.Scored // nil for the float model
+	lm     eval.LM        // nil for the float model, which is loaded when it is needed
+	int    *engine.Scored // nil for what is computed in float
 	record *record.Record
 	key    string
 	found  *record.Record
@@ -178,24 +184,9 @@ func (r *Runner) prepare(ctx context.Context, entry *catalog.Entry, text *corpus
 			if err != nil {
 				return nil, err
 			}
-			ops, err := Operators(spec, v.Operators)
-			if err != nil {
+			if err := r.load(ctx, entry, spec, v, &cfg, p); err != nil {
 				return nil, err
 			}
-			m, err := entry.IntegerWith(ctx, spec, ops)
-			if err != nil {
-				return nil, err
-			}
-			cfg.Operators = v.Operators
-			p.int = &engine.Scored{M: m}
-			p.lm = p.int
-			cfg.Spec, cfg.Recipe = &spec, spec.Recipe.Name
-			p.name = fmt.Sprintf("%s clip %s", spec.Recipe.Name, spec.Clip)
-			if v.Operators != "" {
-				p.name += " " + v.Operators
-				p.record.Axes["operators"] = v.Operators
-			}
-			p.record.Artefact, p.record.Semantics = m.Artifact().ID, ptq.Semantics
 			p.record.Axes["recipe"], p.record.Axes["clip"], p.record.Axes["mode"] = spec.Recipe.Name, spec.Clip.String(), string(spec.Mode)
 		}
 		if p.record.Config, err = record.ConfigOf(cfg); err != nil {
@@ -233,7 +224,7 @@ func (r *Runner) score(ctx context.Context, entry *catalog.Entry, ids []int32, r
 		if p.found != nil {
 			continue
 		}
-		if p.int == nil {
+		if p.lm == nil {
 			float = p
 			continue
 		}

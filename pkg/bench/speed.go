@@ -109,6 +109,9 @@ func (r *Runner) Speed(ctx context.Context, req SpeedRequest) ([]*record.Record,
 		}
 	}
 	for _, v := range req.Variants {
+		if err := v.shipsAsIs("speed"); err != nil {
+			return nil, err
+		}
 		s, err := r.subject(ctx, entry, v, req)
 		if err != nil {
 			return nil, err

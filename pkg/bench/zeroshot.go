@@ -104,6 +104,9 @@ func (r *Runner) zeroShotRows(ctx context.Context, e *catalog.Entry, req ZeroSho
 	}
 	float := false
 	for _, v := range req.Variants {
+		if err := v.shipsAsIs("zero-shot tasks"); err != nil {
+			return nil, err
+		}
 		float = float || quant.IsFloat(v.Recipe)
 	}
 	ids, hash, questions, err := eval.Identify(asked)

@@ -50,6 +50,15 @@ func (e *Entry) artifactFor(ctx context.Context, spec quant.Spec) (string, error
 	if err := spec.Validate(); err != nil {
 		return "", fmt.Errorf("catalog: %w", err)
 	}
+	p, err := e.prepare(spec)
+	if err != nil {
+		return "", err
+	}
+	return e.artifactOf(ctx, p)
+}
+
+// artifactOf is artifactFor of prepared weights.
+func (e *Entry) artifactOf(ctx context.Context, p *prepared) (string, error) {
 	source, err := e.weights.Hash()
 	if err != nil {
 		return "", err
@@ -59,10 +68,6 @@ func (e *Entry) artifactFor(ctx context.Context, spec quant.Spec) (string, error
 		return "", err
 	}
 	name, err := e.canonicalName() // part of the bytes, and another one once the calibration is shipped
-	if err != nil {
-		return "", err
-	}
-	p, err := e.prepare(spec)
 	if err != nil {
 		return "", err
 	}

@@ -134,7 +134,7 @@ func (e shippedOnly) Stands(ctx context.Context, c ablation.Config, r *record.Re
 }
 
 func variant(c ablation.Config) bench.Variant {
-	return bench.Variant{Recipe: c["recipe"], Clip: c["clip"], Mode: c["mode"], Operators: c["operators"]}
+	return bench.Variant{Recipe: c["recipe"], Clip: c["clip"], Mode: c["mode"], Operators: c["operators"], Arithmetic: c["arithmetic"], Kinds: c["kinds"]}
 }
 
 // request turns what a batch shares into bench's form.
@@ -178,11 +178,14 @@ func (e *live) Evaluate(ctx context.Context, configs []ablation.Config, done fun
 		if err != nil {
 			return err
 		}
+		if v := c["arithmetic"]; v != "" && v != ablation.Integer {
+			return fmt.Errorf("nb: live: expected integer arithmetic, found %q: Run computes the others", v)
+		}
 		ops, err := bench.Operators(spec, c["operators"])
 		if err != nil {
 			return err
 		}
-		m, err := entry.IntegerWith(ctx, spec, ops)
+		m, err := entry.IntegerKinds(ctx, spec, c["kinds"], ops)
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,8 @@ table and the project's goals:
   scaling          one thread and all
   context          cost against the length of the prompt, fitted
   roofline         against arithmetic peak and read bandwidth, measured beside it
-  all              the six of them, minutes`
+  all              the six of them, minutes
+  exponentials     those of ablation B beside DI-Exp, equally vectorised, by row length`
 
 // speedStudies are the flags of bench --study.
 type speedStudies struct {
@@ -33,8 +34,8 @@ type speedStudies struct {
 
 func (v *speedStudies) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&v.names, "study", "", "questions about our own speed, separated by commas: all, "+strings.Join(bench.StudyNames(), ", "))
-	f.IntSliceVar(&v.lengths, "lengths", nil, "with --study context: prompts of so many tokens (default 128,256,512,1024,1536,2048); with operators: row lengths of the softmax")
+	f.StringVar(&v.names, "study", "", "questions about our own speed, separated by commas: all, "+strings.Join(bench.StudyNames(), ", ")+", "+studyExponentials)
+	f.IntSliceVar(&v.lengths, "lengths", nil, "with --study context: prompts of so many tokens (default 128,256,512,1024,1536,2048); with operators or exponentials: row lengths of the softmax")
 	f.IntVar(&v.samples, "samples", 0, "with --study parts or context: samples of the profile, 100 a second (default 2000)")
 }
 
@@ -96,6 +97,13 @@ func (a *app) studies(cmd *cobra.Command, s *settings, v *speedStudies, req benc
 		return err
 	}
 	defer r.Close()
+	rest, exponentials := withoutExponentials(q.Studies)
+	if exponentials {
+		if err := a.exponentials(cmd, r, v.lengths, req.Runs); err != nil || len(rest) == 0 {
+			return err
+		}
+		q.Studies = rest
+	}
 	recs, err := r.Study(cmd.Context(), q)
 	for _, rec := range recs {
 		if e := a.record(rec); e != nil {

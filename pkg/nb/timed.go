@@ -1,0 +1,91 @@
+package nb
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/illm-go/illm/pkg/ablation"
+	"github.com/illm-go/illm/pkg/bench"
+	"github.com/illm-go/illm/pkg/chart"
+	"github.com/illm-go/illm/pkg/quant"
+	"github.com/illm-go/illm/pkg/record"
+)
+
+// Measured returns the newest record of one speed study, or measures it here and now as ask says and keeps nothing. It
+// shows which of the two it is. A model that is not here leaves it empty, with the reason shown.
+func (s *Session) Measured(ask bench.StudyRequest) (bench.Measured, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	if len(ask.Studies) != 1 {
+		return nil, fmt.Errorf("nb: measured: expected one study, found %d", len(ask.Studies))
+	}
+	all := bench.Measured(s.all.Filter(func(r *record.Record) bool { return r.Config["task"] == "speed-study" }))
+	if m := all.Of(ask.Studies[0], ask.Model); len(m) > 0 {
+		Show("From the records: " + m.Where())
+		return m, nil
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	m, err := bench.StudyNow(ctx, ask)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		Show(fmt.Errorf("no record of %s on %s, and none could be measured: %w", ask.Studies[0], ask.Model, err))
+		return nil, nil
+	}
+	Show(fmt.Sprintf("No record yet: measured here and now, %d rounds. %s", max(ask.Runs, 1), m.Where()))
+	return m, nil
+}
+
+// ExpTimes are the times of the exponentials: the records if they have rows of the given length, else a short
+// measurement here and now, of which nothing is kept.
+type ExpTimes struct {
+	store *record.Store
+	row   int
+	Where string // what they were measured on
+}
+
+// ExpTimes looks for times on rows of so many keys, or takes them.
+func (s *Session) ExpTimes(row int) (*ExpTimes, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	of := func(r *record.Record) bool {
+		return r.Kind == record.Timing && r.Axes["study"] == ablation.Exp.Name && r.Axes["row"] == strconv.Itoa(row)
+	}
+	if list := s.all.Latest(of); len(list) > 0 {
+		r := list[0]
+		return &ExpTimes{s.all, row, fmt.Sprintf("from the records: %s, one core, %s", r.Env.CPU, r.Time.Format("2006-01-02"))}, nil
+	}
+	dir, err := os.MkdirTemp("", "illm-exp-")
+	if err != nil {
+		return nil, fmt.Errorf("nb: times of exponentials: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	store, err := record.Open(record.Options{Dir: dir})
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	r := &bench.Runner{Store: store}
+	defer r.Close()
+	if _, err := r.ExpSpeed(ctx, bench.ExpRequest{Lengths: []int{row}, Runs: 9, Warmup: 2, Sample: 200 * time.Microsecond}); err != nil {
+		return nil, err
+	}
+	return &ExpTimes{store, row, fmt.Sprintf("no record yet: measured here and now, 9 rounds, %s, one core; other work on the machine shows", record.Environment().CPU)}, nil
+}
+
+// Front is ablation.ExpFront of these times.
+func (t *ExpTimes) Front(clip quant.Clip, form string, score int) (*chart.Chart, error) {
+	return ablation.ExpFront(t.store, clip, form, score, t.row)
+}
+
+// Table is ablation.ExpTimes of these times.
+func (t *ExpTimes) Table(form string, score int) chart.Grid {
+	return ablation.ExpTimes(t.store, form, score)
+}

@@ -1,6 +1,7 @@
 package di
 
 import (
+	"bytes"
 	"fmt"
 	"sync/atomic"
 
@@ -99,21 +100,53 @@ func (p step) bound(t []int64, lo, hi int64) (int64, int64) {
 	return max(lo, -top), min(hi, top)
 }
 
-// count adds the number of codes outside [0, top] before they are cut; rows within the grid, told by their range, are not
-// looked at.
-func (g *Static) count(p step, t []int64, lo, hi, top int64) {
+// ends are the values of T whose codes are cut: those above above, and those below below.
+type ends struct {
+	above, below int64
+	high, low    bool // the row has such values
+}
+
+// ends tells from a row's range which of its codes are cut; most rows have none, and are not looked at again.
+func (g *Static) ends(p step, lo, hi, top int64) ends {
 	z := int64(g.grid.Zero)
-	if z+p.code(lo) >= 0 && z+p.code(hi) <= top {
-		return
+	e := ends{high: z+p.code(hi) > top, low: z+p.code(lo) < 0}
+	if e.high || e.low {
+		far := intmath.Asr(1<<61, int(p.s)) // beyond every T>>s
+		e.above = min(p.least(top-z+1), far)<<p.s - 1
+		e.below = (1 - min(p.least(z+1), far)) << p.s
 	}
-	far := intmath.Asr(1<<61, int(p.s)) // beyond every T>>s
-	above := min(p.least(top-z+1), far)<<p.s - 1
-	below := (1 - min(p.least(z+1), far)) << p.s
+	return e
+}
+
+// among counts the values of a row that are cut, by sign bits.
+func (e ends) among(t []int64) int64 {
 	n := uint64(0)
-	for _, v := range t { // by sign bits: T>>s ≥ x is T ≥ x·2^s
-		n += uint64(above-v)>>63 + uint64(v-below)>>63
+	for _, v := range t {
+		n += uint64(e.above-v)>>63 + uint64(v-e.below)>>63
 	}
-	g.saturated.Add(int64(n))
+	return int64(n)
+}
+
+// behind is among for a row whose codes are known: only the first and the last code can be of a value that is cut. It pays
+// where these are few.
+func (e ends) behind(codes []uint8, t []int64, top uint8) (n int64) {
+	each := func(end uint8) {
+		for at := 0; ; at++ {
+			i := bytes.IndexByte(codes[at:], end)
+			if i < 0 {
+				return
+			}
+			at += i
+			n += int64(uint64(e.above-t[at])>>63 + uint64(t[at]-e.below)>>63)
+		}
+	}
+	if e.high {
+		each(top)
+	}
+	if e.low {
+		each(0)
+	}
+	return n
 }
 
 // least is the smallest x = T>>s whose code is at least c ≥ 1; that of −x is the largest whose code is at most −c, as
@@ -137,15 +170,25 @@ func (p step) least(c int64) int64 {
 func (g *Static) Requant(dst []uint8, t []int64, lo, hi int64, m uint32, k int32) quant.RowParams {
 	p, top := g.step(m, k), int64(1)<<uint(g.bits)-1
 	lo, hi = p.bound(t, lo, hi)
-	g.count(p, t, lo, hi, top)
-	return g.header(vec.Requant(dst[:len(t)], t, p.s, p.g, p.h, int64(g.grid.Zero), top))
+	dst = dst[:len(t)]
+	sum := vec.Requant(dst, t, p.s, p.g, p.h, int64(g.grid.Zero), top)
+	if e := g.ends(p, lo, hi, top); e.high || e.low {
+		if g.bits < 6 {
+			g.saturated.Add(e.among(t))
+		} else {
+			g.saturated.Add(e.behind(dst, t, uint8(top)))
+		}
+	}
+	return g.header(sum)
 }
 
 // Requant16 is Requant for n ≤ 16.
 func (g *Static) Requant16(dst []uint16, t []int64, lo, hi int64, m uint32, k int32) quant.RowParams {
 	p, top := g.step(m, k), int64(1)<<uint(g.bits)-1
 	lo, hi = p.bound(t, lo, hi)
-	g.count(p, t, lo, hi, top)
+	if e := g.ends(p, lo, hi, top); e.high || e.low {
+		g.saturated.Add(e.among(t))
+	}
 	return g.header(vec.Requant16(dst[:len(t)], t, p.s, p.g, p.h, int64(g.grid.Zero), top))
 }
 

@@ -70,8 +70,12 @@ func TestStaticError(t *testing.T) {
 		}
 		if bits <= 8 {
 			dst8 := make([]uint8, len(row))
+			before := s.saturated.Load()
 			if p8 := s.Requant(dst8, row, lo, hi, m, k); p8 != p {
 				t.Fatalf("Requant %+v, Requant16 %+v", p8, p)
+			}
+			if n := s.saturated.Load() - before; n != before {
+				t.Fatalf("Requant counts %d saturated codes, Requant16 %d", n, before)
 			}
 			for j := range dst {
 				if uint16(dst8[j]) != dst[j] {

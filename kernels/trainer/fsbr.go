@@ -178,7 +178,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 	f.Float64Var(&o.ClipRate, "lr-clip", 1e-2, "learning rate of clipping ratios at a batch of one")
 	f.Float64Var(&o.RatePower, "lr-batch-power", 0.5, "rates are multiplied by batch to this power (negative: not at all)")
 	f.BoolVar(&o.Cosine, "cosine", false, "rates fall to 0 by half a cosine")
-	f.Float64SliceVar(&o.Alpha, "alpha", []float64{0.5}, "exponent of the activations in the initial factors; of several, each block takes the best")
+	f.Float64SliceVar(&o.Alpha, "alpha", []float64{0.5}, "exponent of the activations in the initial factors, −1: all factors start at 1; of several, each block takes the best")
 	f.Uint64Var(&o.Seed, "seed", 2, "seed of the order of windows")
 	f.BoolVar(&plain, "mse", false, "plain mean squared error; default: each token's error relative to its size")
 	f.BoolVar(&o.Loss.Aug, "aug-loss", false, "add the error against the float block on quantised inputs")

@@ -94,12 +94,27 @@ func TestFSBR(t *testing.T) {
 			t.Errorf("the state stays after the end: %v", err)
 		}
 	}
+	// The rest of the flags, and --resume where there is nothing to resume from.
+	out := at("rotated.safetensors")
+	if text, err := run(t, "fsbr", "--model", folder, "--tokens", at("tokens.u32"), "--out", out, "--recipe", "w4a4", "--epochs", "1", "--batch", "2",
+		"--rotate", "residual,value_out,query_key,down", "--kinds", "all,range", "--alpha", "0.5,-1", "--cosine", "--scores", "--resume"); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	f, err := smooth.Read(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ratios, err := f.Ratios()
+	if err := errors.Join(err, f.Check(m.Config)); err != nil || !f.Rotation.Residual || !f.Rotation.Down || len(ratios["attn_in"]) != 2 {
+		t.Errorf("rotation %+v, ratios %v, %v", f.Rotation, ratios, err)
+	}
 	for _, test := range []struct {
 		want string
 		args []string
 	}{
 		{"expected --tokens", nil},
 		{"fewer than one window", []string{"--tokens", at("short"), "--out", at("f")}},
+		{"rotation \"left\": expected a list of residual", []string{"--tokens", at("tokens.u32"), "--out", at("f"), "--rotate", "left"}},
 		{"unknown name", []string{"--tokens", at("tokens.u32"), "--out", at("f"), "--recipe", "w3a3"}},
 		{"unknown model", []string{"--tokens", at("tokens.u32"), "--out", at("f"), "--model", "tiny-gpt"}},
 	} {

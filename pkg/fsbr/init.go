@@ -59,6 +59,8 @@ func siteOf(kind string) string {
 //	δ = running mean of (max + min)/2
 //	1 for q/k and act-smooth; logit 4 for clipping and range ratios
 //
+// With α = −1 every s starts at 1: rotated channels have nothing to smooth.
+//
 // A factor that several channels share takes the maximum over them, a shift the mean.
 //
 // Source: SmoothQuant (arXiv:2211.10438), equation 4; the public code of I-LLM for δ. Departure: with asPublished the
@@ -93,7 +95,7 @@ func initial(l layout, s *stats, w map[string][]float32, alpha float64, asPublis
 	}
 	for _, e := range l.entries {
 		site := siteOf(e.name)
-		if e.what != 's' || site == "" {
+		if e.what != 's' || site == "" || alpha < 0 {
 			continue // ln 1
 		}
 		act, weight := make([]float64, e.n), make([]float64, e.n)

@@ -50,8 +50,8 @@ type Options struct {
 	// RatePower scales both rates by Batch^RatePower, because a larger batch takes fewer steps; 0.5, negative: 0.
 	RatePower float64
 	Cosine    bool // both rates fall to 0 by half a cosine over the epochs of a block
-	// Alpha is the exponent of the activations in the initial s; 0.5. With several, every block takes the one with the
-	// lowest loss.
+	// Alpha is the exponent of the activations in the initial s, 0–1; −1 starts every s at 1; 0.5. With several, every
+	// block takes the one with the lowest loss.
 	Alpha []float64
 	Seed  uint64 // of the order of windows
 	Loss  Loss
@@ -170,8 +170,8 @@ func (o Options) check() error {
 		}
 	}
 	for _, a := range o.Alpha {
-		if !(a >= 0 && a <= 1) {
-			return bad("Alpha", a, "0–1")
+		if !(a >= 0 && a <= 1) && a != -1 {
+			return bad("Alpha", a, "0–1, or −1")
 		}
 	}
 	if err := o.Rotation.Check(o.Config); err != nil {

@@ -196,7 +196,7 @@ func TestAlpha(t *testing.T) {
 	o := options(t, openBackend(t, "go:ops_sequential"), "llama")
 	o.Method, o.Curve = SmoothQuant, filepath.Join(t.TempDir(), "curve")
 	first := map[float64]float64{}
-	for _, alphas := range [][]float64{{0.2}, {0.5}, {0.9}, {0.2, 0.5, 0.9}} {
+	for _, alphas := range [][]float64{{0.2}, {0.5}, {0.9}, {-1}, {0.2, 0.5, 0.9, -1}} {
 		o.Alpha = alphas
 		train(t, o)
 		lines, err := ReadCurve(o.Curve)
@@ -287,6 +287,7 @@ func TestGates(t *testing.T) {
 		{"no window", "Windows: expected at least one window", func(o *Options) { o.Windows = nil }},
 		{"unequal windows", "7 tokens in window 1", func(o *Options) { o.Windows[1] = o.Windows[1][1:] }},
 		{"foreign tokens", "another tokenizer", func(o *Options) { o.Windows[0] = []int32{1, 2, 3, 4, 5, 6, 7, 19} }},
+		{"alpha", "Alpha: expected 0–1, or −1, found -0.5", func(o *Options) { o.Alpha = []float64{-0.5} }},
 		{"rotation", "rotation down: no Hadamard matrix of order 21", func(o *Options) { o.Config.FFN, o.Rotation.Down = 21, true }},
 		{"batch", "Batch: expected a divisor of the 8 windows, found 3", func(o *Options) { o.Batch = 3 }},
 		{"method", "Method: expected fsbr, omniquant, smoothquant, found gptq", func(o *Options) { o.Method = "gptq" }},

@@ -28,5 +28,6 @@
 //
 // Models and Widths ask what each bit width costs, on every model and on one. Clip
 // is the study of the clip value c of DI-ClippedSoftmax (algorithm
-// reference, 4.4; table T6).
+// reference, 4.4; table T6). Static and StaticSites ask what constant grids cost against the rows' own (ablation A), at
+// all sites and one by one; Amplitudes and TokenModel show why.
 package ablation

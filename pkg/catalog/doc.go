@@ -42,4 +42,12 @@
 // cache, then computed: raw WikiText-2 train text where it can be had, else
 // Isaac Newton's Opticks from the Go distribution. Factors leave the residual stream as it is;
 // a residual rotation does not, and its factors bring the range of the rotated stream along.
+//
+// # Static recipes
+//
+// w8a8-static, w4a4-fsbr-static999 and their like run on the artefact of the dynamic recipe, with constant grids from one
+// more pass of the float model over the same text (16 windows, Options.StaticWindows; the recipe's factors and rotations
+// folded in). Its ranges are kept in the cache's calibrations/static-WEIGHTS-WINDOWS[-FACTORS].json, checked when they
+// are read, and made again where they are damaged or of another text. An artefact alone has no such ranges: its float
+// model is needed.
 package catalog

@@ -9,7 +9,9 @@ import (
 
 // BenchmarkRequantRow is a whole row's requantisation as the engine has it: dynamic, the same with a pass of its own for
 // the range (which the engine's producers give for nothing), and static with the unit of each row another one, or the same.
-// Rows of 64 channels are heads, 576 and 1536 the inputs of SmolLM2's linears.
+// Rows of 64 channels are heads, 576 and 1536 the inputs of SmolLM2's linears. The least of 40 runs on a busy EPYC with
+// AVX-512, ns a row of 64, 576 and 1536: dynamic 26.5, 86.5, 205; with the range 34.4, 128, 300; static 21.5, 81.9, 196;
+// static with 0.1 to 2 % of codes cut and counted 52.5, 129, 268.
 func BenchmarkRequantRow(b *testing.B) {
 	rng := newRand(3)
 	for _, n := range []int{64, 576, 1536} {

@@ -36,6 +36,12 @@
 //	α          gains of the gate, above
 //	rotations, range ratios, hash of the factors: fields of the header
 //
+// # Static grids
+//
+// StaticCalibrate runs the float model, smoothed and rotated as the integer one will be, and keeps minimum, maximum and the
+// 99.9 percentile of |x| of every site, layer and head; Grids makes the constant grids of a static recipe of them. They are
+// no part of an artefact: the engine takes them beside it, and one file serves dynamic and static runs.
+//
 // Source: I-LLM (arXiv:2405.17849), sections on DI-MatMul and DI-Norm; widths
 // of M and Γ and the common k_w are the project's own.
 package ptq

@@ -21,7 +21,8 @@
 //
 // kvN as a suffix sets the keys', values' and cache's width alone, emb16 adds a second embedding table of 16 bits, -METHOD
 // says how the weights were prepared (rtn, the default, smoothquant, omniquant, fsbr, gptq, rotate, best) and changes no
-// width. A JSON file holds the same fields.
+// width. -static, -static999, -statichead, -mixed and -static:SITE put constant grids from calibration in the place of rows'
+// own ranges (see StaticNames). A JSON file holds the same fields.
 //
 // # Modes
 //

@@ -8,12 +8,21 @@ import (
 	"github.com/illm-go/illm/pkg/di"
 	"github.com/illm-go/illm/pkg/engine"
 	"github.com/illm-go/illm/pkg/floatref"
+	"github.com/illm-go/illm/pkg/model"
 	"github.com/illm-go/illm/pkg/quant"
 	"github.com/illm-go/illm/pkg/smooth"
 )
 
 // AllKinds is the default of the settings that keep kinds of factors (smooth.Factors.Select), as is "".
 const AllKinds = "all"
+
+// Weights is the float model behind the entry, for what looks at its tensors.
+func (e *Entry) Weights() (model.Config, floatref.Source, error) {
+	if e.weights == nil {
+		return model.Config{}, nil, e.quantised()
+	}
+	return e.weights.Config, e.weights, nil
+}
 
 // FactorsOf is Factors with the kinds that a selection keeps; f is nil for a recipe without a method.
 func (e *Entry) FactorsOf(r quant.Recipe, kinds string) (f *smooth.Factors, where string, err error) {

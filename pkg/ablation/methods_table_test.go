@@ -1,0 +1,36 @@
+package ablation
+
+import (
+	"context"
+	"strings"
+	"testing"
+)
+
+// Perplexities 20 and 24 against 16 are changes of 25 and 50 %, whatever the number of windows; a row without any record
+// is left out and counted.
+func TestMethodTable(t *testing.T) {
+	var list []string
+	store := storeOf(t, shippedRecord(t, "fp32", "", "wikitext2", 4, 16, 0), shippedRecord(t, "w4a4", "15", "wikitext2", 4, 24, 1),
+		shippedRecord(t, "w4a4-fsbr", "15", "wikitext2", 4, 20, 1))
+	runs, err := Methods.Run(context.Background(), store, nil, Stored(), Set("width", "w4a4"), Set("method", "rtn", "fsbr", "best"), Set("arithmetic", Integer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, missing := runs.MethodTable()
+	for _, row := range g.Rows {
+		list = append(list, strings.Join(row[:4], " | "))
+	}
+	have, want := strings.Join(list, "\n"), "fp32 | FP32 | 16.00 | –\nw4a4 | RTN | 24.00 | 50 %\nw4a4 | FSBR | 20.00 | 25 %"
+	if have != want || missing != 1 {
+		t.Errorf("%d rows missing, want 1; rows\n%s\nwant\n%s", missing, have, want)
+	}
+	words := runs.MethodSentences("wikitext2")
+	for _, part := range []string{"tiny-llama: the float model has perplexity 16.00 on WikiText-2, 4 windows", "w4a4: RTN 24.00 (+50 %); FSBR 20.00 (+25 %)"} {
+		if !strings.Contains(words, part) {
+			t.Errorf("sentences %q lack %q", words, part)
+		}
+	}
+	if words := runs.MethodSentences("c4"); words != "No records yet." {
+		t.Errorf("a text without records: %q", words)
+	}
+}

@@ -105,10 +105,13 @@ func (c Comparison) Table() chart.Grid {
 	g := chart.Grid{Head: []string{"configuration", "windows", "PPL now", "PPL in the record", "largest ΔNLL", "verdict"}}
 	for _, a := range c {
 		name := ""
-		for _, k := range []string{"recipe", "clip", "corpus"} {
+		for _, k := range []string{"recipe", "exp", "operators", "score", "clip", "corpus"} {
 			if v := a.Axes[k]; v != "" {
-				if k == "clip" {
+				switch k {
+				case "clip":
 					v = "c=" + v
+				case "score":
+					v += "-bit scores"
 				}
 				name += v + " "
 			}

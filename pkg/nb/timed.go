@@ -1,12 +1,16 @@
 package nb
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/illm-go/illm/pkg/ablation"
+	"github.com/illm-go/illm/pkg/baseline"
 	"github.com/illm-go/illm/pkg/bench"
 	"github.com/illm-go/illm/pkg/chart"
 	"github.com/illm-go/illm/pkg/quant"
@@ -80,12 +84,63 @@ func (s *Session) ExpTimes(row int) (*ExpTimes, error) {
 	return &ExpTimes{store, row, fmt.Sprintf("no record yet: measured here and now, 9 rounds, %s, one core; other work on the machine shows", record.Environment().CPU)}, nil
 }
 
-// Front is ablation.ExpFront of these times.
-func (t *ExpTimes) Front(clip quant.Clip, form string, score int) (*chart.Chart, error) {
-	return ablation.ExpFront(t.store, clip, form, score, t.row)
+// Front is ablation.ExpFront of these times for codes of 16 bits, each computed by itself, without taylor3-raw, whose
+// error and time hide all others. Points too near for two names have one, beside the rightmost.
+func (t *ExpTimes) Front(clip quant.Clip) (*chart.Chart, error) {
+	c, err := ablation.ExpFront(t.store, clip, baseline.FormDirect, 16, t.row)
+	if err != nil {
+		return nil, err
+	}
+	var all []*chart.Point
+	for i := range c.Series {
+		s := &c.Series[i]
+		s.Points = slices.DeleteFunc(s.Points, func(p chart.Point) bool { return p.Label == "taylor3-raw" })
+		for j := range s.Points {
+			all = append(all, &s.Points[j])
+		}
+	}
+	slices.SortFunc(all, func(a, b *chart.Point) int { return cmp.Compare(a.X, b.X) })
+	for i, p := range all {
+		for _, q := range all[i+1:] { // an eighth of the time and a quarter of the error are about a name's size
+			if q.X < 1.13*p.X && math.Abs(math.Log(q.Y/p.Y)) < 0.3 {
+				p.Label, q.Label = "", p.Label+", "+q.Label
+				break
+			}
+		}
+	}
+	c.Subtitle += "; taylor3-raw not drawn"
+	return c.Size(1000, 480), nil
 }
 
-// Table is ablation.ExpTimes of these times.
-func (t *ExpTimes) Table(form string, score int) chart.Grid {
-	return ablation.ExpTimes(t.store, form, score)
+// Table lists nanoseconds a key: alone for codes of 16 bits, and in the softmax up to its numerators.
+func (t *ExpTimes) Table() chart.Grid {
+	g := chart.Grid{Head: []string{"exponential", "alone, 16-bit codes (ns)", "in the softmax, 8-bit codes", "in the softmax, 16-bit codes"}}
+	columns := []map[string]string{}
+	for _, f := range []struct {
+		form  string
+		score int
+	}{{baseline.FormDirect, 16}, {baseline.FormSoftmax, 8}, {baseline.FormSoftmax, 16}} {
+		of, at := ablation.ExpTimes(t.store, f.form, f.score), map[string]string{}
+		column := slices.Index(of.Head, fmt.Sprintf("%d keys", t.row))
+		for _, r := range of.Rows {
+			if column > 0 {
+				at[r[0]] = r[column]
+			}
+		}
+		columns = append(columns, at)
+	}
+	for _, x := range baseline.Exponentials() {
+		row, any := []string{x.Name}, false
+		for _, at := range columns {
+			v, ok := at[x.Name]
+			if !ok {
+				v = "–"
+			}
+			row, any = append(row, v), any || ok
+		}
+		if any {
+			g.Rows = append(g.Rows, row)
+		}
+	}
+	return g
 }

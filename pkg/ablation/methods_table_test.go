@@ -30,6 +30,10 @@ func TestMethodTable(t *testing.T) {
 			t.Errorf("sentences %q lack %q", words, part)
 		}
 	}
+	calibrated := func(c Config) bool { return c["method"] != "best" }
+	if runs, err = Methods.Run(context.Background(), store, nil, Stored(), Set("method", "rtn", "best"), Set("arithmetic", Integer), Set("corpus", "wikitext2"), Only(calibrated)); err != nil || runs.Len() != 5 {
+		t.Errorf("%d rows, %v; want the float model and four widths", runs.Len(), err)
+	}
 	if words := runs.MethodSentences("c4"); words != "No records yet." {
 		t.Errorf("a text without records: %q", words)
 	}

@@ -76,6 +76,7 @@ type plan struct {
 	fresh    bool
 	stored   bool
 	noBase   bool
+	keep     func(Config) bool
 	progress func(Progress)
 }
 
@@ -143,6 +144,9 @@ func Stored() Option { return func(p *plan) error { p.stored = true; return nil 
 
 // WithoutBase leaves the base model's rows out.
 func WithoutBase() Option { return func(p *plan) error { p.noBase = true; return nil } }
+
+// Only leaves configurations out for which keep is false: combinations of levels that do not exist.
+func Only(keep func(Config) bool) Option { return func(p *plan) error { p.keep = keep; return nil } }
 
 // OnProgress is told of each finished configuration, from one goroutine at a time.
 func OnProgress(fn func(Progress)) Option {
@@ -246,6 +250,9 @@ func (p plan) configs() ([]Config, error) {
 		for _, c := range out {
 			p.study.Derive(c)
 		}
+	}
+	if p.keep != nil {
+		out = slices.DeleteFunc(out, func(c Config) bool { return !p.keep(c) })
 	}
 	return out, nil
 }

@@ -1,6 +1,7 @@
 package nb
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -184,4 +185,27 @@ func widest(a, b *smooth.Factors) (d float64) {
 		}
 	}
 	return d
+}
+
+// Methods answers the study of calibration methods for a model: every method that is calibrated for it, at the widths that
+// it is calibrated for.
+func (s *Session) Methods(model string, options ...ablation.Option) (*ablation.Runs, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	entry, err := s.runner.Entry(ctx, model)
+	if err != nil {
+		return nil, err
+	}
+	keep := func(c ablation.Config) bool { // the float model, and what has factors
+		spec, err := quant.NewSpec(c["recipe"], "", "")
+		if err != nil {
+			return true
+		}
+		_, _, err = entry.Factors(spec.Recipe)
+		return !errors.Is(err, catalog.ErrNoFactors)
+	}
+	return s.Run(ablation.Methods, append([]ablation.Option{ablation.Set("model", model), ablation.Only(keep)}, options...)...)
 }

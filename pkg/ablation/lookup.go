@@ -145,13 +145,14 @@ func matches(r *record.Record, c Config) bool {
 }
 
 // unsaid is the value of a setting that a record may leave out.
-var unsaid = map[string]string{"first": "0", "operators": Integer, "arithmetic": Integer, "kinds": AllKinds, "clip": "15", "mode": "illm"}
+var unsaid = map[string]string{"first": "0", "operators": Integer, "arithmetic": Integer, "kinds": AllKinds, "clip": "15", "mode": "illm",
+	"mantissa": "16", "multiplier": "24"}
 
 // rivals are settings that put something else in the engine's place.
-var rivals = []string{"operators", "arithmetic", "kinds"}
+var rivals = []string{"operators", "arithmetic", "kinds", "mantissa", "multiplier", "layers", "bins"}
 
 // spelling names axes that only spell another setting, the recipe or the operators, for people (Study.Derive).
-var spelling = map[string]bool{"width": true, "method": true, "exp": true, "score": true, "prob": true, "sites": true, "setting": true}
+var spelling = map[string]bool{"width": true, "method": true, "exp": true, "score": true, "prob": true, "sites": true, "setting": true, "kv": true}
 
 // ofWindows names the settings of texts that a measurement which reads none does not have.
 var ofWindows = map[string]bool{"window": true, "windows": true, "first": true}

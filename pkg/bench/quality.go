@@ -47,6 +47,12 @@ type Variant struct {
 	Arithmetic string
 	// Kinds keeps some kinds of the method's factors, not trained again (smooth.Factors.Select); "", "all": every kind.
 	Kinds string
+	// Mantissa is B, the bits of the mantissa of a row's scale, 4 … 16; "": 16.
+	Mantissa string
+	// Multiplier is B_w, the bits of a weight channel's multiplier, 2 … 24; "": 24.
+	Multiplier string
+	// Layers is a digit a layer, the bits of its weights, where they are not those of the recipe; "": all of them.
+	Layers string
 }
 
 // QualityRequest asks for the variants' scores on the same windows.
@@ -57,6 +63,7 @@ type QualityRequest struct {
 	First    int
 	Windows  int // 0: all
 	NoKL     bool
+	Bins     int  // of positions in the window, each with its divergence as a metric kld_binI; 0: none
 	NoRecord bool // only finish the windows, in the journal: a shard
 	Variants []Variant
 }
@@ -82,6 +89,9 @@ type qualityConfig struct {
 	Arithmetic string `json:"arithmetic,omitempty"`     // Simulated, or none for the engine
 	Kinds      string `json:"kinds,omitempty"`          // of factors that were kept; none: all
 	Factors    string `json:"factors_sha256,omitempty"` // of a simulation; an artefact holds them otherwise
+	Multiplier int    `json:"multiplier,omitempty"`     // B_w; none: 24
+	Layers     string `json:"layers,omitempty"`         // bits of each layer's weights
+	Bins       int    `json:"bins,omitempty"`           // of positions
 }
 
 // prepared is a variant on its way to a record.
@@ -92,6 +102,8 @@ type prepared struct {
 	record *record.Record
 	key    string
 	found  *record.Record
+	bins   int             // of positions
+	extra  []record.Metric // known before anything is scored
 }
 
 // Close gives the models back.
@@ -125,6 +137,9 @@ func (r *Runner) Quality(ctx context.Context, req QualityRequest) ([]*record.Rec
 	list, err := r.prepare(ctx, entry, text, req)
 	if err != nil {
 		return nil, err
+	}
+	if req.Bins < 0 || req.Bins >= req.Window || req.Bins > 0 && req.NoKL {
+		return nil, fmt.Errorf("bench: quality: %d bins of positions: expected 0 to %d, and the divergence from the float model", req.Bins, req.Window-1)
 	}
 	defer func() {
 		for _, p := range list {
@@ -180,7 +195,10 @@ func (r *Runner) prepare(ctx context.Context, entry *catalog.Entry, text *corpus
 		p := &prepared{name: v.Recipe, record: &record.Record{Kind: record.Quality, Corpus: text.SHA256, Artefact: source}}
 		p.record.Axes = map[string]string{"model": entry.Name, "recipe": v.Recipe, "corpus": text.Name, "windows": fmt.Sprint(req.Windows)}
 		if !quant.IsFloat(v.Recipe) {
-			spec, err := quant.NewSpec(v.Recipe, v.Clip, v.Mode)
+			if cfg.Base {
+				cfg.Bins, p.bins = req.Bins, req.Bins
+			}
+			spec, err := v.Spec()
 			if err != nil {
 				return nil, err
 			}
@@ -208,7 +226,7 @@ func journalKey(p *prepared) (string, error) {
 	c := *p.record
 	c.Config = map[string]any{}
 	for k, v := range p.record.Config {
-		if k != "first" && k != "windows" && k != "base" {
+		if k != "first" && k != "windows" && k != "base" && k != "bins" {
 			c.Config[k] = v
 		}
 	}
@@ -253,7 +271,8 @@ func (r *Runner) score(ctx context.Context, entry *catalog.Entry, ids []int32, r
 		base, float = nil, nil
 	}
 	rep, err := eval.Run(ctx, base, variants, ids, eval.Options{Window: req.Window, First: req.First, Windows: req.Windows,
-		Journal: filepath.Join(r.Store.Dir(), "journal"), BaseKey: source, Progress: r.windowDone})
+		KeepPositions: req.Bins > 0,
+		Journal:       filepath.Join(r.Store.Dir(), "journal"), BaseKey: source, Progress: r.windowDone})
 	if err != nil {
 		return err
 	}
@@ -278,7 +297,8 @@ func (r *Runner) score(ctx context.Context, entry *catalog.Entry, ids []int32, r
 
 // file appends the record of one result.
 func (r *Runner) file(p *prepared, res *eval.Result, cover eval.Coverage) error {
-	p.record.Metrics = res.Summary.Metrics(cover)
+	p.record.Metrics = append(res.Summary.Metrics(cover), p.extra...)
+	p.record.Metrics = append(p.record.Metrics, binned(res, p.bins)...)
 	if p.int != nil {
 		p.record.Metrics = append(p.record.Metrics, record.Metric{Name: "saturated", Value: float64(p.int.Saturated()), Better: record.Lower})
 		p.record.Metrics = append(p.record.Metrics, staticMetrics(p.int.M.StaticCounts())...)

@@ -26,6 +26,9 @@ type Options struct {
 	Threads int
 	// Weights says where the weights are read from.
 	Weights Placement
+	// Linear, if not nil, may put another matrix of the same shape in a linear's place, or one with other multipliers: an
+	// ablation of their widths. l is not to be changed; without SumW the sums are computed.
+	Linear func(name string, l *quant.Linear) (*quant.Linear, error)
 	// Static holds constant grids for some of the sites, which are dynamic otherwise; a range ratio of the artefact does not
 	// act there. Grids at the inputs of the linears behind a norm and of down need the integer operators.
 	Static artifact.Static
@@ -124,7 +127,7 @@ func New(a *artifact.File, opt Options) (*Model, error) {
 	if m.placement == Settled {
 		a.Settle()
 	}
-	if err := m.load(); err != nil {
+	if err := m.load(opt.Linear); err != nil {
 		return nil, fmt.Errorf("engine: load %s: %w", a.Path, err)
 	}
 	if err := m.loadStatic(opt.Static, opt.Operators == nil); err != nil {
@@ -148,13 +151,18 @@ func (m *Model) checkSpec(h *artifact.Header) error {
 	return nil
 }
 
-func (m *Model) load() (err error) {
+func (m *Model) load(replace func(string, *quant.Linear) (*quant.Linear, error)) (err error) {
 	linear := func(name string, out, in int) *quant.Linear {
 		var l *quant.Linear
 		if err != nil {
 			return nil
 		}
-		if l, err = m.art.Linear(name, out, in); err == nil && l.SumW == nil {
+		if l, err = m.art.Linear(name, out, in); err == nil && replace != nil {
+			if l, err = replace(name, l); err == nil && (l.Out != out || l.In != in) {
+				err = fmt.Errorf("linear %q: expected shape [%d, %d] from Options.Linear, found [%d, %d]", name, out, in, l.Out, l.In)
+			}
+		}
+		if err == nil && l.SumW == nil {
 			l.SumW = channelSums(l)
 		}
 		return l

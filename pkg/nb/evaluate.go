@@ -134,13 +134,14 @@ func (e shippedOnly) Stands(ctx context.Context, c ablation.Config, r *record.Re
 }
 
 func variant(c ablation.Config) bench.Variant {
-	return bench.Variant{Recipe: c["recipe"], Clip: c["clip"], Mode: c["mode"], Operators: c["operators"], Arithmetic: c["arithmetic"], Kinds: c["kinds"]}
+	return bench.Variant{Recipe: c["recipe"], Clip: c["clip"], Mode: c["mode"], Operators: c["operators"], Arithmetic: c["arithmetic"], Kinds: c["kinds"],
+		Mantissa: c["mantissa"], Multiplier: c["multiplier"], Layers: c["layers"]}
 }
 
 // request turns what a batch shares into bench's form.
 func request(c ablation.Config) (bench.QualityRequest, error) {
 	req := bench.QualityRequest{Model: c["model"], Corpus: c["corpus"]}
-	for name, at := range map[string]*int{"window": &req.Window, "windows": &req.Windows, "first": &req.First} {
+	for name, at := range map[string]*int{"window": &req.Window, "windows": &req.Windows, "first": &req.First, "bins": &req.Bins} {
 		if c[name] == "" {
 			continue
 		}
@@ -174,18 +175,10 @@ func (e *live) Evaluate(ctx context.Context, configs []ablation.Config, done fun
 		if err != nil {
 			return err
 		}
-		spec, err := quant.NewSpec(c["recipe"], c["clip"], c["mode"])
-		if err != nil {
-			return err
-		}
 		if v := c["arithmetic"]; v != "" && v != ablation.Integer {
 			return fmt.Errorf("nb: live: expected integer arithmetic, found %q: Run computes the others", v)
 		}
-		ops, err := bench.Operators(spec, c["operators"])
-		if err != nil {
-			return err
-		}
-		m, err := entry.IntegerKinds(ctx, spec, c["kinds"], ops)
+		m, err := variant(c).Engine(ctx, entry)
 		if err != nil {
 			return err
 		}

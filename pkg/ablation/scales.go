@@ -1,0 +1,63 @@
+package ablation
+
+import "github.com/illm-go/illm/pkg/quant"
+
+// Mantissa asks how many bits B the mantissa of a row's scale m/2^k needs. 16 is the engine's own and 8 the published
+// width. The mantissa's gain error is at most 2^−B of the row, the same for all of its codes.
+var Mantissa = Study{
+	Name:     "mantissa",
+	Question: "How many bits does the mantissa m of an activation's scale need?",
+	Axes: []Axis{
+		{Name: "recipe", Levels: []string{"w8a8", "w4a4"}, Check: checkRecipe, Help: "or another recipe of package quant"},
+		{Name: "mantissa", Levels: []string{"16", "14", "12", "10", "8", "7", "6", "5", "4"}, Check: checkBits(4, 16), Help: "or another number of bits, 4 … 16"},
+		{Name: "corpus", Levels: []string{"wikitext2"}, Check: checkCorpus, Help: `or "c4", "opticks", or the path of a text file`},
+	},
+	Fixed:  map[string]string{"model": "tiny-llama", "clip": "15", "mode": "illm", "window": Longest, "first": "0", "windows": Most},
+	Spread: "corpus",
+	Base:   map[string]string{"recipe": "fp32", "mantissa": "", "clip": "", "mode": ""},
+}
+
+// Multiplier asks how many bits B_w the multipliers of the weights' channels need, which share one exponent a matrix. 24
+// is the artefact's own; the others are rounded from it when the engine loads (catalog.Weights).
+var Multiplier = Study{
+	Name:     "multiplier",
+	Question: "How many bits does the multiplier M of a weight channel need beside a common exponent?",
+	Axes: []Axis{
+		{Name: "model", Levels: []string{"tiny-llama", "tiny-llama+outliers"}, Check: checkModel, Help: "or another name or path of a model"},
+		{Name: "recipe", Levels: []string{"w8a8", "w4a4"}, Check: checkRecipe, Help: "or another recipe of package quant"},
+		{Name: "multiplier", Levels: []string{"24", "16", "12", "10", "8", "6"}, Check: checkBits(2, 24), Help: "or another number of bits, 2 … 24"},
+		{Name: "corpus", Levels: []string{"wikitext2"}, Check: checkCorpus, Help: `or "c4", "opticks", or the path of a text file`},
+	},
+	Fixed:  map[string]string{"clip": "15", "mode": "illm", "window": Longest, "first": "0", "windows": Most},
+	Spread: "corpus",
+	Base:   map[string]string{"recipe": "fp32", "multiplier": "", "clip": "", "mode": ""},
+}
+
+// KV asks what narrower keys and values, and with them a smaller cache, cost. 16 bits is a recipe that the engine refuses.
+var KV = Study{
+	Name:     "kv",
+	Question: "What do keys and values of fewer bits cost?",
+	Axes: []Axis{
+		{Name: "width", Levels: []string{"w8a8", "w4a4"}, Check: checkRecipe, Help: "or another recipe of package quant without a suffix kvN"},
+		{Name: "kv", Levels: []string{"8", "6", "5", "4", "3", "2"}, Check: checkBits(2, 8), Help: "or another number of bits, 2 … 8"},
+		{Name: "corpus", Levels: []string{"wikitext2"}, Check: checkCorpus, Help: `or "c4", "opticks", or the path of a text file`},
+	},
+	Fixed:  map[string]string{"model": "tiny-llama", "clip": "15", "mode": "illm", "window": Longest, "first": "0", "windows": Most},
+	Spread: "corpus",
+	Derive: spellKV,
+	Base:   map[string]string{"width": "fp32", "kv": "", "clip": "", "mode": ""},
+}
+
+// spellKV puts width and kv together to a recipe's name, without the suffix where it says what the recipe has anyway.
+func spellKV(c Config) {
+	c["recipe"] = c["width"]
+	if c["kv"] == "" {
+		return
+	}
+	suffixed := c["width"] + "kv" + c["kv"]
+	plain, err := quant.ParseRecipe(c["width"])
+	with, err2 := quant.ParseRecipe(suffixed)
+	if err != nil || err2 != nil || plain.KV != with.KV {
+		c["recipe"] = suffixed
+	}
+}

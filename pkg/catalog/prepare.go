@@ -249,6 +249,9 @@ func (e *Entry) Simulation(ctx context.Context, spec quant.Spec, opt fakequant.O
 	if e.weights == nil {
 		return nil, fmt.Errorf("catalog: %s is an integer artefact: the float simulation needs the float model, use its name or path", e.Path)
 	}
+	if spec.Recipe.Static != "" || spec.Mode == quant.Published {
+		return nil, fmt.Errorf("catalog: recipe %s, mode %s: the float simulation has dynamic grids and no literal formulas: run the integer engine", spec.Recipe.Name, spec.Mode)
+	}
 	p, err := e.prepare(spec)
 	if err != nil {
 		return nil, err

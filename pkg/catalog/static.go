@@ -94,14 +94,28 @@ func readRanges(path, source, factors string) (ptq.StaticRanges, bool) {
 	return s.StaticRanges, true
 }
 
-// staticGrids returns the constant grids of a recipe, nil for a dynamic one.
+// staticGrids returns the constant grids of a recipe, nil for a dynamic one. Mode published has them at the values always.
 func (e *Entry) staticGrids(ctx context.Context, spec quant.Spec) (artifact.Static, error) {
-	if spec.Recipe.Static == "" {
+	if spec.Recipe.Static == "" && spec.Mode != quant.Published {
 		return nil, nil
 	}
 	r, err := e.StaticRanges(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
-	return r.Grids(e.weights.Config, spec.Effective())
+	grids, widths := artifact.Static{}, spec.Effective()
+	if widths.Static != "" {
+		if grids, err = r.Grids(e.weights.Config, widths); err != nil {
+			return nil, err
+		}
+	}
+	if spec.Mode == quant.Published && grids[artifact.SiteValue] == nil { // its probabilities have no room for a scale a token
+		widths.Static = quant.StaticSite(artifact.SiteValue)
+		values, err := r.Grids(e.weights.Config, widths)
+		if err != nil {
+			return nil, err
+		}
+		grids[artifact.SiteValue] = values[artifact.SiteValue]
+	}
+	return grids, nil
 }

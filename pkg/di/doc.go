@@ -30,6 +30,7 @@
 //	requant.go     Requant          dynamic quantisation of a row: one division
 //	ratio.go       Ratio, Product   the same over a part of the range; what precedes down_proj
 //	static.go      Static, Site     the same on a constant grid from calibration (ablation A)
+//	published.go   WeightsPublished and the literal formulas of mode "published"
 //	hadamard.go    Hadamard         rotation of a row by ±1: sums and differences, 1/√n in the scale
 //	rope.go        RoPE             tables by CORDIC from 64-bit phases, rotation at 16 bits
 //	scores.go      Keys, Scores     query·key on one scale a row

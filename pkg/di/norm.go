@@ -20,6 +20,7 @@ type Norm struct {
 	KR     int32   // k_r, the residual grid; already contained in E
 	Ratio  Ratio   // of the result's range
 	Static *Static // nil: dynamic
+	Twice  bool    // see Site
 }
 
 // reciprocal is 1/√S of a row: u = round(h'·rho / 2^n) is h/√S in Q30.
@@ -86,7 +87,7 @@ func shiftBy(v, beta []int64) (lo, hi int64) {
 func (w *worker) Norm(dst []uint8, h []int32, p *Norm, bits int) quant.RowParams {
 	v := w.scratch(len(h))
 	lo, hi := NormRow(v, h, p)
-	return Site{p.Ratio, p.Static}.Requant(dst, v, lo, hi, 1<<15, 30+p.KGamma+15, bits, w.mantissa)
+	return Site{p.Ratio, p.Static, p.Twice}.Requant(dst, v, lo, hi, 1<<15, 30+p.KGamma+15, bits, w.mantissa)
 }
 
 // HeadNorm is DI-RMSNorm over one head of q or k (Qwen3), on a row T with its own scale.

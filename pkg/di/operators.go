@@ -56,6 +56,7 @@ type integer struct {
 	mantissa int  // B
 	clip     dyadic.Scale
 	clipped  bool
+	literal  bool     // mode published: the exponential and the sigmoid as printed
 	sigma    []uint16 // σ⁺ of E: round(2^30/(2^15+E)), E = 0…2^15
 }
 
@@ -69,6 +70,7 @@ func Integer(spec quant.Spec) Operators {
 		quad:     spec.Mode == quant.Precise,
 		score:    spec.Effective().Score,
 		mantissa: spec.MantissaBits,
+		literal:  spec.Mode == quant.Published,
 		sigma:    sigmaTable(),
 	}
 	o.clip, o.clipped = spec.Clip.Scale()

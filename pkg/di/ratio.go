@@ -73,6 +73,7 @@ type Product struct {
 	Rotate *Hadamard // over all channels
 	Ratio  Ratio
 	Static *Static // nil: dynamic, over Ratio of the row's range
+	Twice  bool    // see Site
 }
 
 // Requant rotates y in place where p does so and requantises it to dst[:len(y)].
@@ -80,5 +81,5 @@ func (p Product) Requant(dst []uint8, y []int64, lo, hi int64, m uint32, k int32
 	if p.Rotate != nil {
 		m, k, lo, hi = p.Rotate.Apply(y, m, k)
 	}
-	return Site{p.Ratio, p.Static}.Requant(dst, y, lo, hi, m, k, bits, mantissa)
+	return Site{p.Ratio, p.Static, p.Twice}.Requant(dst, y, lo, hi, m, k, bits, mantissa)
 }

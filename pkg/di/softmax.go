@@ -11,6 +11,9 @@ import (
 //
 // The shift is split (44, then at most 16) because k − c_k passes 46 in practice, where a plain shift overflows.
 func ClipRange(clip dyadic.Scale, m uint32, k int32) (c int64, ok bool) {
+	if l := 15 - intmath.ILog2(uint64(m)); l > 0 { // mantissas of fewer bits
+		m, k = m<<uint(l), k+int32(l)
+	}
 	x := int(k) - int(clip.K)
 	switch {
 	case x > 60:
@@ -61,6 +64,10 @@ func (w *worker) Softmax(e []int32, s []int64, lo, hi int64, m uint32, k int32) 
 		for j := range e {
 			e[j] = 1 << 30
 		}
+		return
+	}
+	if w.literal {
+		w.softmaxPublished(e, s, hi, d)
 		return
 	}
 	vec.Exp(e, s, hi, d.r, d.s, d.g, d.h, 1<<uint(w.score)-1, w.log2e(d.m), d.k, w.quad)

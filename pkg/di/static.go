@@ -200,12 +200,16 @@ func (g *Static) header(sum int64) quant.RowParams {
 type Site struct {
 	Ratio  Ratio
 	Static *Static // nil: dynamic
+	Twice  bool    // two roundings, as published; dynamic sites alone, without their Ratio
 }
 
 // Requant is Ratio.Requant or Static.Requant.
 func (s Site) Requant(dst []uint8, t []int64, lo, hi int64, m uint32, k int32, bits, mantissa int) quant.RowParams {
 	if s.Static != nil {
 		return s.Static.Requant(dst, t, lo, hi, m, k)
+	}
+	if s.Twice {
+		return requantTwice(dst, t, lo, hi, m, k, bits, mantissa)
 	}
 	return s.Ratio.Requant(dst, t, lo, hi, m, k, bits, mantissa)
 }
@@ -214,6 +218,9 @@ func (s Site) Requant(dst []uint8, t []int64, lo, hi int64, m uint32, k int32, b
 func (s Site) Requant16(dst []uint16, t []int64, lo, hi int64, m uint32, k int32, bits, mantissa int) quant.RowParams {
 	if s.Static != nil {
 		return s.Static.Requant16(dst, t, lo, hi, m, k)
+	}
+	if s.Twice {
+		return requantTwice16(dst, t, lo, hi, m, k, bits, mantissa)
 	}
 	return s.Ratio.Requant16(dst, t, lo, hi, m, k, bits, mantissa)
 }

@@ -50,6 +50,9 @@ func (w *worker) SwiGLURow(y []int64, gate, up Row, p *GLU) (lo, hi int64) {
 	if p != nil && p.Alpha != nil {
 		k, alpha = k+p.KAlpha, p.Alpha[:len(y)]
 	}
+	if w.literal {
+		return w.swigluPublished(y, gate, up, alpha, k)
+	}
 	mf := w.log2e(gate.M)
 	switch {
 	case gate.Codes16 != nil:

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"github.com/illm-go/illm/pkg/di"
+	"github.com/illm-go/illm/pkg/quant"
 	"github.com/illm-go/illm/pkg/simd/gemm"
 )
 
@@ -61,7 +62,11 @@ func (s *Session) attend(w *worker, b span, h0, h1 int) {
 			}
 			w.ops.Softmax(w.e[:visible], score, lo, hi, q.M, k)
 			nlo, nhi := w.n[i*ldn:][:ldn], w.n[(lines+i)*ldn:][:ldn]
-			s.pv[row*m.heads+head] = di.Weights(nlo[:visible], nhi[:visible], score, w.e[:visible], c.values, visible)
+			if m.spec.Mode == quant.Published {
+				s.pv[row*m.heads+head] = di.WeightsPublished(nlo[:visible], nhi[:visible], w.e[:visible], c.values, visible)
+			} else {
+				s.pv[row*m.heads+head] = di.Weights(nlo[:visible], nhi[:visible], score, w.e[:visible], c.values, visible)
+			}
 			clear(nlo[visible:])
 			clear(nhi[visible:])
 		}

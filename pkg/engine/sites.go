@@ -5,6 +5,7 @@ import (
 
 	"github.com/illm-go/illm/pkg/artifact"
 	"github.com/illm-go/illm/pkg/di"
+	"github.com/illm-go/illm/pkg/quant"
 )
 
 // loadSites makes the rotations and hands every block its range ratios. The widths may be those of another Spec than the
@@ -48,9 +49,25 @@ func (m *Model) loadSites() error {
 		b.out = di.Product{Rotate: m.rotateOut, Ratio: h.RangeRatio(artifact.SiteAttnOut, i)}
 		b.site.gate.Ratio, b.site.up.Ratio = h.RangeRatio(artifact.SiteGate, i), h.RangeRatio(artifact.SiteUp, i)
 		b.product = di.Product{Rotate: m.rotateDown, Ratio: h.RangeRatio(artifact.SiteProduct, i)}
+		if m.spec.Mode == quant.Published {
+			b.roundTwice()
+			m.final.Twice = true
+		}
 		if b.glu != nil {
 			b.glu.Product = b.product
 		}
 	}
 	return nil
+}
+
+// roundTwice makes the dynamic sites of a block those of mode published.
+func (b *block) roundTwice() {
+	b.attnNorm.Twice, b.mlpNorm.Twice = true, true
+	b.out.Twice, b.product.Twice = true, true
+	b.site.gate.Twice, b.site.up.Twice = true, true
+	for _, heads := range [][]di.Site{b.site.query, b.site.key, b.site.value} {
+		for j := range heads {
+			heads[j].Twice = true
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/illm-go/illm/pkg/artifact"
 	"github.com/illm-go/illm/pkg/di"
+	"github.com/illm-go/illm/pkg/quant"
 )
 
 // static is what a model with constant grids counts.
@@ -49,6 +50,9 @@ func (s *static) chunk(pos, n int) {
 // loadStatic checks the grids of Options.Static and hands every block its own. A site has one *di.Static for each head, which
 // may all be the same one.
 func (m *Model) loadStatic(grids artifact.Static, ownOperators bool) error {
+	if m.spec.Mode == quant.Published && grids[artifact.SiteValue] == nil {
+		return fmt.Errorf("mode %s: its probabilities of 7 bits need values on a constant grid: give Options.Static one for %s, as package catalog does", quant.Published, artifact.SiteValue)
+	}
 	if len(grids) == 0 {
 		return nil
 	}

@@ -26,12 +26,17 @@
 //
 // # Modes
 //
-//	                illm                          precise
-//	exponential     DI-Exp, log2 e ≈ 1.4375       DI-Exp+, 94548/2^16 and a parabola
-//	score codes     8 bits                        16 bits
-//	SwiGLU operands 8 bits                        16 bits
+//	                illm                          precise                            published
+//	exponential     DI-Exp, log2 e ≈ 1.4375       DI-Exp+, 94548/2^16 and a parabola Algorithm 1, t in whole steps
+//	score codes     8 bits                        16 bits                            8 bits
+//	probabilities   15 bits, sum-normalised       as illm                            2^−7, values on a constant grid
+//	sigmoid         two branches, Q15             as illm, DI-Exp+                   row maximum, 2^−7
+//	SwiGLU operands 8 bits                        16 bits                            8 bits
+//	requantisation  one rounding, B = 16          as illm                            two roundings, B = 8
+//	residual        int32 on one grid             as illm                            as illm
 //
-// A mode "published" with the paper's literal formulas is recognised and refused until its operators exist.
+// Mode "published" has the paper's literal formulas, for ablations; its residual of 16 bits a channel is not among them, nor
+// is B_w = 8 for the weights, which belong to the artefact.
 //
 // # Panel
 //

@@ -181,7 +181,7 @@ func TestSpec(t *testing.T) {
 		t.Errorf("Effective of illm changes the recipe: %+v", s.Effective())
 	}
 	for _, c := range [][4]string{
-		{"w8a8", "15", "published", "not available yet"}, {"w8a8", "15", "precis", `did you mean "precise"`},
+		{"w8a8", "15", "publish", `did you mean "published"`}, {"w8a8", "15", "precis", `did you mean "precise"`},
 		{"w8a8", "15", "float", "unknown"}, {"w8", "15", "", "did you mean"}, {"w8a8", "0", "", "positive"},
 	} {
 		_, err := NewSpec(c[0], c[1], c[2])

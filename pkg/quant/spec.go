@@ -13,7 +13,7 @@ type Mode string
 const (
 	ILLM      Mode = "illm"      // the default: DI-Exp, 8-bit scores and SwiGLU operands
 	Precise   Mode = "precise"   // DI-Exp+, 16-bit scores and SwiGLU operands
-	Published Mode = "published" // the paper's literal formulas; not available yet
+	Published Mode = "published" // the paper's literal formulas but for the residual, which stays int32
 )
 
 // ParseMode turns a name into a Mode; "" is the default.
@@ -21,12 +21,10 @@ func ParseMode(s string) (Mode, error) {
 	switch m := Mode(strings.ToLower(s)); m {
 	case "":
 		return ILLM, nil
-	case ILLM, Precise:
+	case ILLM, Precise, Published:
 		return m, nil
-	case Published:
-		return "", fmt.Errorf("quant: mode %q: the literal formulas are not available yet: use %q or %q", s, ILLM, Precise)
 	}
-	return "", fmt.Errorf("quant: mode %q: unknown%s: use %q or %q", s, suggest(strings.ToLower(s), []string{string(ILLM), string(Precise)}), ILLM, Precise)
+	return "", fmt.Errorf("quant: mode %q: unknown%s: use %q, %q or %q", s, suggest(strings.ToLower(s), []string{string(ILLM), string(Precise), string(Published)}), ILLM, Precise, Published)
 }
 
 // Clip is the clip value c of DI-ClippedSoftmax in thousandths; 0 means no clip.
@@ -109,7 +107,7 @@ type Spec struct {
 	ProbBits     int    `json:"prob_bits"`     // p
 }
 
-// NewSpec parses the three names and fills in B = 16 and p = 15.
+// NewSpec parses the three names and fills in B = 16, in mode published 8, and p = 15, where that mode has 7 of its own.
 func NewSpec(recipe, clip, mode string) (Spec, error) {
 	r, err := ParseRecipe(recipe)
 	if err != nil {
@@ -123,7 +121,11 @@ func NewSpec(recipe, clip, mode string) (Spec, error) {
 	if err != nil {
 		return Spec{}, err
 	}
-	return Spec{Recipe: r, Clip: c, Mode: m, MantissaBits: dyadic.Bits, ProbBits: 15}, nil
+	s := Spec{Recipe: r, Clip: c, Mode: m, MantissaBits: dyadic.Bits, ProbBits: 15}
+	if m == Published {
+		s.MantissaBits = 8
+	}
+	return s, nil
 }
 
 // Validate reports the first setting that no operator accepts.

@@ -27,28 +27,33 @@ func (a *app) readmeCommand() *cobra.Command {
 		Hidden:  true,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			dirs, err := a.dirs()
-			if err != nil {
-				return err
-			}
-			files, err := written(dirs.Root)
-			if err != nil {
-				return err
-			}
-			for path, text := range files {
-				if check {
-					if old, err := os.ReadFile(path); err != nil || string(old) != text {
-						return withCode(exitMismatch, fmt.Errorf("readme: %s differs from the shipped records: run \"illm readme\"", path))
-					}
-				} else if err := place.WriteFile(path, []byte(text), 0o644); err != nil {
-					return err
-				}
-			}
-			return nil
+			return a.writeReadme(check)
 		},
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "only tell whether the files are up to date")
 	return cmd
+}
+
+// writeReadme writes the files that are made from records, or tells whether they are up to date.
+func (a *app) writeReadme(check bool) error {
+	dirs, err := a.dirs()
+	if err != nil {
+		return err
+	}
+	files, err := written(dirs.Root)
+	if err != nil {
+		return err
+	}
+	for path, text := range files {
+		if check {
+			if old, err := os.ReadFile(path); err != nil || string(old) != text {
+				return withCode(exitMismatch, fmt.Errorf("readme: %s differs from the shipped records: run \"illm readme\"", path))
+			}
+		} else if err := place.WriteFile(path, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // written returns, by path, what the files of the clone root that are made from records

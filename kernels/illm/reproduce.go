@@ -27,6 +27,8 @@ type reproduceOptions struct {
 	out         string
 	full, quick bool
 	keep        bool
+	readme      bool // only write what the readme command writes
+	report      bool // write the report behind the last notebook
 }
 
 func (a *app) reproduceCommand() *cobra.Command {
@@ -37,7 +39,8 @@ func (a *app) reproduceCommand() *cobra.Command {
 		Long: `reproduce runs notebooks in real Jupyter without a browser, prints their tables
 and writes each executed notebook and a web page that needs no network.
 
-NAME is a notebook (start, clip, …) or a table; without one, ` + strings.Join(defaultNotebooks, " and ") + ` are run.
+NAME is a notebook (start, clip, …) or a table; without one, ` + strings.Join(defaultNotebooks, " and ") + ` are run
+and the report of every study (see report) is written beside their pages.
 A notebook always computes its live part and shows the shipped records beside it;
 --full computes every record again and goes on where an interrupted run stopped.
 What is missing (JupyterLab, the kernel) is installed first. The default model comes
@@ -50,6 +53,10 @@ is.`,
   illm reproduce clip --out /tmp/results
   illm reproduce clip --full`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if opt.readme {
+				return a.writeReadme(false)
+			}
+			opt.report = len(args) == 0
 			if len(args) == 0 {
 				args = defaultNotebooks
 			}
@@ -62,8 +69,11 @@ is.`,
 	f.BoolVar(&opt.full, "full", false, "compute every record again")
 	f.BoolVar(&opt.quick, "quick", false, "the least that runs every cell")
 	f.BoolVar(&opt.keep, "keep", false, "put the executed notebooks, without scripts, in place of the clone's own")
-	if err := f.MarkHidden("keep"); err != nil { // for whoever commits them
-		panic(err)
+	f.BoolVar(&opt.readme, "readme", false, "write the README's tables and the models' cards from the shipped records, and run nothing")
+	for _, name := range []string{"keep", "readme"} { // for whoever commits them
+		if err := f.MarkHidden(name); err != nil {
+			panic(err)
+		}
 	}
 	cmd.MarkFlagsMutuallyExclusive("full", "quick")
 	return cmd
@@ -107,6 +117,9 @@ func (a *app) reproduce(ctx context.Context, names []string, opt reproduceOption
 		if err := a.runNotebook(ctx, in, t, out, opt); err != nil {
 			return err
 		}
+	}
+	if opt.report {
+		return a.writeReport(ctx, "", filepath.Join(out, reportFile))
 	}
 	return nil
 }

@@ -1,0 +1,126 @@
+package report
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"github.com/illm-go/illm/data"
+	"github.com/illm-go/illm/pkg/ablation"
+	"github.com/illm-go/illm/pkg/bench"
+	"github.com/illm-go/illm/pkg/record"
+)
+
+// void elements have no end tag.
+var void = []string{"meta", "link", "img", "br", "hr", "input", "col"}
+
+// The page of the shipped records names every study, closes what it opens, holds the chart
+// library once and loads nothing.
+func TestPage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("draws every chart")
+	}
+	store, err := record.Open(record.Options{Shipped: data.Records(), Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := Page(t.Context(), store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkPage(t, page)
+	if n := strings.Count(page, `class="illm-chart"`); n < 5 {
+		t.Errorf("%d charts, want at least 5", n)
+	}
+	for _, want := range []string{"24.98", "AMD EPYC", "holds"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+}
+
+// Without a record every part is there and named as missing.
+func TestEmpty(t *testing.T) {
+	store, err := record.Open(record.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := Page(t.Context(), store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkPage(t, page)
+	if !strings.Contains(page, "no record yet") || !strings.Contains(page, "the whole study") {
+		t.Error("nothing is named as missing")
+	}
+}
+
+func checkPage(t *testing.T, page string) {
+	t.Helper()
+	if len(page) > 8e6 {
+		t.Errorf("%d bytes, want at most 8 MB", len(page))
+	}
+	if n := strings.Count(page, `<script class="illm-library">`); n != 1 {
+		t.Errorf("the chart library is there %d times, want once", n)
+	}
+	root, err := html.Parse(strings.NewReader(page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]bool{}
+	var links []string
+	for n := range root.Descendants() {
+		for _, a := range n.Attr {
+			switch a.Key {
+			case "src", "href", "data", "action", "poster", "srcset":
+				if a.Key == "href" && strings.HasPrefix(a.Val, "#") {
+					links = append(links, a.Val[1:])
+				} else if !strings.HasPrefix(a.Val, "data:") {
+					t.Errorf("<%s %s=%.80q> loads something", n.Data, a.Key, a.Val)
+				}
+			case "id":
+				if ids[a.Val] {
+					t.Errorf("the id %q is there twice", a.Val)
+				}
+				ids[a.Val] = true
+			}
+		}
+	}
+	for _, l := range links {
+		if !ids[l] {
+			t.Errorf("a link leads to #%s, which is not there", l)
+		}
+	}
+	for _, s := range ablation.Studies() {
+		if !ids[s.Name] {
+			t.Errorf("no section of the study %s", s.Name)
+		}
+	}
+	for _, name := range append([]string{"claims", "speed", "peers", "missing", "provenance"}, bench.StudyNames()...) {
+		if !ids[name] && !ids["speed:-"+name] {
+			t.Errorf("no section %s", name)
+		}
+	}
+	// Parse mends what is not closed; the tokens tell.
+	var open []string
+	for z := html.NewTokenizer(strings.NewReader(page)); ; {
+		kind := z.Next()
+		if kind == html.ErrorToken {
+			break
+		}
+		name, _ := z.TagName()
+		switch tag := string(name); {
+		case kind == html.StartTagToken && !slices.Contains(void, tag):
+			open = append(open, tag)
+		case kind == html.EndTagToken && (len(open) == 0 || open[len(open)-1] != tag):
+			t.Fatalf("</%s> within %v", tag, open)
+		case kind == html.EndTagToken:
+			open = open[:len(open)-1]
+		}
+	}
+	if len(open) > 0 {
+		t.Errorf("not closed: %v", open)
+	}
+}

@@ -1,0 +1,127 @@
+package report
+
+import (
+	"strings"
+
+	"github.com/illm-go/illm/pkg/ablation"
+	"github.com/illm-go/illm/pkg/bench"
+	"github.com/illm-go/illm/pkg/chart"
+	"github.com/illm-go/illm/pkg/peers"
+	"github.com/illm-go/illm/pkg/record"
+)
+
+const speedModel = "smollm2"
+
+// questions are what the speed studies ask.
+var questions = map[string]string{
+	bench.StudyOperators: "Are integer softmax, norm and SwiGLU faster than equally vectorised float ones, a row at a time?",
+	bench.StudyParts:     "Where does the time of a prompt go, component by component?",
+	bench.StudyFloats:    "How fast is the engine with integer and with float non-linear operators?",
+	bench.StudyScaling:   "What do more threads bring?",
+	bench.StudyContext:   "How does the cost grow with the length of the prompt?",
+	bench.StudyRoofline:  "How close are products to the machine's arithmetic peak and read bandwidth?",
+}
+
+// speedSections are the studies of package bench and the speed of each recipe.
+func speedSections(store *record.Store) []Section {
+	out := []Section{speedOf(store)}
+	all := bench.Measured(store.Filter(func(r *record.Record) bool { return r.Axes["study"] != "" && r.Config["task"] == "speed-study" }))
+	for _, name := range bench.StudyNames() {
+		model := speedModel
+		if name == bench.StudyOperators {
+			model = ""
+		}
+		m := all.Of(name, model)
+		s := Section{Name: "speed: " + name, Question: questions[name], Records: m}
+		if len(m) == 0 {
+			s.Missing = []string{"the whole study"}
+		} else {
+			s.Notes = []string{m.Sentences()}
+			s.Blocks = []Block{{Chart: m.Chart(), Table: m.Grid()}}
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// speedOf is prefill, decode and memory of the recipes, of the newest run.
+func speedOf(store *record.Store) Section {
+	s := Section{Name: "speed", Question: "How fast is each recipe, and how much memory do its weights and cache take?"}
+	newest := map[string]*record.Record{}
+	for _, r := range store.Filter(func(r *record.Record) bool {
+		return r.Kind == record.Timing && r.Config["task"] == "speed" && r.Axes["model"] == speedModel && r.Axes["operators"] == "" && r.Axes["prefill"] == "512"
+	}) {
+		if old := newest[r.Axes["recipe"]]; old == nil || !r.Time.Before(old.Time) {
+			newest[r.Axes["recipe"]] = r
+		}
+	}
+	c := &chart.Chart{Kind: chart.KindBar, X: chart.Axis{Name: "widths"}, Y: chart.Axis{Name: "Speed", Unit: "tokens/s", Better: chart.Higher}}
+	c.Series = []chart.Series{{Name: "prefill of 512"}, {Name: "decode"}}
+	g := chart.Grid{Head: []string{speedModel, "prefill (tokens/s)", "decode (tokens/s)", "weights (MB)", "KV cache (MB)"}}
+	value := func(r *record.Record, name string, scale float64) chart.Value {
+		m, _ := r.Metric(name)
+		return chart.Value{Y: m.Value * scale, Digits: 3}
+	}
+	for _, recipe := range []string{"fp32", "w8a8", "w6a6", "w4a8", "w4a4"} {
+		r := newest[recipe]
+		if r == nil {
+			s.Missing = append(s.Missing, speedModel+" "+recipe)
+			continue
+		}
+		s.Records = append(s.Records, r)
+		prefill, decode := value(r, "prefill_tok_s", 1), value(r, "decode_tok_s", 1)
+		g.Rows = append(g.Rows, []string{recipe, prefill.String(), decode.String(), value(r, "weight_bytes", 1e-6).String(), value(r, "kv_bytes", 1e-6).String()})
+		id := r.Key[:min(12, len(r.Key))]
+		c.Series[0].Points = append(c.Series[0].Points, chart.Point{Label: recipe, Y: prefill.Y, ID: id})
+		c.Series[1].Points = append(c.Series[1].Points, chart.Point{Label: recipe, Y: decode.Y, ID: id})
+		c.Titled("Prefill and decode", speedModel+", "+r.Env.CPU)
+	}
+	if len(g.Rows) > 0 {
+		s.Blocks = []Block{{Chart: c.Panels(), Table: g}}
+	}
+	return s
+}
+
+// peerSection is the comparison with llama.cpp.
+func peerSection(store *record.Store) Section {
+	s := Section{Name: "peers", Question: "How fast is the engine beside llama.cpp on the same machine?"}
+	newest := map[string]*record.Record{}
+	var order []string
+	for _, r := range store.Filter(func(r *record.Record) bool { return r.Axes["subject"] != "" && r.Axes["model"] == speedModel }) {
+		key := strings.Join([]string{r.Axes["case"], r.Axes["subject"], r.Axes["form"]}, "\x00")
+		if newest[key] == nil {
+			order = append(order, key)
+		}
+		if old := newest[key]; old == nil || !r.Time.Before(old.Time) {
+			newest[key] = r
+		}
+	}
+	var b bench.Beside
+	for _, key := range order {
+		b = append(b, newest[key])
+	}
+	if len(b) == 0 {
+		s.Missing = []string{"the whole comparison"}
+		return s
+	}
+	s.Records = b
+	s.Blocks = []Block{{Chart: b.Chart(peers.Prefill)}, {Chart: b.Chart(peers.Decode), Table: b.Grid("illm w8a8", "illm w4a8", "illm w4a4")}}
+	return s
+}
+
+// command is what computes a section's records.
+func (s Section) command() string {
+	if _, ok := ablation.ByName(s.Name); ok {
+		return "illm study run " + s.Name
+	}
+	if study, ok := strings.CutPrefix(s.Name, "speed: "); ok {
+		return "illm bench --model " + speedModel + " --study " + study
+	}
+	switch s.Name {
+	case "speed":
+		return "illm bench --model " + speedModel
+	case "peers":
+		return "illm bench --model " + speedModel + " --peers llama.cpp"
+	}
+	return "illm verify tables names them"
+}

@@ -67,7 +67,7 @@ const style = `<style>
 body>*{max-width:1080px}
 table.r{border-collapse:collapse;margin:8px 0;font-size:90%}
 table.r th,table.r td{padding:2px 10px;border-bottom:1px solid #8884;text-align:right;white-space:nowrap}
-table.r .w{text-align:left}
+table.r .w{text-align:left;white-space:normal;min-width:7em}
 .s{overflow-x:auto} .m{color:#b4508f;white-space:pre-line}
 </style>
 `

@@ -5,7 +5,7 @@ import (
 
 	"github.com/illm-go/illm/pkg/ablation"
 	"github.com/illm-go/illm/pkg/bench"
-	"github.com/illm-go/illm/pkg/chart"
+	"github.com/illm-go/illm/pkg/nb"
 	"github.com/illm-go/illm/pkg/peers"
 	"github.com/illm-go/illm/pkg/record"
 )
@@ -47,37 +47,10 @@ func speedSections(store *record.Store) []Section {
 // speedOf is prefill, decode and memory of the recipes, of the newest run.
 func speedOf(store *record.Store) Section {
 	s := Section{Name: "speed", Question: "How fast is each recipe, and how much memory do its weights and cache take?"}
-	newest := map[string]*record.Record{}
-	for _, r := range store.Filter(func(r *record.Record) bool {
-		return r.Kind == record.Timing && r.Config["task"] == "speed" && r.Axes["model"] == speedModel && r.Axes["operators"] == "" && r.Axes["prefill"] == "512"
-	}) {
-		if old := newest[r.Axes["recipe"]]; old == nil || !r.Time.Before(old.Time) {
-			newest[r.Axes["recipe"]] = r
-		}
-	}
-	c := &chart.Chart{Kind: chart.KindBar, X: chart.Axis{Name: "widths"}, Y: chart.Axis{Name: "Speed", Unit: "tokens/s", Better: chart.Higher}}
-	c.Series = []chart.Series{{Name: "prefill of 512"}, {Name: "decode"}}
-	g := chart.Grid{Head: []string{speedModel, "prefill (tokens/s)", "decode (tokens/s)", "weights (MB)", "KV cache (MB)"}}
-	value := func(r *record.Record, name string, scale float64) chart.Value {
-		m, _ := r.Metric(name)
-		return chart.Value{Y: m.Value * scale, Digits: 3}
-	}
-	for _, recipe := range []string{"fp32", "w8a8", "w6a6", "w4a8", "w4a4"} {
-		r := newest[recipe]
-		if r == nil {
-			s.Missing = append(s.Missing, speedModel+" "+recipe)
-			continue
-		}
-		s.Records = append(s.Records, r)
-		prefill, decode := value(r, "prefill_tok_s", 1), value(r, "decode_tok_s", 1)
-		g.Rows = append(g.Rows, []string{recipe, prefill.String(), decode.String(), value(r, "weight_bytes", 1e-6).String(), value(r, "kv_bytes", 1e-6).String()})
-		id := r.Key[:min(12, len(r.Key))]
-		c.Series[0].Points = append(c.Series[0].Points, chart.Point{Label: recipe, Y: prefill.Y, ID: id})
-		c.Series[1].Points = append(c.Series[1].Points, chart.Point{Label: recipe, Y: decode.Y, ID: id})
-		c.Titled("Prefill and decode", speedModel+", "+r.Env.CPU)
-	}
-	if len(g.Rows) > 0 {
-		s.Blocks = []Block{{Chart: c.Panels(), Table: g}}
+	c, g, used, missing := nb.SpeedOf(store, speedModel)
+	s.Records, s.Missing = used, missing
+	if len(used) > 0 {
+		s.Blocks = []Block{{Chart: c, Table: g}}
 	}
 	return s
 }

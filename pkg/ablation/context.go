@@ -8,19 +8,19 @@ import (
 )
 
 // ContextTokens is the length of the text that every window length of the study context divides.
-const ContextTokens = 8192
+const ContextTokens = 4096
 
 // PositionBins is the number of bins of positions that the study context's records have divergences of.
 const PositionBins = 8
 
-// Context asks how quality depends on the length of the window and on the position in it: the same 8192 tokens in windows
+// Context asks how quality depends on the length of the window and on the position in it: the same 4096 tokens in windows
 // of each length. Its records hold the divergence from the float model in 8 bins of positions (kld_bin1 … kld_bin8).
 var Context = Study{
 	Name:     "context",
 	Question: "Does the error of integer inference grow along a long context?",
 	Axes: []Axis{
 		{Name: "recipe", Levels: []string{"w8a8", "w4a4"}, Check: checkRecipe, Help: "or another recipe of package quant"},
-		{Name: "window", Levels: []string{"128", "256", "512", "1024"}, Check: checkWindow, Help: "or another power of two from 16 to 8192"},
+		{Name: "window", Levels: []string{"128", "256", "512", "1024"}, Check: checkWindow, Help: "or another power of two from 16 to 4096"},
 		{Name: "corpus", Levels: []string{"wikitext2"}, Check: checkCorpus, Help: `or "c4", "opticks", or the path of a text file`},
 	},
 	Fixed:  map[string]string{"model": "tiny-llama", "clip": "15", "mode": "illm", "first": "0", "windows": Most, "bins": strconv.Itoa(PositionBins)},

@@ -9,7 +9,7 @@ var Mantissa = Study{
 	Question: "How many bits does the mantissa m of an activation's scale need?",
 	Axes: []Axis{
 		{Name: "recipe", Levels: []string{"w8a8", "w4a4"}, Check: checkRecipe, Help: "or another recipe of package quant"},
-		{Name: "mantissa", Levels: []string{"16", "14", "12", "10", "8", "7", "6", "5", "4"}, Check: checkBits(4, 16), Help: "or another number of bits, 4 … 16"},
+		{Name: "mantissa", Levels: []string{"16", "12", "8", "6", "5", "4"}, Check: checkBits(4, 16), Help: "or another number of bits, 4 … 16"},
 		{Name: "corpus", Levels: []string{"wikitext2"}, Check: checkCorpus, Help: `or "c4", "opticks", or the path of a text file`},
 	},
 	Fixed:  map[string]string{"model": "tiny-llama", "clip": "15", "mode": "illm", "window": Longest, "first": "0", "windows": Most},
@@ -23,9 +23,9 @@ var Multiplier = Study{
 	Name:     "multiplier",
 	Question: "How many bits does the multiplier M of a weight channel need beside a common exponent?",
 	Axes: []Axis{
-		{Name: "model", Levels: []string{"tiny-llama", "tiny-llama+outliers"}, Check: checkModel, Help: "or another name or path of a model"},
+		{Name: "model", Levels: []string{"tiny-llama"}, Check: checkModel, Help: "tiny-llama+outliers, or another name or path of a model"},
 		{Name: "recipe", Levels: []string{"w8a8", "w4a4"}, Check: checkRecipe, Help: "or another recipe of package quant"},
-		{Name: "multiplier", Levels: []string{"24", "16", "12", "10", "8", "6"}, Check: checkBits(2, 24), Help: "or another number of bits, 2 … 24"},
+		{Name: "multiplier", Levels: []string{"24", "16", "8", "6"}, Check: checkBits(2, 24), Help: "or another number of bits, 2 … 24"},
 		{Name: "corpus", Levels: []string{"wikitext2"}, Check: checkCorpus, Help: `or "c4", "opticks", or the path of a text file`},
 	},
 	Fixed:  map[string]string{"clip": "15", "mode": "illm", "window": Longest, "first": "0", "windows": Most},
@@ -39,7 +39,7 @@ var KV = Study{
 	Question: "What do keys and values of fewer bits cost?",
 	Axes: []Axis{
 		{Name: "width", Levels: []string{"w8a8", "w4a4"}, Check: checkRecipe, Help: "or another recipe of package quant without a suffix kvN"},
-		{Name: "kv", Levels: []string{"8", "6", "5", "4", "3", "2"}, Check: checkBits(2, 8), Help: "or another number of bits, 2 … 8"},
+		{Name: "kv", Levels: []string{"8", "6", "4", "3"}, Check: checkBits(2, 8), Help: "or another number of bits, 2 … 8"},
 		{Name: "corpus", Levels: []string{"wikitext2"}, Check: checkCorpus, Help: `or "c4", "opticks", or the path of a text file`},
 	},
 	Fixed:  map[string]string{"model": "tiny-llama", "clip": "15", "mode": "illm", "window": Longest, "first": "0", "windows": Most},

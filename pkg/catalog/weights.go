@@ -34,6 +34,9 @@ func (e *Entry) IntegerWeights(ctx context.Context, spec quant.Spec, ops di.Oper
 	if spec.Recipe.Static != "" {
 		return nil, fmt.Errorf("catalog: recipe %s with other weights: expected a recipe with dynamic ranges", spec.Recipe.Name)
 	}
+	if w.Layers != "" && spec.Recipe.Method != "" {
+		return nil, fmt.Errorf("catalog: recipe %s with layers %s: expected a recipe without a method: its factors belong to one width", spec.Recipe.Name, w.Layers)
+	}
 	path, err := e.Artifact(ctx, spec)
 	if err != nil {
 		return nil, err
@@ -66,9 +69,6 @@ func (e *Entry) IntegerWeights(ctx context.Context, spec quant.Spec, ops di.Oper
 
 // layersOf opens the artefacts that the layers' weights come from; nil where it is the recipe's own.
 func (e *Entry) layersOf(ctx context.Context, spec quant.Spec, widths string, layers int) ([]*artifact.File, error) {
-	if spec.Recipe.Method != "" {
-		return nil, fmt.Errorf("catalog: recipe %s with layers %s: expected a recipe without a method: its factors belong to one width", spec.Recipe.Name, widths)
-	}
 	if len(widths) != layers || strings.Trim(widths, "2345678") != "" {
 		return nil, fmt.Errorf("catalog: layers %q: expected %d digits of 2 … 8, the bits of each layer's weights", widths, layers)
 	}

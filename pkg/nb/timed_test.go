@@ -1,0 +1,96 @@
+package nb
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/illm-go/illm/pkg/bench"
+	"github.com/illm-go/illm/pkg/quant"
+	"github.com/illm-go/illm/pkg/record"
+)
+
+// TestExpTimes: without a record times are taken here and nothing is kept; with one it is read.
+func TestExpTimes(t *testing.T) {
+	empty, err := record.Open(record.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Session{all: empty, store: empty}
+	times, err := s.ExpTimes(64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(times.Where, "measured here and now") || len(empty.Latest(func(*record.Record) bool { return true })) != 0 {
+		t.Errorf("without records: %s", times.Where)
+	}
+	c, err := times.Front(quant.DefaultClip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+	names := ""
+	for _, series := range c.Series {
+		for _, p := range series.Points {
+			names += p.Label + ", "
+		}
+	}
+	for _, want := range []string{"di-exp,", "lut64i,", "taylor5,", "i-bert,"} {
+		if strings.Count(names, " "+want)+strings.Count(names[:min(len(names), len(want))], want) != 1 {
+			t.Errorf("labels %q: expected %q once", names, want)
+		}
+	}
+	if g := times.Table(); len(g.Rows) < 20 || len(g.Rows[0]) != 4 || g.Rows[0][1] == "–" {
+		t.Errorf("table %v", g)
+	}
+
+	r := &bench.Runner{Store: empty}
+	if _, err := r.ExpSpeed(context.Background(), bench.ExpRequest{Names: []string{"di-exp"}, Lengths: []int{64}, Runs: 1, Warmup: 1, Sample: time.Microsecond}); err != nil {
+		t.Fatal(err)
+	}
+	if times, err = s.ExpTimes(64); err != nil || !strings.Contains(times.Where, "from the records") {
+		t.Errorf("with records: %+v, %v", times, err)
+	}
+	if g := times.Table(); len(g.Rows) != 1 {
+		t.Errorf("with one exponential: %v", g)
+	}
+}
+
+// TestConversions: integer operators convert nothing, and a set of two operators what each of them does.
+func TestConversions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs a model")
+	}
+	s := Open()
+	defer s.Close()
+	g, err := s.Conversions("tiny-llama", "w8a8", "opticks", 16, "integer", "half:norm", "half:softmax", "half:norm+softmax")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(g.Rows) != 4 || g.Rows[0][1] != "0.0" || g.Rows[0][2] != "0.0" {
+		t.Fatalf("%v", g)
+	}
+	number := func(row, column int) (v float64) {
+		for i, c := range g.Rows[row][column] {
+			if c != '.' {
+				v = 10*v + float64(c-'0')
+			} else if i != len(g.Rows[row][column])-2 {
+				t.Fatalf("%q", g.Rows[row][column])
+			}
+		}
+		return v
+	}
+	for column := 1; column <= 3; column++ {
+		if a, b, both := number(1, column), number(2, column), number(3, column); a <= 0 || b <= 0 || a+b < both-1 || a+b > both+1 {
+			t.Errorf("column %s: %g and %g alone, %g together (tenths)", g.Head[column], a, b, both)
+		}
+	}
+	for _, bad := range []int{0, 1 << 20} {
+		if _, err := s.Conversions("tiny-llama", "w8a8", "opticks", bad); err == nil || !strings.Contains(err.Error(), "expected 1 to") {
+			t.Errorf("%d tokens: %v", bad, err)
+		}
+	}
+}

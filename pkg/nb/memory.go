@@ -18,14 +18,15 @@ var weightParts = []struct{ name, why string }{
 	{"codes", "bits a weight of the layers' matrices, rows padded to whole panels"},
 	{"scales M", "4 bytes an output channel"},
 	{"zero points", "1 byte an output channel"},
-	{"sums ΣW", "4 bytes an output channel, for the activations' zero point; 8-bit matrices only"},
+	{"sums ΣW", "4 bytes an output channel, for the activations' zero point; of 4-bit matrices filled when loading, not in the file"},
 	{"biases", "4 bytes an output channel of a layer that has one"},
 	{"norms", "4 bytes a channel for Γ, 8 for β"},
 	{"α of SwiGLU", "4 bytes a channel where act-smooth is used"},
 	{"positions", "learned positions, or the phases of rotary ones"},
 }
 
-// WeightParts is the size of each part of an artefact in bytes, by name; the tokenizer is none.
+// WeightParts is the size of each part of the loaded weights in bytes, by name, from an artefact's header; the tokenizer
+// is none.
 func WeightParts(h *artifact.Header) map[string]int64 {
 	n := map[string]int64{}
 	for _, l := range h.Linears {
@@ -34,13 +35,13 @@ func WeightParts(h *artifact.Header) map[string]int64 {
 			if l.Name == artifact.Positions {
 				part = "positions"
 			}
-			n[part] += l.Panel.Bytes + l.Zero.Bytes + l.M.Bytes + l.SumW.Bytes + l.Bias.Bytes
+			n[part] += l.Panel.Bytes + l.Zero.Bytes + l.M.Bytes + int64(4*l.Out) + l.Bias.Bytes
 			continue
 		}
 		n["codes"] += l.Panel.Bytes
 		n["scales M"] += l.M.Bytes
 		n["zero points"] += l.Zero.Bytes
-		n["sums ΣW"] += l.SumW.Bytes
+		n["sums ΣW"] += int64(4 * l.Out)
 		n["biases"] += l.Bias.Bytes
 	}
 	for _, x := range h.Norms {

@@ -117,10 +117,10 @@ func (r *Runs) SensitivityChart(corpus string) *chart.Chart {
 	return c
 }
 
-// FrontChart draws perplexity against the bytes of all weights, tables included, along the plans of each order.
-func (r *Runs) FrontChart(corpus string, orders map[string][]int) *chart.Chart {
-	c := &chart.Chart{Kind: chart.KindLine, Title: "Perplexity for the bytes of the weights", Subtitle: r.Caption(),
-		X: chart.Axis{Name: "weights", Unit: "MB"}, Y: chart.Axis{Name: "Perplexity, " + chart.Text(corpus), Unit: "per token", Better: chart.Lower}}
+// FrontChart draws a metric ("ppl") against the bytes of all weights, tables included, along the plans of each order.
+func (r *Runs) FrontChart(metric, corpus string, orders map[string][]int) *chart.Chart {
+	c := &chart.Chart{Kind: chart.KindLine, Title: chart.Heading(metric) + " for the bytes of the weights", Subtitle: r.Caption(),
+		X: chart.Axis{Name: "weights", Unit: "MB"}, Y: chart.Axis{Name: chart.Heading(metric) + ", " + chart.Text(corpus), Better: chart.Lower}}
 	for _, name := range sortedKeys(orders) {
 		s := chart.Series{Name: name}
 		for _, level := range Plans(orders[name]) {
@@ -128,7 +128,7 @@ func (r *Runs) FrontChart(corpus string, orders map[string][]int) *chart.Chart {
 				if r.rows[i].axes["layers"] != level {
 					continue
 				}
-				v, ok := r.Number(i, "ppl_"+corpus)
+				v, ok := r.Number(i, metric+"_"+corpus)
 				bytes, ok2 := r.Number(i, "weight_bytes_"+corpus)
 				if ok && ok2 {
 					s.Points = append(s.Points, chart.Point{X: bytes.Y / 1e6, Y: v.Y, ID: v.ID})
@@ -141,7 +141,7 @@ func (r *Runs) FrontChart(corpus string, orders map[string][]int) *chart.Chart {
 		}
 	}
 	for i := range r.rows {
-		if v, ok := r.Number(i, "ppl_"+corpus); ok && r.rows[i].axes["layers"] == "" {
+		if v, ok := r.Number(i, metric+"_"+corpus); ok && r.rows[i].axes["layers"] == "" {
 			c.Baselines = append(c.Baselines, chart.Reference{Name: "fp32", Value: v.Y})
 		}
 	}

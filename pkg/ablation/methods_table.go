@@ -46,7 +46,7 @@ func (r *Runs) MethodTable() (g chart.Grid, missing int) {
 					ppl = fmt.Sprintf("%#.4g", m.Value)
 				}
 				if v, ok := r.change(c.record, level); ok && row.axes["method"] != "" {
-					change = fmt.Sprintf("%s %%", v)
+					change = changed(v)
 				}
 				if m, ok := c.record.Metric("kld_mean"); ok {
 					kl = chart.Value{Y: m.Value, Err: m.Stderr}.String()
@@ -105,7 +105,7 @@ func (r *Runs) MethodSentences(level string) string {
 		} else {
 			lines[i] += ";"
 		}
-		lines[i] += fmt.Sprintf(" %s %#.4g (%s %%)", methodName(row.axes), m.Value, signed(v))
+		lines[i] += fmt.Sprintf(" %s %#.4g (%s)", methodName(row.axes), m.Value, changed(v))
 	}
 	if len(lines) == 0 {
 		return "No records yet."
@@ -113,10 +113,13 @@ func (r *Runs) MethodSentences(level string) string {
 	return strings.Join(append([]string{base}, lines...), "\n")
 }
 
-// signed puts a + before what is above 0.
-func signed(v chart.Value) string {
-	if v.Y > 0 {
-		return "+" + v.String()
+// changed prints a change in percent, and one beyond 1000 % as a factor.
+func changed(v chart.Value) string {
+	if v.Y > 1000 {
+		return fmt.Sprintf("× %.3g", 1+v.Y/100)
 	}
-	return v.String()
+	if v.Y > 0 {
+		return "+" + v.String() + " %"
+	}
+	return v.String() + " %"
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"testing"
+
+	"github.com/illm-go/illm/pkg/chart"
 )
 
 // Perplexities 20 and 24 against 16 are changes of 25 and 50 %, whatever the number of windows; a row without any record
@@ -20,7 +22,7 @@ func TestMethodTable(t *testing.T) {
 	for _, row := range g.Rows {
 		list = append(list, strings.Join(row[:4], " | "))
 	}
-	have, want := strings.Join(list, "\n"), "fp32 | FP32 | 16.00 | –\nw4a4 | RTN | 24.00 | 50 %\nw4a4 | FSBR | 20.00 | 25 %"
+	have, want := strings.Join(list, "\n"), "fp32 | FP32 | 16.00 | –\nw4a4 | RTN | 24.00 | +50 %\nw4a4 | FSBR | 20.00 | +25 %"
 	if have != want || missing != 1 {
 		t.Errorf("%d rows missing, want 1; rows\n%s\nwant\n%s", missing, have, want)
 	}
@@ -29,6 +31,9 @@ func TestMethodTable(t *testing.T) {
 		if !strings.Contains(words, part) {
 			t.Errorf("sentences %q lack %q", words, part)
 		}
+	}
+	if have := changed(chart.Value{Y: 4300}); have != "× 44" {
+		t.Errorf("44 times as much is printed as %q", have)
 	}
 	calibrated := func(c Config) bool { return c["method"] != "best" }
 	if runs, err = Methods.Run(context.Background(), store, nil, Stored(), Set("method", "rtn", "best"), Set("arithmetic", Integer), Set("corpus", "wikitext2"), Only(calibrated)); err != nil || runs.Len() != 5 {

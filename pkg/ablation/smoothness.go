@@ -168,7 +168,7 @@ func (s *Smoothness) Curve(site floatref.Site, layer int, weights bool) *chart.C
 		what, name = "Largest |W|", "weights behind"
 	}
 	c := &chart.Chart{Kind: chart.KindLine, Title: fmt.Sprintf("%s: channels of %s, block %d", name, site, layer), Subtitle: s.caption(),
-		X: chart.Axis{Name: "channel, largest first"}, Y: chart.Axis{Name: what, Log: true}, Height: 320}
+		X: chart.Axis{Name: "channel, largest first", Log: true}, Y: chart.Axis{Name: what, Log: true}, Height: 320}
 	before, after := s.at(site)
 	for i, list := range [][]Maxima{before, after} {
 		series := chart.Series{Name: "before", Method: "fp32"}
@@ -184,9 +184,12 @@ func (s *Smoothness) Curve(site floatref.Site, layer int, weights bool) *chart.C
 				channels = slices.Clone(m.Weights)
 			}
 			sort.Slice(channels, func(a, b int) bool { return channels[a] > channels[b] })
-			for n, v := range channels {
-				if v > 0 && (n < 32 || n%4 == 0 || n == len(channels)-1) { // the tail is smooth: a quarter draws it
-					series.Points = append(series.Points, chart.Point{X: float64(n + 1), Y: float64(v)})
+			for n := 1; n <= len(channels); n = max(n+1, min(n*6/5, len(channels))) { // sorted, on a logarithmic axis: even steps
+				if v := channels[n-1]; v > 0 {
+					series.Points = append(series.Points, chart.Point{X: float64(n), Y: float64(v)})
+				}
+				if n == len(channels) {
+					break
 				}
 			}
 		}

@@ -25,7 +25,7 @@ func Finish(ctx context.Context, runner *bench.Runner, batch []ablation.Config) 
 	if len(batch) == 0 {
 		return nil
 	}
-	req, err := request(batch[0])
+	req, err := requestOf(batch)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (e stored) measure(ctx context.Context, configs []ablation.Config) ([]*reco
 	case ablation.Speed:
 		return e.runner.Speed(ctx, bench.SpeedRequest{Model: configs[0]["model"], Variants: list})
 	}
-	req, err := request(configs[0])
+	req, err := requestOf(configs)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,21 @@ func variant(c ablation.Config) bench.Variant {
 		Mantissa: c["mantissa"], Multiplier: c["multiplier"], Layers: c["layers"]}
 }
 
-// request turns what a batch shares into bench's form.
+// requestOf turns what a batch shares into bench's form. The float model of a study has no bins of positions, the rows
+// beside it may.
+func requestOf(batch []ablation.Config) (bench.QualityRequest, error) {
+	req, err := request(batch[0])
+	for _, c := range batch {
+		other, err := request(c)
+		if err != nil {
+			return req, err
+		}
+		req.Bins = max(req.Bins, other.Bins)
+	}
+	return req, err
+}
+
+// request turns one configuration into bench's form.
 func request(c ablation.Config) (bench.QualityRequest, error) {
 	req := bench.QualityRequest{Model: c["model"], Corpus: c["corpus"]}
 	for name, at := range map[string]*int{"window": &req.Window, "windows": &req.Windows, "first": &req.First, "bins": &req.Bins} {

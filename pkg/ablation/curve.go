@@ -73,10 +73,10 @@ func ReadTraining(files fs.FS, name string) (*Training, error) {
 
 // Chart draws the loss of every block over the epochs, as a part of what it was with the initial factors.
 func (t *Training) Chart() *chart.Chart {
-	c := &chart.Chart{Kind: chart.KindLine, Title: "Loss while training", Subtitle: t.Name,
+	c := &chart.Chart{Kind: chart.KindLine, Title: "Loss while training", Subtitle: t.Name + ", a line for each block",
 		X: chart.Axis{Name: "epoch"}, Y: chart.Axis{Name: "loss / initial loss", Better: chart.Lower}}
 	for i, b := range t.Blocks {
-		s := chart.Series{Name: fmt.Sprintf("block %d", i)}
+		s := chart.Series{Name: strconv.Itoa(i)}
 		if b.Initial > 0 {
 			s.Points = append(s.Points, chart.Point{X: 0, Y: 1})
 			for epoch, loss := range b.Losses {

@@ -202,8 +202,8 @@ func (s *Smoothness) Curve(site floatref.Site, layer int, weights bool) *chart.C
 
 // ByLayer draws Uneven of a site against the layer, before and after.
 func (s *Smoothness) ByLayer(site floatref.Site) *chart.Chart {
-	c := &chart.Chart{Kind: chart.KindBar, Title: fmt.Sprintf("%s: largest channel over the median one", site), Subtitle: s.caption(),
-		X: chart.Axis{Name: "block"}, Y: chart.Axis{Name: "max / median", Better: chart.Lower}, Height: 320}
+	c := &chart.Chart{Kind: chart.KindLine, Title: fmt.Sprintf("%s: largest channel over the median one", site), Subtitle: s.caption(),
+		X: chart.Axis{Name: "block"}, Y: chart.Axis{Name: "max / median", Log: true, Better: chart.Lower}, Height: 320}
 	before, after := s.at(site)
 	for i, list := range [][]Maxima{before, after} {
 		series := chart.Series{Name: "before", Method: "fp32"}
@@ -211,7 +211,7 @@ func (s *Smoothness) ByLayer(site floatref.Site) *chart.Chart {
 			series = chart.Series{Name: "after", Method: s.Method}
 		}
 		for _, m := range list {
-			series.Points = append(series.Points, chart.Point{Label: fmt.Sprint(m.Layer), Y: Uneven(m.Activations)})
+			series.Points = append(series.Points, chart.Point{X: float64(m.Layer), Y: Uneven(m.Activations)})
 		}
 		c.Series = append(c.Series, series)
 	}

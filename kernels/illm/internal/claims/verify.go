@@ -70,6 +70,9 @@ func Verify(ctx context.Context, from Sources, list []Claim) ([]Result, error) {
 			if by, ok = f.find(*c.By); ok {
 				v /= by
 			}
+			if ok && !f.alike() {
+				ok, f.why = false, "the two records are of different numbers of windows"
+			}
 		}
 		r.Records, r.Why = f.used, f.why
 		switch {
@@ -176,6 +179,16 @@ func (f *finder) newest(w Where) (float64, bool) {
 	}
 	f.used = append(f.used, best)
 	return value, true
+}
+
+// alike says that the records found were measured on equally many windows: otherwise a ratio compares texts.
+func (f *finder) alike() bool {
+	for _, r := range f.used {
+		if len(r.Windows) != len(f.used[0].Windows) {
+			return false
+		}
+	}
+	return true
 }
 
 // training reads a number of a model's training record.

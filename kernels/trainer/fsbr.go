@@ -99,15 +99,18 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 			if tokens == "" || out == "" {
 				return fmt.Errorf("%w: expected --tokens, a file that \"trainer tokens\" makes, and --out", errUsage)
 			}
+			if windows < 0 {
+				return fmt.Errorf("%w: --windows %d: expected 1 or more, or 0 for all", errUsage, windows)
+			}
 			if o.Recipe, err = quant.ParseRecipe(recipe); err != nil {
-				return err
+				return fmt.Errorf("%w: %w", errUsage, err)
 			}
 			if o.Rotation, err = fsbr.ParseRotation(rotate, rotateSeed); err != nil {
 				return fmt.Errorf("%w: %w", errUsage, err)
 			}
 			c, err := quant.ParseClip(clip)
 			if err != nil {
-				return err
+				return fmt.Errorf("%w: %w", errUsage, err)
 			}
 			o.Clip = float64(c) / 1000
 			m, err := openFloat(cmd, name)

@@ -109,20 +109,25 @@ func TestFSBR(t *testing.T) {
 		t.Errorf("rotation %+v, ratios %v, %v", f.Rotation, ratios, err)
 	}
 	for _, test := range []struct {
-		want string
-		args []string
+		want  string
+		usage bool // exit code 2
+		args  []string
 	}{
-		{"expected --tokens", nil},
-		{"fewer than one window", []string{"--tokens", at("short"), "--out", at("f")}},
-		{"rotation \"left\": expected a list of residual", []string{"--tokens", at("tokens.u32"), "--out", at("f"), "--rotate", "left"}},
-		{"unknown name", []string{"--tokens", at("tokens.u32"), "--out", at("f"), "--recipe", "w3a3"}},
-		{"unknown model", []string{"--tokens", at("tokens.u32"), "--out", at("f"), "--model", "tiny-gpt"}},
+		{"expected --tokens", true, nil},
+		{"fewer than one window", false, []string{"--tokens", at("short"), "--out", at("f")}},
+		{"rotation \"left\": expected a list of residual", true, []string{"--tokens", at("tokens.u32"), "--out", at("f"), "--rotate", "left"}},
+		{"unknown name", true, []string{"--tokens", at("tokens.u32"), "--out", at("f"), "--recipe", "w3a3"}},
+		{"--windows -1", true, []string{"--tokens", at("tokens.u32"), "--out", at("f"), "--windows", "-1"}},
+		{"clip \"0\"", true, []string{"--tokens", at("tokens.u32"), "--out", at("f"), "--clip", "0"}},
+		{"unknown model", false, []string{"--tokens", at("tokens.u32"), "--out", at("f"), "--model", "tiny-gpt"}},
 	} {
 		if err := os.WriteFile(at("short"), []byte{1, 0, 0, 0}, 0o666); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := run(t, append([]string{"fsbr", "--model", folder}, test.args...)...); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%q: error %v, want %q", test.args, err, test.want)
+		} else if errors.Is(err, errUsage) != test.usage {
+			t.Errorf("%q: error %v, wrong usage: want %v", test.args, err, test.usage)
 		}
 	}
 }

@@ -17,13 +17,13 @@ import (
 const FactorsVariable = "ILLM_FACTORS"
 
 // FactorsName is the name of the factor file of a recipe with a method: MODEL-RECIPE.safetensors, MODEL being the name
-// by which weights of this content are known.
+// by which weights of this content are known. A static setting is no part of it: it changes no factor.
 func (e *Entry) FactorsName(r quant.Recipe) (string, error) {
 	if e.weights == nil {
 		return "", e.quantised()
 	}
 	name, err := e.canonicalName()
-	return name + "-" + r.Name + ".safetensors", err
+	return name + "-" + r.Dynamic().Name + ".safetensors", err
 }
 
 // FactorsPath is where the cache keeps the factor file of a recipe.
@@ -121,6 +121,10 @@ func (e *Entry) checkFactors(f *smooth.Factors, r quant.Recipe, where string) er
 	}
 	if m := f.Meta[smooth.MetaMethod]; err == nil && m != r.Method {
 		err = fmt.Errorf("expected the method %q, found %q: the file has another recipe's name", r.Method, m)
+	}
+	made, bad := quant.ParseRecipe(f.Meta[smooth.MetaRecipe]) // the name of a recipe file says nothing here
+	if err == nil && bad == nil && (made.Weight != r.Weight || made.Act != r.Act) {
+		err = fmt.Errorf("expected factors of %d-bit weights and %d-bit activations, found those made for %s: take the file of this recipe, or make it with \"illm calibrate\"", r.Weight, r.Act, made.Name)
 	}
 	if err != nil {
 		return fmt.Errorf("catalog: factors %s: %w", where, err)

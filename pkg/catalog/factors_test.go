@@ -232,6 +232,8 @@ func TestBadFactors(t *testing.T) {
 		{"another model", func(f *smooth.Factors) { f.Meta[smooth.MetaSource] = strings.Repeat("0", 64) }, "illm calibrate"},
 		{"no model", func(f *smooth.Factors) { delete(f.Meta, smooth.MetaSource) }, "found none"},
 		{"another method", func(f *smooth.Factors) { f.Meta[smooth.MetaMethod] = "fsbr" }, `expected the method "gptq", found "fsbr"`},
+		{"other widths", func(f *smooth.Factors) { f.Meta[smooth.MetaRecipe] = "w8a8" }, "found those made for w8a8"},
+		{"another rounding", func(f *smooth.Factors) { f.Meta[smooth.MetaRound] = "dice" }, `rounding: expected gptq`},
 		{"wrong length", func(f *smooth.Factors) { f.Blocks = make([]smooth.Block, 2); f.Blocks[1].QKV = []float32{1} }, "block 1: qkv: expected 64"},
 		{"windows", func(f *smooth.Factors) { f.Meta["rounding_windows"] = "many" }, "rounding_windows"},
 		{"tokens", func(f *smooth.Factors) { f.Meta["rounding_sha256"] = "12" }, "calibrate again"},
@@ -280,6 +282,14 @@ func TestFactorsOfTheBase(t *testing.T) {
 		if (err == nil) != found {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	// A static recipe takes the factors of the dynamic one, under their name.
+	static := newSpec(t, "w4a4-smoothquant-static")
+	if g, err := e.MakeFactors(ctx, static, catalog.Calibrating{Text: text, Windows: 2, Window: 100}); err != nil || g.Meta[smooth.MetaRecipe] != "w4a4" {
+		t.Errorf("factors of a static recipe: %v", err)
+	}
+	if p, err := e.FactorsPath(static.Recipe); err != nil || p != path {
+		t.Errorf("factors of a static recipe at %s, want %s: %v", p, path, err)
 	}
 	art, err := e.Artifact(ctx, s)
 	if err != nil {

@@ -71,7 +71,7 @@ func (r *run) line(l Line) error {
 		return nil
 	}
 	if err := json.NewEncoder(r.curve).Encode(l); err != nil {
-		return fmt.Errorf("fsbr: curve: %w", err)
+		return fmt.Errorf("fsbr: curve: %w: make room; the blocks before stay in the state file, and --resume goes on from them", err)
 	}
 	return nil
 }

@@ -77,7 +77,7 @@ func (r *run) save() error {
 		err = replace(r.o.State, append(raw, '\n'))
 	}
 	if err != nil {
-		return fmt.Errorf("fsbr: save state: %w", err)
+		return fmt.Errorf("fsbr: save state: %w: make room, or the folder writable; the blocks before stay in the file, and --resume goes on from them", err)
 	}
 	return nil
 }

@@ -338,8 +338,39 @@ func TestWindows(t *testing.T) {
 	if _, err := ReadWindows(path, 11); err == nil || !strings.Contains(err.Error(), "expected windows of 11 tokens of 4 bytes, found 800 bytes") {
 		t.Errorf("other length: %v", err)
 	}
+	for _, n := range []int{-1, 0, maxWindows + 1} {
+		if _, err := DrawWindows(ids, n, 10, 1); err == nil || !strings.Contains(err.Error(), "expected 1 to 65536, found") {
+			t.Errorf("%d windows: %v", n, err)
+		}
+	}
 	if _, err := DrawWindows(ids, 1, 51, 1); err == nil || !strings.Contains(err.Error(), "at least one window of 51 tokens, found 50") {
 		t.Errorf("short text: %v", err)
+	}
+}
+
+// A full disk ends a run with an error that says how to go on, and the state file of the blocks before stays.
+func TestFullDisk(t *testing.T) {
+	const full = "/dev/full" // every write to it fails as on a full disk
+	f, err := os.OpenFile(full, os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer f.Close()
+	path := filepath.Join(t.TempDir(), "f.state")
+	if err := os.WriteFile(path, []byte("{}"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(full, path+".tmp"); err != nil {
+		t.Fatal(err)
+	}
+	r := &run{o: Options{State: path}, curve: f}
+	for what, err := range map[string]error{"state": r.save(), "curve": r.line(Line{})} {
+		if err == nil || !strings.Contains(err.Error(), "make room") || !strings.Contains(err.Error(), "--resume goes on") {
+			t.Errorf("%s: error %v", what, err)
+		}
+	}
+	if raw, err := os.ReadFile(path); err != nil || string(raw) != "{}" {
+		t.Errorf("state before is %q, %v", raw, err)
 	}
 }
 

@@ -48,10 +48,10 @@ func AppendLine(path string, data []byte) (err error) {
 	}
 	line = append(append(line, data...), '\n')
 	if _, err := f.Write(line); err != nil {
-		return fmt.Errorf("record: append: %w", err)
+		return fmt.Errorf("record: append: %w: make room, or choose another folder with ILLM_RECORDS; the lines before stay", err)
 	}
 	if err := f.Sync(); err != nil {
-		return fmt.Errorf("record: append: %w", err)
+		return fmt.Errorf("record: append: %w: make room, or choose another folder with ILLM_RECORDS; the lines before stay", err)
 	}
 	return nil
 }

@@ -256,6 +256,21 @@ func TestUnwritable(t *testing.T) {
 	}
 }
 
+// TestFull: a full disk is an error that says what to do.
+func TestFull(t *testing.T) {
+	const full = "/dev/full" // every write to it fails as on a full disk
+	if _, err := os.Stat(full); err != nil {
+		t.Skip("no " + full)
+	}
+	path := filepath.Join(t.TempDir(), "results.jsonl")
+	if err := os.Symlink(full, path); err != nil {
+		t.Fatal(err)
+	}
+	if err := AppendLine(path, []byte("{}")); err == nil || !strings.Contains(err.Error(), "make room, or choose another folder") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestDefaultDir(t *testing.T) {
 	t.Setenv("ILLM_RECORDS", "")
 	t.Setenv("XDG_DATA_HOME", filepath.Join(t.TempDir(), "data"))

@@ -53,6 +53,9 @@ const (
 	MetaCalibration = "calibration_sha256"
 )
 
+// roundGPTQ is the one value of MetaRound beside "".
+const roundGPTQ = "gptq"
+
 // slot is one named vector of a block.
 type slot struct {
 	name  string
@@ -142,6 +145,9 @@ func (f *Factors) Check(cfg model.Config) error {
 		if err := f.Blocks[i].check(cfg, kinds); err != nil {
 			return fmt.Errorf("smooth: block %d: %w", i, err)
 		}
+	}
+	if m := f.Meta[MetaRound]; m != "" && m != roundGPTQ {
+		return fmt.Errorf("smooth: metadata %s: expected %s or none, found %q: the file is of another build, make it again with \"illm calibrate\"", MetaRound, roundGPTQ, m)
 	}
 	ratios, err := f.Ratios()
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/illm-go/illm/kernels/illm/internal/suggest"
 	"github.com/illm-go/illm/pkg/ablation"
 	"github.com/illm-go/illm/pkg/bench"
+	"github.com/illm-go/illm/pkg/catalog"
 	"github.com/illm-go/illm/pkg/eval"
 	"github.com/illm-go/illm/pkg/nb"
 )
@@ -141,7 +143,22 @@ func (a *app) studyRunCommand(show bool) *cobra.Command {
 		if err != nil {
 			return usageError(err)
 		}
-		return a.studyTable(runs, f.columns)
+		if err := a.studyTable(runs, f.columns); err != nil {
+			return err
+		}
+		missing := runs.Count()[ablation.Missing]
+		if missing == 0 {
+			return nil
+		}
+		err = fmt.Errorf("%d configurations have no record: %w", missing, runs.Err())
+		switch {
+		case show:
+			a.logf("%v", err)
+			return nil
+		case errors.Is(err, catalog.ErrUnknown):
+			return usageError(err)
+		}
+		return withCode(exitMissing, err)
 	}}
 	cmd.Flags().StringVarP(&f.model, "model", "m", "", "model (default: the study's)")
 	cmd.Flags().StringArrayVarP(&f.set, "set", "s", nil, "`axis=level,…`; may be repeated")
@@ -223,9 +240,6 @@ func (a *app) studyTable(runs *ablation.Runs, columns string) error {
 	}
 	if runs.Stale > 0 {
 		a.logf("%d records of other code or weights were left out", runs.Stale)
-	}
-	if err := runs.Err(); err != nil && runs.Count()[ablation.Missing] > 0 {
-		a.logf("%d configurations have no record: %v", runs.Count()[ablation.Missing], err)
 	}
 	return nil
 }

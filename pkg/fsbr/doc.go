@@ -16,7 +16,7 @@
 //	range ratios (ours)   logit of 2r − 1  4 (r = 0.991)              0.01
 //
 // Every kind can be switched off (Options.Kinds); range ratios, one for each site of a block, are off unless asked for.
-// Options.Rotation puts Hadamard matrices in front of everything (algorithms.md 11.5): the offline ones are in the
+// Options.Rotation puts Hadamard matrices in front of everything (smooth.Rotation): the offline ones are in the
 // weights that a block begins with, the online ones are products in its graph. The target of a block is what the float block makes of the float
 // blocks' outputs; its input is what the quantised blocks before it gave. AdamW without decay, windows in a new order
 // each epoch, the parameters of the epoch with the lowest mean loss are kept; the initial ones if those are better.

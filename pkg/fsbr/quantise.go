@@ -58,7 +58,7 @@ func giveRatio(t *tape.Tape, r *tape.Node, d tape.Val) {
 // Error: within float32 rounding of x/s of package fakequant's Row: a value within 10⁻⁶ of a tie may fall on the other
 // side of it, a whole step.
 //
-// Sources: algorithms.md 11.2, after the quantisers of OmniQuant (arXiv:2308.13137) and the public code of I-LLM.
+// Sources: after the quantisers of OmniQuant (arXiv:2308.13137) and the public code of I-LLM.
 // Departures: the range includes 0; the step has no bounds of 10⁻⁵ and 10⁴.
 func quantise(t *tape.Tape, x *tape.Node, n int, r *ratio) *tape.Node {
 	if n >= untouched {

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// The exit code of a run says whether every configuration has a record; show only tells.
+func TestStudyExitCodes(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		code int
+		want string // on stderr
+	}{
+		{[]string{"run", "widths", "--set", "window=1"}, exitMissing, "10 configurations have no record: bench: window of 1 tokens"},
+		{[]string{"run", "widths", "--model", "no-such-model"}, exitUsage, "unknown model"},
+		{[]string{"run", "widths", "--model", "no-such-model", "--json"}, exitUsage, "unknown model"},
+		{[]string{"show", "widths", "--set", "window=1"}, exitOK, "10 configurations have no record"},
+		{[]string{"run", "width"}, exitUsage, "widths"},
+		{[]string{"run", "widths", "--shard", "3/2"}, exitUsage, "expected i/n"},
+	} {
+		args := append(append([]string{"study"}, test.args...), "--records", t.TempDir())
+		code, _, stderr := command(t, args...)
+		if code != test.code || !strings.Contains(stderr, test.want) {
+			t.Errorf("%q: code %d, want %d: %s", args, code, test.code, stderr)
+		}
+	}
+}

@@ -25,7 +25,7 @@ var recipes = []string{"fp32", "w8a8", "w6a6", "w4a8", "w4a4"}
 var section = regexp.MustCompile(`(?s)<!-- table:([a-z0-9-]+) -->\n.*?<!-- /table:([a-z0-9-]+) -->`)
 
 // Tables lists the names that a marker carries. "peers" may stand in a marker too, once there is something on record.
-func Tables() []string { return []string{"models", "quality", "speed", "claims"} }
+func Tables() []string { return []string{"models", "quality", "speed", "methods", "claims"} }
 
 // Rewrite returns text with every marked section replaced by its table.
 func Rewrite(text string, store *record.Store) (string, error) {
@@ -55,6 +55,8 @@ func table(name string, store *record.Store) (string, error) {
 		return speed(store), nil
 	case "peers":
 		return comparison(store), nil
+	case "methods":
+		return calibrated(store)
 	case "claims":
 		return claimed(store)
 	}

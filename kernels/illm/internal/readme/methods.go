@@ -1,0 +1,47 @@
+package readme
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/illm-go/illm/pkg/ablation"
+	"github.com/illm-go/illm/pkg/record"
+)
+
+// calibrated is the table of the calibration methods, every row by the integer engine: perplexity on WikiText-2 and its
+// change from the float model on the same windows. Each model stands on the number of windows for which it has most rows.
+func calibrated(store *record.Store) (string, error) {
+	var rows [][]string
+	for _, m := range []struct{ model, windows, window string }{{"tiny-llama", "16", "1024"}, {"smollm2", "32", "2048"}} {
+		runs, err := ablation.Methods.Run(context.Background(), store, nil, ablation.Stored(), ablation.Set("model", m.model), ablation.Set("arithmetic", ablation.Integer),
+			ablation.Set("corpus", "wikitext2"), ablation.Set("windows", m.windows), ablation.Set("window", m.window))
+		if err != nil {
+			return "", err
+		}
+		float, ok := runs.At("ppl", "width", "fp32")
+		if !ok {
+			continue
+		}
+		rows = append(rows, append([]string{m.model, m.windows + " × " + m.window, "fp32"}, fmt.Sprintf("%.2f", float.Y), "", "", "", ""))
+		for _, width := range []string{"w8a8", "w6a6", "w4a8", "w4a4"} {
+			row := []string{m.model, m.windows + " × " + m.window, width}
+			any := false
+			for _, method := range []string{"rtn", "smoothquant", "omniquant", "fsbr", "best"} {
+				v, ok := runs.At("ppl", "width", width, "method", method)
+				if !ok {
+					row = append(row, "–")
+					continue
+				}
+				any = true
+				row = append(row, fmt.Sprintf("%.2f (%+.1f %%)", v.Y, 100*(v.Y/float.Y-1)))
+			}
+			if any {
+				rows = append(rows, row)
+			}
+		}
+	}
+	if len(rows) == 0 {
+		return "No records yet.\n", nil
+	}
+	return grid([]string{"model", "windows × tokens", "widths", "round to nearest", "SmoothQuant", "OmniQuant", "FSBR", "best"}, rows), nil
+}

@@ -51,6 +51,9 @@ func (e *Entry) Calibration(ctx context.Context) (ptq.Calibration, error) {
 			return c, nil
 		}
 	}
+	if err := e.checkWeights(ctx); err != nil { // a minute of text would tell less than the tensor's name
+		return ptq.Calibration{}, err
+	}
 	c, err := e.calibrate(ctx)
 	if err != nil {
 		return c, err

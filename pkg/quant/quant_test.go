@@ -117,6 +117,8 @@ func TestRecipeFile(t *testing.T) {
 		good + `{}`:                                "after the object",
 		strings.Replace(good, `"kv"`, `"vk"`, 1):   "unknown field",
 		strings.Replace(good, `mine`, ``, 1):       "name",
+		strings.Replace(good, `mine`, `../x`, 1):   "part of file names",
+		strings.Replace(good, `mine`, `a/b`, 1):    "part of file names",
 		strings.Replace(good, `5`, `"5"`, 1):       "expected {",
 		strings.Replace(good, `"act":8,`, ``, 1):   "act = 0 bits",
 		strings.Replace(good, `:16`, `:9`, 1):      "glu = 9 bits",

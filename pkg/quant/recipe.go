@@ -229,6 +229,9 @@ func readRecipe(path string) (Recipe, error) {
 	if r.Name == "" {
 		return Recipe{}, fmt.Errorf("quant: recipe file %s: field \"name\" is empty: give the recipe a name for its records", path)
 	}
+	if strings.Trim(r.Name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-") != "" || strings.Contains(r.Name, "..") || len(r.Name) > 64 {
+		return Recipe{}, fmt.Errorf("quant: recipe file %s: name %q: expected at most 64 letters, digits, dots and . _ + - between them: it becomes part of file names", path, r.Name)
+	}
 	if err := r.Validate(); err != nil {
 		return Recipe{}, fmt.Errorf("quant: recipe file %s: %w", path, err)
 	}

@@ -189,11 +189,4 @@ func (s *Sampler) nucleus(t []int64, ids []int32, sum uint64) ([]int32, uint64) 
 	return prefix(t, ids, s.e, (s.topP*sum+1<<16-1)>>16)
 }
 
-// next is SplitMix64.
-func (s *Sampler) next() uint64 {
-	s.state += 0x9E3779B97F4A7C15
-	z := s.state
-	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
-	z = (z ^ z>>27) * 0x94D049BB133111EB
-	return z ^ z>>31
-}
+func (s *Sampler) next() uint64 { return intmath.SplitMix64(&s.state) }

@@ -7,6 +7,8 @@ import (
 	"math/bits"
 	"slices"
 	"strconv"
+
+	"github.com/illm-go/illm/pkg/intmath"
 )
 
 // maxStrength bounds the strength: with the jitter a channel is scaled by 2^11 at most.
@@ -105,14 +107,7 @@ type drawer struct {
 	strength float64
 }
 
-// next is SplitMix64 (Steele, Lea, Flood 2014).
-func (d *drawer) next() uint64 {
-	d.state += 0x9e3779b97f4a7c15
-	z := d.state
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
-}
+func (d *drawer) next() uint64 { return intmath.SplitMix64(&d.state) }
 
 // channels draws max(1, round(0.6 % of n)) different numbers below n, in ascending order.
 func (d *drawer) channels(n int) []int {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gomlx/gomlx/backends"
 
+	"github.com/illm-go/illm/pkg/intmath"
 	"github.com/illm-go/illm/pkg/tape"
 )
 
@@ -184,13 +185,9 @@ func (r *run) one(tokens []int32, rate float64) error {
 	return nil
 }
 
-// splitmix is a bijection of 64 bits that mixes them well (Steele et al., "Fast splittable pseudorandom number
-// generators", figure 17).
+// splitmix is a bijection of 64 bits that mixes them well.
 func splitmix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
+	return intmath.SplitMix64(&x)
 }
 
 func (r *run) result() Result {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/illm-go/illm/pkg/di"
 	"github.com/illm-go/illm/pkg/floatref"
+	"github.com/illm-go/illm/pkg/intmath"
 	"github.com/illm-go/illm/pkg/model"
 )
 
@@ -110,11 +111,7 @@ func newRotor(n int, seed uint64, keepMean bool) *rotor {
 	if seed != 0 {
 		r.signs = make([]float64, n)
 		for i := range r.signs {
-			seed += 0x9e3779b97f4a7c15 // SplitMix64
-			z := seed
-			z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-			z = (z ^ z>>27) * 0x94d049bb133111eb
-			r.signs[i] = 1 - 2*float64((z^z>>31)>>63)
+			r.signs[i] = 1 - 2*float64(intmath.SplitMix64(&seed)>>63)
 		}
 	}
 	if !keepMean {

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"path/filepath"
 	"testing"
+
+	"github.com/illm-go/illm/pkg/intmath"
 )
 
 // The size of the drawn models: two blocks, and numbers that all differ, so that a
@@ -79,11 +81,7 @@ type draw struct {
 // normal is nearly normal with standard deviation 1: the sum of four uniform
 // numbers of 16 bits. Integers and one product only, so equal on every platform.
 func (d *draw) normal() float64 {
-	d.state += 0x9e3779b97f4a7c15 // SplitMix64
-	z := d.state
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	z ^= z >> 31
+	z := intmath.SplitMix64(&d.state)
 	sum := int64(z&0xffff+z>>16&0xffff+z>>32&0xffff+z>>48) - 2*0xffff
 	return float64(sum) * (1.0 / 37837) // 37837 = √(4/12)·2^16
 }

@@ -12,7 +12,7 @@ import (
 // the commit, on the CPU and with the threads of the newest one, the faster form of each subject, in the order of filing.
 func peersOf(store *record.Store, model string) []*record.Record {
 	list := store.Filter(func(r *record.Record) bool {
-		return r.Kind == record.Timing && fmt.Sprint(r.Config["task"]) == "peers" && (r.Axes["model"] == "" || r.Axes["model"] == model)
+		return r.Kind == record.Timing && fmt.Sprint(r.Config["task"]) == "peers" && r.Axes["model"] == model // matrix products have no model
 	})
 	if len(list) == 0 {
 		return nil

@@ -210,7 +210,7 @@ func (a *app) trainFactors(ctx context.Context, c *calibrating, spec quant.Spec,
 		return err
 	}
 	method := spec.Recipe.Method
-	args := []string{"fsbr", "--model", name, "--tokens", tokens, "--text", c.text, "--out", out, "--recipe", strings.TrimSuffix(spec.Recipe.Dynamic().Name, "-"+method),
+	args := []string{"fsbr", "--model", name, "--tokens", tokens, "--text", c.text, "--out", out, "--recipe", spec.Recipe.Widths(),
 		"--method", method, "--window", strconv.Itoa(c.window), "--seed", strconv.FormatUint(c.seed, 10)}
 	if exists(out + ".state") {
 		a.logf("calibrate: going on from %s.state", out)

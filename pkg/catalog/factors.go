@@ -17,7 +17,7 @@ import (
 const FactorsVariable = "ILLM_FACTORS"
 
 // FactorsName is the name of the factor file of a recipe with a method: MODEL-RECIPE.safetensors, MODEL being the name
-// by which weights of this content are known. A static setting is no part of it: it changes no factor.
+// by which weights of this content are known ("tiny-llama-w4a4-fsbr@seed3.safetensors" of a variant). A static setting is no part of it: it changes no factor.
 func (e *Entry) FactorsName(r quant.Recipe) (string, error) {
 	if e.weights == nil {
 		return "", e.quantised()
@@ -56,7 +56,7 @@ func (e *Entry) Factors(r quant.Recipe) (f *smooth.Factors, where string, err er
 		}
 	}
 	return nil, "", fmt.Errorf("catalog: model %s, recipe %s: no factors of the method %s, shipped or in the cache: \"illm calibrate --model %s --recipe %s --method %s\" makes them: %w",
-		e.Name, r.Name, r.Method, e.Name, strings.TrimSuffix(r.Name, "-"+r.Method), r.Method, ErrNoFactors)
+		e.Name, r.Name, r.Method, e.Name, r.Widths(), r.Method, ErrNoFactors)
 }
 
 // ErrNoFactors marks a recipe whose method was not calibrated for the model.
@@ -65,14 +65,15 @@ var ErrNoFactors = errors.New("not calibrated")
 // alternatives lists the recipes whose factors serve r, the nearest first.
 func alternatives(r quant.Recipe) []quant.Recipe {
 	list := []quant.Recipe{r}
-	widths := strings.TrimSuffix(r.Name, "-"+r.Method)
-	for _, suffix := range []string{"emb", "kv"} {
-		at := strings.Index(widths, suffix)
+	widths := r.Widths()
+	suffix := strings.TrimPrefix(r.Name, widths)
+	for _, width := range []string{"emb", "kv"} {
+		at := strings.Index(widths, width)
 		if at <= 0 {
 			continue
 		}
 		widths = widths[:at]
-		base, err := quant.ParseRecipe(widths + "-" + r.Method)
+		base, err := quant.ParseRecipe(widths + suffix)
 		if err == nil && base.Weight == r.Weight && base.Act == r.Act {
 			list = append(list, base)
 		}

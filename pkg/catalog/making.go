@@ -25,6 +25,7 @@ func (e *Entry) Quantize(ctx context.Context, spec quant.Spec, cal ptq.Calibrati
 	p.spec = spec
 	p.spec.Recipe = spec.Recipe.Dynamic() // the weights serve both
 	p.spec.Recipe.Method = ""             // a field of its own in the header
+	p.spec.Recipe.Variant = ""            // the hash of the factors says which
 	return e.write(ctx, p, cal, path)
 }
 

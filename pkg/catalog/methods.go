@@ -103,7 +103,7 @@ func (e *Entry) MakeFactors(ctx context.Context, spec quant.Spec, c Calibrating)
 		}
 	}
 	maps.Copy(f.Meta, map[string]string{smooth.MetaMethod: method, smooth.MetaSource: source,
-		smooth.MetaRecipe: strings.TrimSuffix(spec.Recipe.Dynamic().Name, "-"+method)})
+		smooth.MetaRecipe: spec.Recipe.Widths()})
 	if err := f.Check(e.weights.Config); err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func (e *Entry) prepareWith(spec quant.Spec, f *smooth.Factors, where string) (*
 		if p.rounded() { // codes depend on the activations' widths too
 			p.spec = spec
 			p.spec.Recipe = spec.Recipe.Dynamic()
-			p.spec.Recipe.Method = ""
+			p.spec.Recipe.Method, p.spec.Recipe.Variant = "", ""
 		}
 	}
 	p.input.Tokenizer = e.weights.Tokenizer

@@ -12,20 +12,20 @@ import (
 
 func TestParseRecipe(t *testing.T) {
 	for s, want := range map[string]Recipe{
-		"w8a8":         {"w8a8", 8, 8, 8, 8, 8, 8, 8, 8, "", ""},
-		"w6a6":         {"w6a6", 6, 6, 6, 6, 8, 8, 8, 8, "", ""},
-		"w4a8":         {"w4a8", 4, 8, 8, 8, 8, 8, 8, 8, "", ""},
-		"W4A4":         {"w4a4", 4, 4, 4, 4, 8, 8, 8, 8, "", ""},
-		"w4a4kv8":      {"w4a4kv8", 4, 4, 4, 8, 8, 8, 8, 8, "", ""},
-		"w8a8emb16":    {"w8a8emb16", 8, 8, 8, 8, 8, 8, 8, 16, "", ""},
-		"w8a8kv4emb16": {"w8a8kv4emb16", 8, 8, 8, 4, 8, 8, 8, 16, "", ""},
-		"w8a8emb16kv4": {"w8a8kv4emb16", 8, 8, 8, 4, 8, 8, 8, 16, "", ""},
-		"w8a8kv16":     {"w8a8kv16", 8, 8, 8, 16, 8, 8, 8, 8, "", ""},
-		"w4a4-rtn":     {"w4a4", 4, 4, 4, 4, 8, 8, 8, 8, "", ""},
-		"w4a4-fsbr":    {"w4a4-fsbr", 4, 4, 4, 4, 8, 8, 8, 8, "fsbr", ""},
-		"w4a4-bestkv8": {"w4a4kv8-best", 4, 4, 4, 8, 8, 8, 8, 8, "best", ""},
-		"W6A6kv8-GPTQ": {"w6a6kv8-gptq", 6, 6, 6, 8, 8, 8, 8, 8, "gptq", ""},
-		"w8a8emb8":     {"w8a8", 8, 8, 8, 8, 8, 8, 8, 8, "", ""},
+		"w8a8":         {"w8a8", 8, 8, 8, 8, 8, 8, 8, 8, "", "", ""},
+		"w6a6":         {"w6a6", 6, 6, 6, 6, 8, 8, 8, 8, "", "", ""},
+		"w4a8":         {"w4a8", 4, 8, 8, 8, 8, 8, 8, 8, "", "", ""},
+		"W4A4":         {"w4a4", 4, 4, 4, 4, 8, 8, 8, 8, "", "", ""},
+		"w4a4kv8":      {"w4a4kv8", 4, 4, 4, 8, 8, 8, 8, 8, "", "", ""},
+		"w8a8emb16":    {"w8a8emb16", 8, 8, 8, 8, 8, 8, 8, 16, "", "", ""},
+		"w8a8kv4emb16": {"w8a8kv4emb16", 8, 8, 8, 4, 8, 8, 8, 16, "", "", ""},
+		"w8a8emb16kv4": {"w8a8kv4emb16", 8, 8, 8, 4, 8, 8, 8, 16, "", "", ""},
+		"w8a8kv16":     {"w8a8kv16", 8, 8, 8, 16, 8, 8, 8, 8, "", "", ""},
+		"w4a4-rtn":     {"w4a4", 4, 4, 4, 4, 8, 8, 8, 8, "", "", ""},
+		"w4a4-fsbr":    {"w4a4-fsbr", 4, 4, 4, 4, 8, 8, 8, 8, "fsbr", "", ""},
+		"w4a4-bestkv8": {"w4a4kv8-best", 4, 4, 4, 8, 8, 8, 8, 8, "best", "", ""},
+		"W6A6kv8-GPTQ": {"w6a6kv8-gptq", 6, 6, 6, 8, 8, 8, 8, 8, "gptq", "", ""},
+		"w8a8emb8":     {"w8a8", 8, 8, 8, 8, 8, 8, 8, 8, "", "", ""},
 	} {
 		got, err := ParseRecipe(s)
 		if err != nil || got != want {
@@ -108,7 +108,7 @@ func TestRecipeFile(t *testing.T) {
 	}
 	good := `{"name":"mine","weight":5,"act":8,"query":8,"kv":7,"score":8,"glu":16,"head":8,"emb":8}`
 	got, err := ParseRecipe(write(good))
-	if want := (Recipe{"mine", 5, 8, 8, 7, 8, 16, 8, 8, "", ""}); err != nil || got != want {
+	if want := (Recipe{"mine", 5, 8, 8, 7, 8, 16, 8, 8, "", "", ""}); err != nil || got != want {
 		t.Errorf("recipe file: %+v, %v, want %+v", got, err, want)
 	}
 	for text, part := range map[string]string{
@@ -302,4 +302,35 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A variant stands behind its method, whatever follows, and goes with it.
+func TestVariants(t *testing.T) {
+	for _, c := range []struct{ in, name, widths, variant string }{
+		{"w4a4-fsbr@seed3", "w4a4-fsbr@seed3", "w4a4", "seed3"},
+		{"w4a4-fsbr@no_qkvkv8", "w4a4-fsbr@no_qkvkv8", "w4a4", "no_qkvkv8"},
+		{"w4a4-fsbr@no_qkv-statickv8", "w4a4kv8-fsbr@no_qkv-static", "w4a4kv8", "no_qkv"},
+		{"W4A4kv8-static-best@e40.2", "w4a4kv8-best@e40.2-static", "w4a4kv8", "e40.2"},
+	} {
+		r, err := ParseRecipe(c.in)
+		if err != nil || r.Name != c.name || r.Widths() != c.widths || r.Variant != c.variant {
+			t.Errorf("%s: %+v, %v; want %+v", c.in, r, err, c)
+			continue
+		}
+		if again, err := ParseRecipe(r.Name); err != nil || again != r {
+			t.Errorf("%s: its name gives %+v, %v", c.in, again, err)
+		}
+		if same, err := r.WithMethod(r.Method); err != nil || same != r {
+			t.Errorf("%s: the same method gives %+v, %v", c.in, same, err)
+		}
+		other, err := r.WithMethod("gptq")
+		if err != nil || other.Variant != "" || strings.Contains(other.Name, "@") {
+			t.Errorf("%s: another method gives %+v, %v", c.in, other, err)
+		}
+	}
+	for _, s := range []string{"w4a4@x", "w4a4-fsbr@", "w4a4-fsbr@../x", "w4a4-fsbr@a..b", "w4a4-fsbr@.a", "w4a4-rtn@x", "w4a4-fsbr@a@b", "w4a4-fsbr@" + strings.Repeat("a", 33)} {
+		if r, err := ParseRecipe(s); err == nil {
+			t.Errorf("%s: %+v, expected an error", s, r)
+		}
+	}
 }

@@ -27,6 +27,10 @@ type Recipe struct {
 	// Method is how the weights were prepared, one of Methods; "" is round-to-nearest. It never changes a width.
 	Method string `json:"method,omitempty"`
 
+	// Variant tells preparations by one method apart, such as factors of another seed: a tag of at most 32 letters, digits, dots and
+	// underscores behind the method ("w4a4-fsbr@seed3"); "" is the one that ships under the method's name.
+	Variant string `json:"variant,omitempty"`
+
 	// Static is where activations have constant grids from calibration instead of their rows' own: "" nowhere, else a setting
 	// of StaticNames or StaticSite. It never changes a width, nor a weight.
 	Static string `json:"static,omitempty"`
@@ -44,10 +48,10 @@ func Methods() []string { return slices.Clone(methods[:]) }
 
 // recipes is the table of named recipes; q, k and v follow the activations.
 var recipes = [...]Recipe{
-	{"w8a8", 8, 8, 8, 8, 8, 8, 8, 8, "", ""},
-	{"w6a6", 6, 6, 6, 6, 8, 8, 8, 8, "", ""},
-	{"w4a8", 4, 8, 8, 8, 8, 8, 8, 8, "", ""},
-	{"w4a4", 4, 4, 4, 4, 8, 8, 8, 8, "", ""},
+	{"w8a8", 8, 8, 8, 8, 8, 8, 8, 8, "", "", ""},
+	{"w6a6", 6, 6, 6, 6, 8, 8, 8, 8, "", "", ""},
+	{"w4a8", 4, 8, 8, 8, 8, 8, 8, 8, "", "", ""},
+	{"w4a4", 4, 4, 4, 4, 8, 8, 8, 8, "", "", ""},
 }
 
 // maxRecipeFile bounds the bytes read from a recipe file: nine fields need far less.
@@ -69,9 +73,9 @@ func RecipeNames() []string {
 // JSON file with the fields of Recipe into a Recipe.
 //
 // Suffixes may follow in any order: kvN sets the keys', the values' and the cache's width and nothing
-// else, emb16 a second embedding table of 16 bits, -METHOD how the weights were prepared,
-// -static, -static999, -statichead, -mixed or -static:SITE where activations have constant grids. A file is recognised by its ending .json or by a
-// path separator. The name "fp32" is refused here; callers ask IsFloat first.
+// else, emb16 a second embedding table of 16 bits, -METHOD or -METHOD@VARIANT how the weights were prepared,
+// -static, -static999, -statichead, -mixed or -static:SITE where activations have constant grids. A file is
+// recognised by its ending .json or by a path separator. The name "fp32" is refused here; callers ask IsFloat first.
 func ParseRecipe(s string) (Recipe, error) {
 	if strings.HasSuffix(s, ".json") || strings.ContainsAny(s, `/\`) {
 		return readRecipe(s)
@@ -119,6 +123,11 @@ func (r Recipe) with(suffixes string) (Recipe, error) {
 			if method != "" {
 				return r, fmt.Errorf("two methods, %q and %q", method, m)
 			}
+			if tag, ok := strings.CutPrefix(after, "@"); ok {
+				if r.Variant, after, err = cutVariant(m, tag); err != nil {
+					return r, err
+				}
+			}
 			method, rest = m, after
 			continue
 		}
@@ -160,12 +169,52 @@ func (r Recipe) with(suffixes string) (Recipe, error) {
 	r.Name = base + kv + emb
 	if method != "" && method != RTN {
 		r.Method = method
-		r.Name += "-" + method
+		r.Name += r.methodSuffix()
 	}
 	if r.Static != "" {
 		r.Name += "-" + r.Static
 	}
 	return r, r.Validate()
+}
+
+// methodSuffix is how the method stands in a name.
+func (r Recipe) methodSuffix() string {
+	s := "-" + r.Method
+	if r.Variant != "" {
+		s += "@" + r.Variant
+	}
+	return s
+}
+
+// Widths is the name of the recipe without method and static setting.
+func (r Recipe) Widths() string {
+	r = r.Dynamic()
+	if r.Method == "" {
+		return r.Name
+	}
+	return strings.TrimSuffix(r.Name, r.methodSuffix())
+}
+
+// variantChars are the bytes of a variant's tag; a dash would begin another suffix.
+const variantChars = "abcdefghijklmnopqrstuvwxyz0123456789_."
+
+const maxVariant = 32
+
+// cutVariant takes a variant's tag from the front of s.
+func cutVariant(method, s string) (tag, rest string, err error) {
+	rest = strings.TrimLeft(s, variantChars)
+	tag = s[:len(s)-len(rest)]
+	if method == RTN {
+		return "", "", fmt.Errorf("variant @%s: expected a method with factors before it, found %s", tag, RTN)
+	}
+	return tag, rest, checkVariant(tag)
+}
+
+func checkVariant(tag string) error {
+	if tag == "" || len(tag) > maxVariant || strings.Trim(tag, variantChars) != "" || strings.Contains(tag, "..") || tag[0] == '.' {
+		return fmt.Errorf("variant @%s: expected 1 to %d lower-case letters, digits, underscores and single dots: it becomes part of a file name", tag, maxVariant)
+	}
+	return nil
 }
 
 // cutMethod takes a method's name from the front of s.
@@ -179,15 +228,19 @@ func cutMethod(s string) (method, rest string, err error) {
 }
 
 // WithMethod returns the recipe of the same widths whose weights were prepared by method; "" and RTN are the same.
+// A variant of another method is left out.
 func (r Recipe) WithMethod(method string) (Recipe, error) {
 	if method == RTN {
 		method = ""
 	}
 	static := r.Static
 	r = r.Dynamic()
-	r.Name = strings.TrimSuffix(r.Name, "-"+r.Method)
+	r.Name = r.Widths()
+	if method != r.Method {
+		r.Variant = ""
+	}
 	if r.Method = method; method != "" {
-		r.Name += "-" + method
+		r.Name += r.methodSuffix()
 	}
 	if r.Static = static; static != "" {
 		r.Name += "-" + static
@@ -260,6 +313,15 @@ func (r Recipe) Validate() error {
 	check("emb", r.Emb, true)
 	if r.Method != "" && !slices.Contains(methods[1:], r.Method) {
 		errs = append(errs, fmt.Errorf("recipe %s: method %q: expected one of %s", r.Name, r.Method, strings.Join(methods[1:], ", ")))
+	}
+	if r.Variant != "" {
+		err := checkVariant(r.Variant)
+		if r.Method == "" {
+			err = fmt.Errorf("variant @%s: expected a method that it is one of, found none", r.Variant)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("recipe %s: %w", r.Name, err))
+		}
 	}
 	if r.Static != "" {
 		if err := CheckStatic(r.Static); err != nil {

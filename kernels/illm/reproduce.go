@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,10 +17,15 @@ import (
 	"github.com/illm-go/illm/kernels/illm/internal/headless"
 	"github.com/illm-go/illm/kernels/illm/internal/notebook"
 	"github.com/illm-go/illm/kernels/illm/internal/setup"
+	"github.com/illm-go/illm/pkg/hub"
+	"github.com/illm-go/illm/pkg/nb"
 )
 
 // defaultNotebooks are run when no name is given.
 var defaultNotebooks = []string{"start", "clip"}
+
+// allNotebooks is the name for every one of them.
+const allNotebooks = "all"
 
 // reproduceOptions are the flags of reproduce.
 type reproduceOptions struct {
@@ -34,20 +40,32 @@ type reproduceOptions struct {
 func (a *app) reproduceCommand() *cobra.Command {
 	var opt reproduceOptions
 	cmd := &cobra.Command{
-		Use:   "reproduce [NAME…]",
+		Use:   "reproduce [NAME…|all]",
 		Short: "Run notebooks headless and print their tables",
 		Long: `reproduce runs notebooks in real Jupyter without a browser, prints their tables
 and writes each executed notebook and a web page that needs no network.
 
-NAME is a notebook (start, clip, …) or a table; without one, ` + strings.Join(defaultNotebooks, " and ") + ` are run
-and the report of every study (see report) is written beside their pages.
-A notebook always computes its live part and shows the shipped records beside it;
---full computes every record again and goes on where an interrupted run stopped.
+NAME is a notebook (start, clip, …), a table of the paper (T1 … T6) or an ablation
+(A, B, D); "all" is every notebook. A table runs its own cells alone. Without a name,
+` + strings.Join(defaultNotebooks, " and ") + ` are run and the report of every study (see report) is written
+beside their pages: one page with every table and chart.
+
+A notebook shows the records and computes its live part on a tiny model beside them:
+minutes. --quick cuts the live part to one window a cell. --full computes every record
+again, on SmolLM2 and whole test sets too: hours, and an interrupted run goes on where
+it stopped.
+
 What is missing (JupyterLab, the kernel) is installed first. The default model comes
 with the clone; SmolLM2 is fetched to be run beside it, and left out, by name, where
 it cannot be had: after the installation no network is needed. The clone stays as it
-is.`,
+is.
+
+Where a row has neither a record nor a model to compute it with, its table shows the
+hole, the end of the run names it, and the exit code is ` + fmt.Sprint(exitMissing) + `. A model that is only run
+beside its shipped record counts as missing if -p names it or --full is given.`,
 		Example: `  illm reproduce
+  illm reproduce T1 T6
+  illm reproduce all --quick
   illm reproduce clip -p clip=12.5 -p windows=8
   illm reproduce clip -p model=smollm2
   illm reproduce clip --out /tmp/results
@@ -57,8 +75,11 @@ is.`,
 				return a.writeReadme(false)
 			}
 			opt.report = len(args) == 0
-			if len(args) == 0 {
+			switch {
+			case len(args) == 0:
 				args = defaultNotebooks
+			case len(args) == 1 && strings.EqualFold(args[0], allNotebooks):
+				opt.report, args = true, nil
 			}
 			return a.reproduce(cmd.Context(), args, opt)
 		},
@@ -94,6 +115,11 @@ func (a *app) reproduce(ctx context.Context, names []string, opt reproduceOption
 	if err != nil {
 		return usageError(err)
 	}
+	if names == nil {
+		if names, err = everyNotebook(dirs.Notebooks()); err != nil {
+			return err
+		}
+	}
 	// Everything the user wrote is checked before anything long begins.
 	tasks, err := plan(dirs.Notebooks(), names, values, opt)
 	if err != nil {
@@ -113,20 +139,42 @@ func (a *app) reproduce(ctx context.Context, names []string, opt reproduceOption
 	if err := a.fetchModels(ctx, in, tasks); err != nil {
 		return err
 	}
+	var empty []notebookHoles
 	for _, t := range tasks {
-		if err := a.runNotebook(ctx, in, t, out, opt); err != nil {
+		holes, err := a.runNotebook(ctx, in, t, out, opt)
+		if err != nil {
+			return err
+		}
+		empty = append(empty, notebookHoles{t.entry.Name, holes})
+	}
+	if opt.report {
+		if err := a.writeReport(ctx, "", filepath.Join(out, reportFile)); err != nil {
 			return err
 		}
 	}
-	if opt.report {
-		return a.writeReport(ctx, "", filepath.Join(out, reportFile))
+	return a.tellHoles(empty, func(model string) bool {
+		return opt.full || slices.Contains(slices.Collect(maps.Values(values)), model)
+	})
+}
+
+// everyNotebook lists the notebooks of a folder by their own names.
+func everyNotebook(dir string) ([]string, error) {
+	shelf, err := notebook.Shelf(dir)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	var names []string
+	for _, e := range shelf {
+		if e.Table == "" {
+			names = append(names, e.Name)
+		}
+	}
+	return names, nil
 }
 
 // fetchModels downloads the models that the notebooks' parameters "model" and
 // "beside" name, here, where progress can be seen, rather than within a cell. A run
-// without the second goes on: its notebook names it as missing.
+// without one goes on: its notebook shows the records and names the model as missing.
 func (a *app) fetchModels(ctx context.Context, in setup.Installed, tasks []task) error {
 	missed := map[string]bool{}
 	for _, t := range tasks {
@@ -142,7 +190,7 @@ func (a *app) fetchModels(ctx context.Context, in setup.Installed, tasks []task)
 			_, err = a.fetch(ctx, name, []string{in.Python.Python()})
 			switch {
 			case err == nil:
-			case p.Name == "model" || ctx.Err() != nil:
+			case ctx.Err() != nil || !errors.Is(err, hub.ErrUnavailable):
 				return withCode(exitSetup, err)
 			default:
 				missed[name] = true
@@ -181,11 +229,11 @@ func plan(dir string, names []string, values map[string]string, opt reproduceOpt
 		if err != nil {
 			return nil, err
 		}
-		nb, err := notebook.Read(entry.Path)
+		book, err := notebook.Read(entry.Path)
 		if err != nil {
 			return nil, err
 		}
-		has, err := nb.Parameters()
+		has, err := book.Parameters()
 		if err != nil {
 			return nil, err
 		}
@@ -202,10 +250,16 @@ func plan(dir string, names []string, values map[string]string, opt reproduceOpt
 			}
 			own[name], used[name] = value, true
 		}
-		if err := nb.Set(own); err != nil {
+		if err := book.Set(own); err != nil {
 			return nil, usageError(err)
 		}
-		tasks = append(tasks, task{entry, nb})
+		if entry.Table != "" {
+			if opt.keep {
+				return nil, usageError(fmt.Errorf("reproduce: --keep goes with whole notebooks, found the table %s of %s", entry.Table, filepath.Base(entry.Path)))
+			}
+			book.KeepTable(entry.Table)
+		}
+		tasks = append(tasks, task{entry, book})
 	}
 	if len(used) < len(values) {
 		return nil, usageError(unknown)
@@ -245,9 +299,15 @@ func environment(entry notebook.Entry, opt reproduceOptions) []string {
 	return env
 }
 
-// runNotebook runs one notebook and prints its tables.
-func (a *app) runNotebook(ctx context.Context, in setup.Installed, t task, out string, opt reproduceOptions) error {
+// runNotebook runs one notebook, prints its tables and returns what they lack.
+func (a *app) runNotebook(ctx context.Context, in setup.Installed, t task, out string, opt reproduceOptions) ([]nb.Hole, error) {
 	start := time.Now()
+	scratch, err := os.MkdirTemp("", "illm-reproduce-")
+	if err != nil {
+		return nil, fmt.Errorf("reproduce: %w: set TMPDIR to a writable folder", err)
+	}
+	defer os.RemoveAll(scratch)
+	holes := filepath.Join(scratch, "holes")
 	base := strings.TrimSuffix(filepath.Base(t.nb.Path), ".ipynb")
 	if t.entry.Table != "" {
 		base += "-" + t.entry.Table
@@ -257,7 +317,7 @@ func (a *app) runNotebook(ctx context.Context, in setup.Installed, t task, out s
 		Folder:   filepath.Dir(t.nb.Path),
 		IPYNB:    filepath.Join(out, base+".ipynb"),
 		HTML:     filepath.Join(out, base+".html"),
-		Env:      environment(t.entry, opt),
+		Env:      append(environment(t.entry, opt), nb.HolesEnv+"="+holes),
 	}
 	progress := newProgress(a, t.entry.Name, t.nb)
 	job.OnEvent = progress.event
@@ -269,11 +329,11 @@ func (a *app) runNotebook(ctx context.Context, in setup.Installed, t task, out s
 		if errors.As(err, &cell) {
 			err = fmt.Errorf("%w\nthe notebook up to that cell: %s", err, job.HTML)
 		}
-		return err
+		return nil, err
 	}
 	if opt.keep {
 		if err := keepStatic(job.IPYNB, t.nb.Path); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	tables := done.Tables()
@@ -283,7 +343,11 @@ func (a *app) runNotebook(ctx context.Context, in setup.Installed, t task, out s
 	}
 	a.printf("\nnotebook  %s\npage      %s\n\n", job.IPYNB, job.HTML)
 	a.logf("%s: done in %.1f s", t.entry.Name, time.Since(start).Seconds())
-	return a.record(map[string]any{
+	empty, err := nb.ReadHoles(holes)
+	if err != nil {
+		return nil, err
+	}
+	return empty, a.record(map[string]any{
 		"kind": "notebook", "name": t.entry.Name, "cells": len(t.nb.Executable()), "tables": tables,
 		"ipynb": job.IPYNB, "html": job.HTML, "wall_s": seconds(start),
 	})

@@ -70,6 +70,7 @@ func (s *Session) Memory(model string, recipes ...string) error {
 	}
 	if err := catalog.Here(model); errors.Is(err, hub.ErrUnavailable) {
 		Show(model + ": missing, not in the cache (illm fetch " + model + ")")
+		note(Hole{What: "memory of " + model, Model: model, Why: "not in the cache", Cure: "illm fetch " + model})
 		return nil
 	}
 	ctx, stop := interruptible()

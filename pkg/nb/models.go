@@ -43,6 +43,7 @@ func (s *Session) part(text, recipe string, p Part) ([]string, error) {
 			return nil, err
 		}
 		base, _, _ := catalog.Variant(p.Model) // its error is Here's
+		note(Hole{What: p.Model + ", computed here", Model: p.Model, Why: "not in the cache", Cure: "illm fetch " + base, Beside: true})
 		return []string{p.Model, "–", "–", "–", "–", "–", "missing: not in the cache (illm fetch " + base + ")"}, nil
 	}
 	options := []ablation.Option{ablation.Set("model", p.Model), ablation.Set("recipe", recipe), ablation.Set("corpus", text), ablation.Set("windows", p.Windows)}

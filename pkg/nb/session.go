@@ -125,6 +125,7 @@ func (s *Session) Run(study ablation.Study, options ...ablation.Option) (*ablati
 	if err != nil {
 		return nil, err
 	}
+	note(holesOf(runs)...)
 	if n := runs.Count()[ablation.Missing]; n > 0 {
 		why := strings.SplitN(runs.Err().Error(), "\n", 4)
 		if len(why) > 3 {

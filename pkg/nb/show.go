@@ -22,11 +22,13 @@ func Must[T any](v T, err error) T {
 	return v
 }
 
-// Check ends the cell if err is not nil.
+// Check ends the cell if err is not nil. Without its model or text, a cell of a headless
+// run says so and ends as if it had worked.
 func Check(err error) {
 	if err == nil {
 		return
 	}
+	unavailable(err)
 	gonbui.Sync()
 	fmt.Fprintln(os.Stderr, "error:", err)
 	os.Exit(1)

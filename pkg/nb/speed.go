@@ -66,11 +66,13 @@ func (s *Session) Speeds(model string) error {
 	c, g, used, missing := SpeedOf(s.all, model)
 	if len(used) == 0 {
 		Show(model + ": no record of its speed (illm bench --model " + model + " makes some)")
+		note(Hole{What: "speed of " + model, Model: model, Why: "no record", Cure: "illm bench --model " + model})
 		return nil
 	}
 	Show(c, g)
 	for _, m := range missing {
 		Show("no record of " + m)
+		note(Hole{What: "speed of " + m, Model: model, Why: "no record", Cure: "illm bench --model " + model})
 	}
 	return nil
 }

@@ -178,3 +178,22 @@ func TestShelf(t *testing.T) {
 		t.Errorf("Open of a path: %+v, %v", got, err)
 	}
 }
+
+func TestKeepTable(t *testing.T) {
+	cell := func(tags ...string) *Cell { return &Cell{Type: "code", Source: strings.Join(tags, " "), Tags: tags} }
+	for _, test := range []struct{ table, want string }{
+		{"T1", "parameters|T1 T5|T1|"},
+		{"T5", "parameters|T1 T5|"},
+		{"T3", "parameters|T1 T5|T1|T4 timing|"}, // nothing is tagged with it
+	} {
+		nb := &Notebook{Cells: []*Cell{cell("parameters"), cell("T1", "T5"), cell("T1"), cell("T4", "timing"), cell()}}
+		nb.KeepTable(test.table)
+		var got []string
+		for _, c := range nb.Cells {
+			got = append(got, c.Source)
+		}
+		if strings.Join(got, "|") != test.want {
+			t.Errorf("%s: cells %q, want %q", test.table, got, test.want)
+		}
+	}
+}

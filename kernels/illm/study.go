@@ -263,7 +263,7 @@ func defaultColumns(runs *ablation.Runs) []string {
 
 func (a *app) studyMergeCommand() *cobra.Command {
 	var s settings
-	cmd := &cobra.Command{Use: "merge FOLDER…", Short: "Bring the windows that shards finished together", Args: cobra.MinimumNArgs(1),
+	cmd := &cobra.Command{Use: "merge FOLDER…", Short: "Bring the windows and answers that shards finished together", Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := a.runner(&s)
 			if err != nil {
@@ -278,7 +278,7 @@ func (a *app) studyMergeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a.printf("%d windows added to %s\n", added, r.Store.Dir())
+			a.printf("%d windows and questions added to %s\n", added, r.Store.Dir())
 			return nil
 		}}
 	s.recordFlag(cmd)

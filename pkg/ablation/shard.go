@@ -2,8 +2,11 @@ package ablation
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
+
+	"github.com/illm-go/illm/pkg/eval/tasks"
 )
 
 // Shard is part I of N of a study's work, I = 1 … N. The zero value is all of it.
@@ -24,9 +27,10 @@ func ParseShard(s string) (Shard, error) {
 // machines, large enough that opening the models does not count.
 const piece = 8
 
-// Cut divides batches into pieces of at most 8 windows and returns those of the shard: pieces are dealt out in turn, so
-// every piece belongs to exactly one of the N shards. Windows of a configuration are scored against the base model
-// together, whatever the shard; results depend on the window alone.
+// Cut divides batches into pieces of at most 8 windows, or of one zero-shot task of one configuration, and returns those
+// of the shard: pieces are dealt out in turn, so every piece belongs to exactly one of the N shards. Windows of a
+// configuration are scored against the base model together, whatever the shard; results depend on the window, or the
+// question, alone. Times cannot be cut: they are errors.
 func (s Shard) Cut(batches [][]Config) ([][]Config, error) {
 	var out [][]Config
 	turn := 0
@@ -34,37 +38,44 @@ func (s Shard) Cut(batches [][]Config) ([][]Config, error) {
 		if len(batch) == 0 {
 			continue
 		}
-		first, total := 0, 1
-		cut := !measured(batch[0])
-		if cut {
-			var err error
-			if total, err = batch[0].Int("windows"); err != nil {
-				return nil, err
-			}
-			if batch[0]["first"] != "" {
-				if first, err = batch[0].Int("first"); err != nil {
-					return nil, err
+		mine := func() bool { turn++; return s.N == 0 || (turn-1)%s.N == s.I-1 }
+		switch batch[0]["corpus"] {
+		case Speed:
+			return nil, fmt.Errorf("ablation: shard of %s: times belong to a machine, not to a part of the work: set corpus to texts and %s, and measure them in one piece", batch[0], ZeroShot)
+		case ZeroShot:
+			for _, c := range batch {
+				for _, t := range tasks.All() {
+					if mine() {
+						d := maps.Clone(c)
+						d["task"] = t.Name
+						out = append(out, []Config{d})
+					}
 				}
 			}
-			if total == 0 {
-				return nil, fmt.Errorf("ablation: shard of %s: expected a number of windows, found all: set windows", batch[0])
+			continue
+		}
+		first := 0
+		total, err := batch[0].Int("windows")
+		if err != nil {
+			return nil, err
+		}
+		if batch[0]["first"] != "" {
+			if first, err = batch[0].Int("first"); err != nil {
+				return nil, err
 			}
+		}
+		if total == 0 {
+			return nil, fmt.Errorf("ablation: shard of %s: expected a number of windows, found all: set windows", batch[0])
 		}
 		step := min(piece, (total+max(s.N, 1)-1)/max(s.N, 1)) // a short text is spread too
 		for at := 0; at < total; at += step {
-			turn++
-			if s.N > 0 && (turn-1)%s.N != s.I-1 {
+			if !mine() {
 				continue
 			}
 			part := make([]Config, len(batch))
 			for i, c := range batch {
-				d := Config{}
-				for k, v := range c {
-					d[k] = v
-				}
-				if cut {
-					d["first"], d["windows"] = strconv.Itoa(first+at), strconv.Itoa(min(step, total-at))
-				}
+				d := maps.Clone(c)
+				d["first"], d["windows"] = strconv.Itoa(first+at), strconv.Itoa(min(step, total-at))
 				part[i] = d
 			}
 			out = append(out, part)

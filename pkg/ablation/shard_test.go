@@ -15,9 +15,6 @@ func TestShards(t *testing.T) {
 		}
 		batches = append(batches, batch)
 	}
-	for _, c := range batches[4] {
-		c["corpus"] = Speed
-	}
 	for _, n := range []int{1, 2, 3, 7, 20} {
 		seen := map[string]int{}
 		for i := 1; i <= n; i++ {
@@ -46,6 +43,23 @@ func TestShards(t *testing.T) {
 				t.Errorf("%d shards: %s %d times", n, w, times)
 			}
 		}
+	}
+	asked := [][]Config{{{"recipe": "w8a8", "corpus": ZeroShot}, {"recipe": "w4a4", "corpus": ZeroShot}}, {{"recipe": "w4a4", "corpus": "c4", "windows": "9"}}}
+	pieces := map[string]int{}
+	for i := range 5 {
+		parts, err := Shard{i + 1, 5}.Cut(asked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range parts {
+			pieces[part[0].String()]++
+		}
+	}
+	if len(pieces) != 2*6+5 || pieces["corpus=zeroshot recipe=w4a4 task=boolq"] != 1 {
+		t.Errorf("zero-shot pieces: %v", pieces)
+	}
+	if _, err := (Shard{1, 2}).Cut([][]Config{{{"corpus": Speed, "windows": "1"}}}); err == nil {
+		t.Error("times were cut")
 	}
 	for _, bad := range []string{"", "1", "0/3", "4/3", "a/b", "1/0", "-1/2"} {
 		if s, err := ParseShard(bad); err == nil {

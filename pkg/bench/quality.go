@@ -300,8 +300,7 @@ func (r *Runner) file(p *prepared, res *eval.Result, cover eval.Coverage) error 
 	p.record.Metrics = append(res.Summary.Metrics(cover), p.extra...)
 	p.record.Metrics = append(p.record.Metrics, binned(res, p.bins)...)
 	if p.int != nil {
-		p.record.Metrics = append(p.record.Metrics, record.Metric{Name: "saturated", Value: float64(p.int.Saturated()), Better: record.Lower})
-		p.record.Metrics = append(p.record.Metrics, staticMetrics(p.int.M.StaticCounts())...)
+		p.record.Metrics = append(p.record.Metrics, tallied{p.int}.metrics(res.Counts)...)
 	}
 	p.record.Windows = res.Stats
 	p.record.WallS = res.Wall.Seconds()

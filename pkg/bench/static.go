@@ -5,8 +5,33 @@ import (
 	"github.com/illm-go/illm/pkg/record"
 )
 
+// tallied is the integer engine with what it counts: residual additions that met the int32 limits, then for each site with
+// constant grids the codes that met their ends, and all codes. It is an eval.Counter.
+type tallied struct{ *engine.Scored }
+
+// Counts implements eval.Counter.
+func (c tallied) Counts() []int64 {
+	out := []int64{c.Saturated()}
+	for _, s := range c.M.StaticCounts() {
+		out = append(out, s.Saturated, s.Codes)
+	}
+	return out
+}
+
+// metrics turns the sums over windows, as Counts lists them, into those of a record.
+func (c tallied) metrics(sums []int64) []record.Metric {
+	if len(sums) == 0 {
+		return nil
+	}
+	sites := c.M.StaticCounts()
+	for i := range sites {
+		sites[i].Saturated, sites[i].Codes = sums[1+2*i], sums[2+2*i]
+	}
+	return append([]record.Metric{{Name: "saturated", Value: float64(sums[0]), Better: record.Lower}}, staticMetrics(sites)...)
+}
+
 // staticMetrics gives the codes that met the ends of constant grids: how many, their share of all codes on such grids, and
-// the share at each site. A run whose windows all came from the journal made no codes and has none of them.
+// the share at each site.
 func staticMetrics(counts []engine.StaticCount) []record.Metric {
 	var saturated, codes int64
 	var sites []record.Metric

@@ -156,6 +156,6 @@ func (r *Runner) load(ctx context.Context, entry *catalog.Entry, spec quant.Spec
 		p.extra = []record.Metric{{Name: "weight_bytes", Value: float64(m.WeightBytes()), Unit: "bytes", Better: record.Lower}}
 	}
 	p.int = &engine.Scored{M: m}
-	p.lm, p.record.Artefact = p.int, m.Artifact().ID
+	p.lm, p.record.Artefact = tallied{p.int}, m.Artifact().ID
 	return nil
 }

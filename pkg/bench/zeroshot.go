@@ -18,7 +18,8 @@ import (
 type ZeroShotRequest struct {
 	Model    string
 	Tasks    []tasks.Task
-	Items    int // of each task; 0: all
+	Items    int  // of each task; 0: all
+	NoRecord bool // only answer, in the journal: a shard
 	Variants []Variant
 	// Progress is told of finished questions; nil: silent.
 	Progress func(variant string, p eval.ChoiceProgress)
@@ -78,7 +79,7 @@ func (r *Runner) ZeroShot(ctx context.Context, req ZeroShotRequest) ([]*record.R
 		if err != nil {
 			return nil, err
 		}
-		if old, ok := r.Store.Find(key); ok && !r.Force {
+		if old, ok := r.Store.Find(key); ok && !r.Force && !req.NoRecord {
 			p.found = old
 		} else {
 			missing = true
@@ -199,8 +200,8 @@ func (r *Runner) answerOne(ctx context.Context, e *catalog.Entry, req ZeroShotRe
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}
-	if p.scores = scores; p.found != nil {
-		return nil // it ran for the others' sake
+	if p.scores = scores; p.found != nil || req.NoRecord {
+		return nil // it ran for the others' sake, or the journal's
 	}
 	var against []eval.TaskScore
 	if base != nil && p.spec != nil {

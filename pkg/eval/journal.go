@@ -27,19 +27,21 @@ type runID struct {
 }
 
 // journalFormat is raised when a line's meaning changes.
-const journalFormat = 1
+const journalFormat = 2
 
 // entry is one finished (window, variant).
 type entry struct {
 	record.WindowStat
-	KLs []float32 // KL divergence by position; nil without a base
+	KLs    []float32 // KL divergence by position; nil without a base
+	Counts []int64   // what a Counter counted; nil for another model
 }
 
 // line is the form of an entry in the file: positions as base64 of
 // little-endian float32.
 type line struct {
 	record.WindowStat
-	KLs string `json:"kls,omitempty"`
+	KLs    string  `json:"kls,omitempty"`
+	Counts []int64 `json:"counts,omitempty"`
 }
 
 // journal is the file of one variant.
@@ -63,9 +65,9 @@ func hashTokens(tokens []int32) string {
 
 // openJournal reads the finished windows of the variant called key; n is the
 // number of predictions a window has, compared says that lines must carry the
-// divergence. A line that is torn, damaged or of another shape counts as not
+// divergence, counts how many numbers of a Counter. A line that is torn, damaged or of another shape counts as not
 // done: its window runs again.
-func openJournal(dir string, id runID, key string, n int, compared bool) (*journal, map[int]entry, error) {
+func openJournal(dir string, id runID, key string, n int, compared bool, counts int) (*journal, map[int]entry, error) {
 	id.Format, id.Variant = journalFormat, key
 	name, err := record.Hash(id)
 	if err != nil {
@@ -82,7 +84,7 @@ func openJournal(dir string, id runID, key string, n int, compared bool) (*journ
 	}
 	defer f.Close()
 	err = record.ReadLines(f, func(_ int, b []byte, whole bool) error {
-		if e, ok := parseEntry(b, n, compared); whole && ok {
+		if e, ok := parseEntry(b, n, compared, counts); whole && ok {
 			old[e.Index] = e
 		}
 		return nil
@@ -93,16 +95,16 @@ func openJournal(dir string, id runID, key string, n int, compared bool) (*journ
 	return j, old, nil
 }
 
-func parseEntry(b []byte, n int, compared bool) (entry, bool) {
+func parseEntry(b []byte, n int, compared bool, counts int) (entry, bool) {
 	var l line
-	if json.Unmarshal(b, &l) != nil || l.Index < 0 || l.N != n {
+	if json.Unmarshal(b, &l) != nil || l.Index < 0 || l.N != n || len(l.Counts) != counts {
 		return entry{}, false
 	}
 	raw, err := base64.StdEncoding.DecodeString(l.KLs)
 	if err != nil || compared && len(raw) != 4*n || !compared && len(raw) != 0 {
 		return entry{}, false
 	}
-	e := entry{WindowStat: l.WindowStat}
+	e := entry{WindowStat: l.WindowStat, Counts: l.Counts}
 	for ; len(raw) >= 4; raw = raw[4:] {
 		e.KLs = append(e.KLs, math.Float32frombits(binary.LittleEndian.Uint32(raw)))
 	}
@@ -111,7 +113,7 @@ func parseEntry(b []byte, n int, compared bool) (entry, bool) {
 
 // append writes a finished window; it is on disk when append returns.
 func (j *journal) append(e entry) error {
-	l := line{WindowStat: e.WindowStat}
+	l := line{WindowStat: e.WindowStat, Counts: e.Counts}
 	var raw []byte
 	for _, v := range e.KLs {
 		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))

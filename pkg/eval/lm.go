@@ -20,6 +20,15 @@ type LM interface {
 	Logits(ctx context.Context, tokens []int32, fn func(pos int, logits []float32) error) error
 }
 
+// Counter is an LM that counts things while it runs, such as codes that were cut off.
+type Counter interface {
+	LM
+
+	// Counts returns the totals so far, always as many. Run keeps each window's share in the journal, so that windows
+	// that were finished earlier or elsewhere count too.
+	Counts() []int64
+}
+
 // Variant is a model to be scored.
 type Variant struct {
 	Name string
@@ -71,6 +80,7 @@ type Result struct {
 	Stats   []record.WindowStat // one a window, in order
 	KL      []float32           // per position, windows in order; only with KeepPositions
 	Summary Summary
+	Counts  []int64       // of a Counter, over all windows; nil for another LM
 	Wall    time.Duration // spent on this model; windows from the journal count nothing
 	Reused  int           // windows that came from the journal
 }

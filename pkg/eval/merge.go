@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,15 +15,15 @@ import (
 	"github.com/illm-go/illm/pkg/record"
 )
 
-// MergeJournals adds the finished windows of the journals in the folders from to those in dst, which is made if
-// missing, and returns how many windows were new. Each file of dst that gains some is rewritten in the order of its
-// windows, so the result has the same bytes whatever the order of the folders. Lines that are no finished window (torn
+// MergeJournals adds the finished windows and questions of the journals in the folders from to those in dst, which is
+// made if missing, and returns how many were new. Each file of dst that gains some is rewritten in the order of its
+// windows, or questions, so the result has the same bytes whatever the order of the folders. Lines that are neither (torn
 // ones) are left behind.
 //
-// Two journals of one name that disagree about a window are an error: equal names mean equal model, text and code, and
-// equal windows then have equal bits.
+// Two journals of one name that disagree about a window or question are an error: equal names mean equal model, text and
+// code, and equal windows then have equal bits.
 func MergeJournals(dst string, from ...string) (added int, err error) {
-	all := map[string]map[int][]byte{}
+	all := map[string]map[string][]byte{}
 	read := func(dir string, count bool) error {
 		names, err := filepath.Glob(filepath.Join(dir, "*.jsonl"))
 		if err != nil {
@@ -31,7 +32,7 @@ func MergeJournals(dst string, from ...string) (added int, err error) {
 		for _, path := range names {
 			name := filepath.Base(path)
 			if all[name] == nil {
-				all[name] = map[int][]byte{}
+				all[name] = map[string][]byte{}
 			}
 			n, err := readJournal(path, all[name])
 			if err != nil {
@@ -65,8 +66,38 @@ func MergeJournals(dst string, from ...string) (added int, err error) {
 	return added, nil
 }
 
-// readJournal adds the whole lines of a journal to lines and returns how many are new.
-func readJournal(path string, lines map[int][]byte) (added int, err error) {
+// unit is one finished window or question of a journal.
+type unit struct {
+	order string // windows by number, questions by row and tokens
+	line  []byte
+}
+
+// units takes a whole line apart: a window, or a list of questions. What is neither gives none.
+func units(b []byte) (out []unit) {
+	var w line
+	if json.Unmarshal(b, &w) == nil {
+		if w.Index >= 0 && w.N >= 1 {
+			out = append(out, unit{fmt.Sprintf("window %09d", w.Index), bytes.Clone(b)})
+		}
+		return out
+	}
+	var list []choiceEntry
+	if json.Unmarshal(b, &list) != nil {
+		return nil
+	}
+	for _, q := range list {
+		if !plausible(q.LL) || q.Question == "" {
+			continue
+		}
+		if one, err := json.Marshal([]choiceEntry{q}); err == nil {
+			out = append(out, unit{fmt.Sprintf("question %09d %s", q.Row, q.Question), one})
+		}
+	}
+	return out
+}
+
+// readJournal adds what a journal has finished to lines and returns how much of it is new.
+func readJournal(path string, lines map[string][]byte) (added int, err error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
@@ -76,32 +107,31 @@ func readJournal(path string, lines map[int][]byte) (added int, err error) {
 	}
 	defer f.Close()
 	err = record.ReadLines(f, func(_ int, b []byte, whole bool) error {
-		var l line
-		if !whole || json.Unmarshal(b, &l) != nil || l.Index < 0 || l.N < 1 {
+		if !whole {
 			return nil
 		}
-		switch old, ok := lines[l.Index]; {
-		case !ok:
-			lines[l.Index] = bytes.Clone(b)
-			added++
-		case !bytes.Equal(old, b):
-			return fmt.Errorf("%s: window %d differs between two journals of the same name: one of them comes from other code or is damaged: remove it", path, l.Index)
+		for _, u := range units(b) {
+			switch old, ok := lines[u.order]; {
+			case !ok:
+				lines[u.order] = u.line
+				added++
+			case !bytes.Equal(old, u.line):
+				return fmt.Errorf("%s: %s differs between two journals of the same name: one of them comes from other code or is damaged: remove it", path, u.order)
+			}
 		}
 		return nil
 	})
 	return added, err
 }
 
-// writeJournal puts the lines at path in the order of their windows, whole or not at all.
-func writeJournal(path string, lines map[int][]byte) error {
-	var order []int
-	for i := range lines {
-		order = append(order, i)
+// writeJournal puts the lines at path in their order, whole or not at all. A journal without any is left as it is.
+func writeJournal(path string, lines map[string][]byte) error {
+	if len(lines) == 0 {
+		return nil
 	}
-	slices.Sort(order)
 	var b strings.Builder
-	for _, i := range order {
-		b.Write(lines[i])
+	for _, key := range slices.Sorted(maps.Keys(lines)) {
+		b.Write(lines[key])
 		b.WriteByte('\n')
 	}
 	if old, err := os.ReadFile(path); err == nil && string(old) == b.String() {

@@ -41,10 +41,41 @@ func TestMergeJournals(t *testing.T) {
 		}
 	}
 	d := folder(map[string]string{"x.jsonl": lineOf(1, 4.5) + "\n"})
-	if _, err := MergeJournals(t.TempDir(), a, b, d); err == nil || !strings.Contains(err.Error(), "window 1 differs") {
+	if _, err := MergeJournals(t.TempDir(), a, b, d); err == nil || !strings.Contains(err.Error(), "window 000000001 differs") {
 		t.Errorf("a disagreement: %v", err)
 	}
 	if _, err := MergeJournals(t.TempDir(), filepath.Join(d, "none", "journal")); err == nil {
 		t.Error("a missing folder is no error")
+	}
+}
+
+// TestMergeAnswers: questions of a model come together as windows do, and stay where nothing is merged.
+func TestMergeAnswers(t *testing.T) {
+	folder := func(text string) string {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "c.jsonl"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	q := func(name string, row int, ll float64) string {
+		return fmt.Sprintf(`{"q":"%s","i":%d,"ll":[%g,-2]}`, name, row, ll)
+	}
+	a := folder("[" + q("aa", 7, -1) + "," + q("bb", 3, -1.5) + "]\n[" + q("cc", 12, -3) + "]\n[" + q("dd", 1, -3)) // the last is torn
+	b := folder("[" + q("bb", 3, -1.5) + "," + q("dd", 10, -4) + "]\n{}\nnull\n")
+	want := "[" + q("bb", 3, -1.5) + "]\n[" + q("aa", 7, -1) + "]\n[" + q("dd", 10, -4) + "]\n[" + q("cc", 12, -3) + "]\n"
+	for _, order := range [][]string{{a, b}, {b, a}, {a, b, a}} {
+		dst := filepath.Join(t.TempDir(), "journal")
+		added, err := MergeJournals(dst, order...)
+		got, _ := os.ReadFile(filepath.Join(dst, "c.jsonl"))
+		if err != nil || added != 4 || string(got) != want {
+			t.Errorf("%d added, %v: %s", added, err, got)
+		}
+		if added, err = MergeJournals(dst, a); err != nil || added != 0 {
+			t.Errorf("again: %d, %v", added, err)
+		}
+	}
+	if _, err := MergeJournals(t.TempDir(), a, folder("["+q("aa", 7, -9)+"]\n")); err == nil || !strings.Contains(err.Error(), "aa differs") {
+		t.Errorf("a disagreement: %v", err)
 	}
 }

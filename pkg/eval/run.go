@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -133,7 +134,7 @@ func (r *run) openJournals(id runID, variants []Variant) error {
 		return nil
 	}
 	open := func(m *model, key string) (err error) {
-		m.journal, m.old, err = openJournal(r.opt.Journal, id, key, r.opt.Window-1, id.Base != "" && m != r.base)
+		m.journal, m.old, err = openJournal(r.opt.Journal, id, key, r.opt.Window-1, id.Base != "" && m != r.base, len(counts(m.lm)))
 		return err
 	}
 	if r.base != nil {
@@ -196,6 +197,12 @@ func (r *run) add(m *model, e entry, took time.Duration, reused bool) {
 	m.result.Stats = append(m.result.Stats, e.WindowStat)
 	m.result.KL = append(m.result.KL, e.KLs...)
 	m.result.Wall += took
+	if m.result.Counts == nil && e.Counts != nil {
+		m.result.Counts = make([]int64, len(e.Counts))
+	}
+	for i, n := range e.Counts {
+		m.result.Counts[i] += n
+	}
 	r.done++
 	if r.opt.Progress != nil {
 		models := len(r.variants)
@@ -212,7 +219,7 @@ func (r *run) add(m *model, e entry, took time.Duration, reused bool) {
 // pass runs model m over the window. keep says that the base's distribution will
 // be needed by variants.
 func (r *run) pass(ctx context.Context, m *model, w int, chunk []int32, keep bool) error {
-	start := time.Now()
+	start, before := time.Now(), counts(m.lm)
 	n := len(chunk) - 1
 	isBase, pos := m == r.base, r.pos
 	if isBase {
@@ -257,6 +264,10 @@ func (r *run) pass(ctx context.Context, m *model, w int, chunk []int32, keep boo
 		}
 	}
 	e := r.sum(pos, w, !isBase && r.base != nil)
+	e.Counts = counts(m.lm)
+	for i := range e.Counts {
+		e.Counts[i] -= before[i]
+	}
 	if m.journal != nil {
 		if _, done := m.old[w]; !done {
 			if err := m.journal.append(e); err != nil {
@@ -265,6 +276,14 @@ func (r *run) pass(ctx context.Context, m *model, w int, chunk []int32, keep boo
 		}
 	}
 	r.add(m, e, time.Since(start), false)
+	return nil
+}
+
+// counts is what a Counter has counted so far; nil for another model.
+func counts(lm LM) []int64 {
+	if c, ok := lm.(Counter); ok {
+		return slices.Clone(c.Counts())
+	}
 	return nil
 }
 

@@ -20,10 +20,14 @@ import (
 // from the float model.
 func Evaluator(runner *bench.Runner) ablation.Evaluator { return stored{runner} }
 
-// Finish computes the windows of a batch that a shard holds and leaves them in the runner's journal.
+// Finish computes the windows, or the answers to a zero-shot task, of a batch that a shard holds and leaves them in the
+// runner's journal.
 func Finish(ctx context.Context, runner *bench.Runner, batch []ablation.Config) error {
 	if len(batch) == 0 {
 		return nil
+	}
+	if batch[0]["corpus"] == ablation.ZeroShot {
+		return answer(ctx, runner, batch)
 	}
 	req, err := requestOf(batch)
 	if err != nil {
@@ -35,6 +39,32 @@ func Finish(ctx context.Context, runner *bench.Runner, batch []ablation.Config) 
 	req.NoRecord = true
 	_, err = runner.Quality(ctx, req)
 	return err
+}
+
+// answer puts the questions of one zero-shot task, or of all, to the configurations.
+func answer(ctx context.Context, runner *bench.Runner, batch []ablation.Config) error {
+	req := bench.ZeroShotRequest{Model: batch[0]["model"], NoRecord: true}
+	for _, t := range tasks.All() {
+		if name := batch[0]["task"]; name == "" || name == t.Name {
+			req.Tasks = append(req.Tasks, t)
+		}
+	}
+	for _, c := range batch {
+		req.Variants = append(req.Variants, variant(c))
+	}
+	var err error
+	if req.Items, err = itemsOf(batch[0]); err == nil {
+		_, err = runner.ZeroShot(ctx, req)
+	}
+	return err
+}
+
+// itemsOf is how many questions a configuration has of each task.
+func itemsOf(c ablation.Config) (int, error) {
+	if c["items"] == "" {
+		return eval.GridItems, nil
+	}
+	return c.Int("items")
 }
 
 // stored answers a study through package bench: every result is a record with
@@ -103,12 +133,9 @@ func (e stored) measure(ctx context.Context, configs []ablation.Config) ([]*reco
 	}
 	switch configs[0]["corpus"] {
 	case ablation.ZeroShot:
-		items := eval.GridItems
-		if configs[0]["items"] != "" {
-			var err error
-			if items, err = configs[0].Int("items"); err != nil {
-				return nil, err
-			}
+		items, err := itemsOf(configs[0])
+		if err != nil {
+			return nil, err
 		}
 		if !float { // every row has its difference from the float model
 			list = append(list, bench.Variant{Recipe: "fp32"})

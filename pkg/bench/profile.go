@@ -24,6 +24,7 @@ var components = []struct {
 	{"head", "head", []string{"Session).lastLogits"}},
 	{"linear products", "linear", []string{"engine.multiply"}},
 	{"accumulate", "linear", []string{"di.Accumulate"}},
+	{"rotation", "linear", []string{"Hadamard).Apply"}},
 	{requantisation, "linear", nil}, // see requantises
 	{"RoPE", "linear", []string{"RoPE).Rotate"}},
 	{"norm", "linear", []string{"orker).Norm"}},

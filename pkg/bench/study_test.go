@@ -96,6 +96,7 @@ func TestComponentOf(t *testing.T) {
 	}{
 		{"requantisation", []string{pkg + "simd/vec.requantAVX512", pkg + "simd/vec.Requant", pkg + "di.Ratio.Requant", pkg + "di.(*worker).Norm", pkg + "engine.(*Session).rowsPhase"}},
 		{"requantisation", []string{pkg + "simd/vec.requantAVX512", pkg + "di.Requant", pkg + "engine.(*Session).qkvRows"}},
+		{"rotation", []string{pkg + "simd/vec.walsh64AVX512", pkg + "simd/vec.Hadamard", pkg + "di.(*Hadamard).Apply", pkg + "engine.(*Session).placed"}},
 		{"norm", []string{pkg + "simd/vec.normAVX512", pkg + "di.NormRow", pkg + "di.(*worker).Norm", pkg + "engine.(*Session).rowsPhase"}},
 		{"norm", []string{pkg + "baseline.(*floatWorker).Norm", pkg + "engine.(*Session).rowsPhase"}},
 		{"softmax", []string{pkg + "simd/vec.split", pkg + "di.Weights", pkg + "engine.(*Session).attend"}},

@@ -1,11 +1,8 @@
 package engine_test
 
 import (
-	"bytes"
 	"fmt"
 	"runtime"
-	"runtime/pprof"
-	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -67,47 +64,12 @@ func eachPrefill(b *testing.B, f func(b *testing.B, m *engine.Model, all bool)) 
 	}
 }
 
-// BenchmarkPrefill is one worker's processor time for a token.
+// BenchmarkPrefill is one worker's processor time for a token; illm bench --study parts shares it out to the operators.
 func BenchmarkPrefill(b *testing.B) {
 	eachPrefill(b, func(b *testing.B, m *engine.Model, all bool) {
 		length, times := prefill(b, m, all)
 		b.ReportMetric(0, "ns/op")
 		b.ReportMetric(1e9*median(times)/float64(length), "cpu-ns/token")
 		b.ReportMetric(float64(length)/median(times), "tok/cpu-s")
-	})
-}
-
-// BenchmarkPrefillParts shares the same time out to the components of a block by a sampling profile: 100 samples a
-// second of processor time, so that it wants -benchtime=10s or more.
-func BenchmarkPrefillParts(b *testing.B) {
-	eachPrefill(b, func(b *testing.B, m *engine.Model, all bool) {
-		var profile bytes.Buffer
-		if err := pprof.StartCPUProfile(&profile); err != nil {
-			b.Skip(err)
-		}
-		length, times := prefill(b, m, all)
-		pprof.StopCPUProfile()
-		count, total := map[string]uint64{}, uint64(0)
-		if err := readProfile(profile.Bytes(), func(stack []string, n uint64) {
-			if c := componentOf(stack); c != "" {
-				count[c] += n
-				total += n
-			}
-		}); err != nil {
-			b.Fatal(err)
-		}
-		token := 1e9 * median(times) / float64(length)
-		text := fmt.Sprintf("%s: %.0f ns a token, %d samples\n", b.Name(), token, total)
-		var done []string
-		for _, c := range components {
-			if !slices.Contains(done, c.name) && count[c.name] > 0 {
-				part := float64(count[c.name]) / float64(total)
-				text += fmt.Sprintf("%-16s %9.0f ns  %5.1f %%\n", c.name, part*token, 100*part)
-				done = append(done, c.name)
-			}
-		}
-		b.Log(text)
-		b.ReportMetric(0, "ns/op")
-		b.ReportMetric(token, "cpu-ns/token")
 	})
 }

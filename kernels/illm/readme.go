@@ -22,7 +22,7 @@ func (a *app) readmeCommand() *cobra.Command {
 	var check bool
 	cmd := &cobra.Command{
 		Use:     "readme",
-		Short:   "Write the README's tables and the models' cards from the shipped records",
+		Short:   "Write the README's tables and charts and the models' cards from the shipped records",
 		Example: "  illm readme\n  illm readme --check",
 		Hidden:  true,
 		Args:    noArgs,
@@ -76,6 +76,13 @@ func written(root string) (map[string]string, error) {
 	}
 	if files[path], err = readme.Rewrite(string(old), store); err != nil {
 		return nil, err
+	}
+	pictures, err := readme.Charts(store)
+	if err != nil {
+		return nil, err
+	}
+	for name, svg := range pictures {
+		files[filepath.Join(root, "data", "charts", name+".svg")] = svg
 	}
 	for _, name := range catalog.Names() {
 		if err := card(filepath.Join(root, "data", "models", name), name, store, files); err != nil {

@@ -27,6 +27,16 @@ func TestReadmeMatchesRecords(t *testing.T) {
 			t.Errorf(`%s differs from the shipped records (%v): run "go run ./kernels/illm readme"`, path, err)
 		}
 	}
+	for _, name := range readme.ChartNames() {
+		path := filepath.Join("data", "charts", name+".svg")
+		svg, ok := files[filepath.Join(root, path)]
+		if !ok || !strings.HasPrefix(svg, "<svg") || strings.Contains(svg, "<script") || len(svg) > 200_000 {
+			t.Errorf("%s: expected a picture without scripts of at most 200 kB, found %d bytes", path, len(svg))
+		}
+		if !strings.Contains(files[filepath.Join(root, "README.md")], "]("+filepath.ToSlash(path)+")") {
+			t.Errorf("README.md does not show %s", path)
+		}
+	}
 	for _, name := range readme.Tables() {
 		if !strings.Contains(files[filepath.Join(root, "README.md")], "<!-- table:"+name+" -->") {
 			t.Errorf("README.md has no table %q", name)

@@ -90,7 +90,7 @@ beside its shipped record counts as missing if -p names it or --full is given.`,
 	f.BoolVar(&opt.full, "full", false, "compute every record again")
 	f.BoolVar(&opt.quick, "quick", false, "the least that runs every cell")
 	f.BoolVar(&opt.keep, "keep", false, "put the executed notebooks, without scripts, in place of the clone's own")
-	f.BoolVar(&opt.readme, "readme", false, "write the README's tables and the models' cards from the shipped records, and run nothing")
+	f.BoolVar(&opt.readme, "readme", false, "write the README's tables and charts and the models' cards from the shipped records, and run nothing")
 	for _, name := range []string{"keep", "readme"} { // for whoever commits them
 		if err := f.MarkHidden(name); err != nil {
 			panic(err)

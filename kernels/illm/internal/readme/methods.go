@@ -8,13 +8,28 @@ import (
 	"github.com/illm-go/illm/pkg/record"
 )
 
-// calibrated is the table of the calibration methods, every row by the integer engine: perplexity on WikiText-2 and its
-// change from the float model on the same windows. Each model stands on the number of windows for which it has most rows.
+// calibratedModel is a model of the table of methods, on the windows for which it has most rows.
+type calibratedModel struct{ model, windows, window string }
+
+var (
+	calibratedModels  = []calibratedModel{{"tiny-llama", "16", "1024"}, {"smollm2", "32", "2048"}}
+	calibratedWidths  = []string{"w8a8", "w6a6", "w4a8", "w4a4"}
+	calibratedMethods = []string{"rtn", "smoothquant", "omniquant", "fsbr", "best"}
+	calibratedHeads   = []string{"round to nearest", "SmoothQuant", "OmniQuant", "FSBR", "best"}
+)
+
+// runs are the records of the model's rows, every one by the integer engine.
+func (m calibratedModel) runs(store *record.Store) (*ablation.Runs, error) {
+	return ablation.Methods.Run(context.Background(), store, nil, ablation.Stored(), ablation.Set("model", m.model), ablation.Set("arithmetic", ablation.Integer),
+		ablation.Set("corpus", "wikitext2"), ablation.Set("windows", m.windows), ablation.Set("window", m.window))
+}
+
+// calibrated is the table of the calibration methods: perplexity on WikiText-2 and its change from the float model on the
+// same windows.
 func calibrated(store *record.Store) (string, error) {
 	var rows [][]string
-	for _, m := range []struct{ model, windows, window string }{{"tiny-llama", "16", "1024"}, {"smollm2", "32", "2048"}} {
-		runs, err := ablation.Methods.Run(context.Background(), store, nil, ablation.Stored(), ablation.Set("model", m.model), ablation.Set("arithmetic", ablation.Integer),
-			ablation.Set("corpus", "wikitext2"), ablation.Set("windows", m.windows), ablation.Set("window", m.window))
+	for _, m := range calibratedModels {
+		runs, err := m.runs(store)
 		if err != nil {
 			return "", err
 		}
@@ -23,10 +38,10 @@ func calibrated(store *record.Store) (string, error) {
 			continue
 		}
 		rows = append(rows, append([]string{m.model, m.windows + " × " + m.window, "fp32"}, fmt.Sprintf("%.2f", float.Y), "", "", "", ""))
-		for _, width := range []string{"w8a8", "w6a6", "w4a8", "w4a4"} {
+		for _, width := range calibratedWidths {
 			row := []string{m.model, m.windows + " × " + m.window, width}
 			any := false
-			for _, method := range []string{"rtn", "smoothquant", "omniquant", "fsbr", "best"} {
+			for _, method := range calibratedMethods {
 				v, ok := runs.At("ppl", "width", width, "method", method)
 				if !ok {
 					row = append(row, "–")
@@ -43,5 +58,5 @@ func calibrated(store *record.Store) (string, error) {
 	if len(rows) == 0 {
 		return "No records yet.\n", nil
 	}
-	return grid([]string{"model", "windows × tokens", "widths", "round to nearest", "SmoothQuant", "OmniQuant", "FSBR", "best"}, rows), nil
+	return grid(append([]string{"model", "windows × tokens", "widths"}, calibratedHeads...), rows), nil
 }

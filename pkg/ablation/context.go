@@ -7,27 +7,33 @@ import (
 	"github.com/illm-go/illm/pkg/chart"
 )
 
-// ContextTokens is the length of the text that every window length of the study context divides.
+// ContextTokens is the length of the text that every window length of the study context divides, where the setting
+// "tokens" names no other.
 const ContextTokens = 4096
+
+// LongestContext is the longest window that may be asked for.
+const LongestContext = 8192
 
 // PositionBins is the number of bins of positions that the study context's records have divergences of.
 const PositionBins = 8
 
-// Context asks how quality depends on the length of the window and on the position in it: the same 4096 tokens in windows
-// of each length. Its records hold the divergence from the float model in 8 bins of positions (kld_bin1 … kld_bin8).
+// Context asks how quality depends on the length of the window and on the position in it: the same tokens (4096 by default;
+// the setting "tokens") in windows of each length. Its records hold the divergence from the float model in 8 bins of positions (kld_bin1 … kld_bin8).
 var Context = Study{
 	Name:     "context",
 	Question: "Does the error of integer inference grow along a long context?",
 	Axes: []Axis{
 		{Name: "recipe", Levels: []string{"w8a8", "w4a4"}, Check: checkRecipe, Help: "or another recipe of package quant"},
-		{Name: "window", Levels: []string{"128", "256", "512", "1024"}, Check: checkWindow, Help: "or another power of two from 16 to 4096"},
+		{Name: "window", Levels: []string{"128", "256", "512", "1024"}, Check: checkWindow, Help: "or another power of two from 16 to 8192"},
 		{Name: "corpus", Levels: []string{"wikitext2"}, Check: checkCorpus, Help: `or "c4", "opticks", or the path of a text file`},
 	},
-	Fixed:  map[string]string{"model": "tiny-llama", "clip": "15", "mode": "illm", "first": "0", "windows": Most, "bins": strconv.Itoa(PositionBins)},
+	Fixed:  map[string]string{"model": "tiny-llama", "clip": "15", "mode": "illm", "first": "0", "windows": Most, "tokens": strconv.Itoa(ContextTokens), "bins": strconv.Itoa(PositionBins)},
 	Spread: "corpus",
 	Derive: func(c Config) {
-		if n, err := c.Int("window"); err == nil && n > 0 && c["windows"] == Most {
-			c["windows"] = strconv.Itoa(ContextTokens / n)
+		n, err := c.Int("window")
+		tokens, err2 := c.Int("tokens")
+		if err == nil && err2 == nil && n > 0 && c["windows"] == Most {
+			c["windows"] = strconv.Itoa(max(tokens/n, 1))
 		}
 	},
 	Base: map[string]string{"recipe": "fp32", "clip": "", "mode": "", "bins": ""},
@@ -35,8 +41,8 @@ var Context = Study{
 
 func checkWindow(s string) (string, error) {
 	n, err := strconv.Atoi(s)
-	if err != nil || n < 16 || n > ContextTokens || n&(n-1) != 0 {
-		return "", fmt.Errorf("expected a power of two from 16 to %d, found %q", ContextTokens, s)
+	if err != nil || n < 16 || n > LongestContext || n&(n-1) != 0 {
+		return "", fmt.Errorf("expected a power of two from 16 to %d, found %q", LongestContext, s)
 	}
 	return strconv.Itoa(n), nil
 }

@@ -51,7 +51,7 @@ func TestPlans(t *testing.T) {
 }
 
 func TestSpellKV(t *testing.T) {
-	for _, c := range [][3]string{{"w8a8", "8", "w8a8"}, {"w8a8", "4", "w8a8kv4"}, {"w4a4", "4", "w4a4"}, {"w4a4", "8", "w4a4kv8"}, {"fp32", "", "fp32"}} {
+	for _, c := range [][3]string{{"w8a8", "8", "w8a8"}, {"w8a8", "4", "w8a8kv4"}, {"w4a4", "4", "w4a4"}, {"w4a4", "8", "w4a4kv8"}, {"w4a4-fsbr", "8", "w4a4kv8-fsbr"}, {"w4a4-fsbr", "4", "w4a4-fsbr"}, {"w8a8-fsbr", "6", "w8a8kv6-fsbr"}, {"fp32", "", "fp32"}} {
 		config := Config{"width": c[0], "kv": c[1]}
 		if spellKV(config); config["recipe"] != c[2] {
 			t.Errorf("%v: recipe %s", c, config["recipe"])
@@ -82,5 +82,47 @@ func TestStorage(t *testing.T) {
 	}
 	if all, headers := CacheBytes(h, r, 16); all != 2*(16+4) || headers != 8 {
 		t.Errorf("cache of %v bytes a token, %v of them headers", all, headers)
+	}
+}
+
+// Windows of every length cover the same tokens, the study's own or those asked for; a record does not know the setting.
+func TestContextTokens(t *testing.T) {
+	for _, c := range []struct {
+		set  []Option
+		want map[string]string
+	}{
+		{nil, map[string]string{"128": "32", "1024": "4"}},
+		{[]Option{Set("tokens", 16384), Set("window", 512, 8192)}, map[string]string{"512": "32", "8192": "2"}},
+		{[]Option{Set("tokens", 1024), Set("window", 2048)}, map[string]string{"2048": "1"}},
+	} {
+		p := plan{study: Context, only: map[string][]string{}, fixed: map[string]string{}}
+		for _, o := range c.set {
+			if err := o(&p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		configs, err := p.configs()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, config := range configs {
+			if want, ok := c.want[config["window"]]; ok && config["windows"] != want {
+				t.Errorf("%v: %s windows of %s tokens, want %s", c.want, config["windows"], config["window"], want)
+			}
+			r := &record.Record{Kind: record.Quality, Config: map[string]any{}}
+			for k, v := range config {
+				if k != "tokens" {
+					r.Config[k] = v
+				}
+			}
+			if !matches(r, config) {
+				t.Errorf("a record without the number of tokens does not answer %s", config)
+			}
+		}
+	}
+	for _, bad := range []string{"8", "16384", "1000"} {
+		if _, err := checkWindow(bad); err == nil {
+			t.Errorf("window %s was accepted", bad)
+		}
 	}
 }

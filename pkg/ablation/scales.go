@@ -1,6 +1,10 @@
 package ablation
 
-import "github.com/illm-go/illm/pkg/quant"
+import (
+	"strings"
+
+	"github.com/illm-go/illm/pkg/quant"
+)
 
 // Mantissa asks how many bits B the mantissa of a row's scale m/2^k needs. 16 is the engine's own and 8 the published
 // width. The mantissa's gain error is at most 2^−B of the row, the same for all of its codes.
@@ -38,7 +42,7 @@ var KV = Study{
 	Name:     "kv",
 	Question: "What do keys and values of fewer bits cost?",
 	Axes: []Axis{
-		{Name: "width", Levels: []string{"w8a8", "w4a4"}, Check: checkRecipe, Help: "or another recipe of package quant without a suffix kvN"},
+		{Name: "width", Levels: []string{"w8a8", "w4a4"}, Check: checkRecipe, Help: "or another recipe of package quant without a suffix kvN, such as w4a4-fsbr"},
 		{Name: "kv", Levels: []string{"8", "6", "4", "3"}, Check: checkBits(2, 8), Help: "or another number of bits, 2 … 8"},
 		{Name: "corpus", Levels: []string{"wikitext2"}, Check: checkCorpus, Help: `or "c4", "opticks", or the path of a text file`},
 	},
@@ -54,7 +58,11 @@ func spellKV(c Config) {
 	if c["kv"] == "" {
 		return
 	}
-	suffixed := c["width"] + "kv" + c["kv"]
+	base, method, _ := strings.Cut(c["width"], "-")
+	suffixed := base + "kv" + c["kv"]
+	if method != "" {
+		suffixed += "-" + method
+	}
 	plain, err := quant.ParseRecipe(c["width"])
 	with, err2 := quant.ParseRecipe(suffixed)
 	if err != nil || err2 != nil || plain.KV != with.KV {

@@ -1,0 +1,141 @@
+package ablation
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/illm-go/illm/pkg/chart"
+	"github.com/illm-go/illm/pkg/eval/tasks"
+	"github.com/illm-go/illm/pkg/record"
+)
+
+// ZeroShots asks the six zero-shot tasks under the rows of table T1 (tables T2 and T3): the same 500 questions of each task
+// for every row, in integers. Its level of "corpus" is no text, so it has no windows.
+var ZeroShots = Study{
+	Name:     "zeroshot",
+	Question: "What do widths and methods leave of the answers to zero-shot questions?",
+	Axes: []Axis{
+		{Name: "width", Levels: []string{"w8a8", "w6a6", "w4a8", "w4a4"}, Check: checkRecipe, Help: "or another recipe of package quant without a method"},
+		{Name: "method", Levels: []string{"rtn", "smoothquant", "omniquant", "fsbr", "best"}},
+		{Name: "corpus", Levels: []string{ZeroShot}},
+	},
+	Fixed:  map[string]string{"model": "tiny-llama", "clip": "15", "mode": "illm", "items": "500"},
+	Spread: "corpus",
+	Derive: spellMethod,
+	Base:   map[string]string{"width": "fp32", "method": "", "clip": "", "mode": ""},
+}
+
+// spellMethod puts width and method together to a recipe's name.
+func spellMethod(c Config) {
+	c["recipe"] = c["width"]
+	if m := c["method"]; m != "" && m != "rtn" {
+		c["recipe"] += "-" + m
+	}
+}
+
+// Marks behind an accuracy of ZeroShotTable.
+const (
+	atChance = "°" // within two standard errors of guessing
+	constant = "*" // no better than the most frequent answer
+)
+
+// taskNames spells tasks as papers do.
+var taskNames = map[string]string{"piqa": "PIQA", "arc_easy": "ARC-e", "arc_challenge": "ARC-c", "boolq": "BoolQ", "hellaswag": "HellaSwag", "winogrande": "WinoGrande"}
+
+// ZeroShotTable has a row a method and width: accuracy (in percent; by log probability, not by length) on each task, their
+// mean ± its error, and the difference of the mean from the float model, paired by question. An accuracy that guessing
+// reaches has a ° and one that a constant answer reaches a *, each within two standard errors: there the task says nothing
+// about the row. missing counts rows without a record.
+func (r *Runs) ZeroShotTable() (g chart.Grid, missing int) {
+	g = chart.Grid{Left: 2, Head: []string{"width", "method"}}
+	for _, t := range tasks.All() {
+		name := taskNames[t.Name]
+		if name == "" {
+			name = t.Name
+		}
+		g.Head = append(g.Head, name)
+	}
+	g.Head = append(g.Head, "mean", "difference from FP32")
+	for _, row := range r.rows {
+		c := row.cells[ZeroShot]
+		if c == nil || c.record == nil {
+			missing++
+			continue
+		}
+		chance, fixed := zeroShotMarks(c.record.Note)
+		cells := []string{row.axes["width"], methodName(row.axes)}
+		for _, t := range tasks.All() {
+			cell := "–"
+			if m, ok := c.record.Metric("acc_" + t.Name); ok {
+				cell = fmt.Sprintf("%.1f", 100*m.Value)
+				switch {
+				case chance[t.Name]:
+					cell += atChance
+				case fixed[t.Name]:
+					cell += constant
+				}
+			}
+			cells = append(cells, cell)
+		}
+		g.Rows = append(g.Rows, append(cells, points(c.record, "zero_shot_mean"), points(c.record, "zero_shot_diff")))
+	}
+	return g, missing
+}
+
+// points prints a metric and its error in percentage points.
+func points(r *record.Record, name string) string {
+	m, ok := r.Metric(name)
+	if !ok {
+		return "–"
+	}
+	sign := ""
+	if strings.HasSuffix(name, "_diff") && m.Value > 0 {
+		sign = "+"
+	}
+	return fmt.Sprintf("%s%.1f ± %.1f", sign, 100*m.Value, 100*m.Stderr)
+}
+
+// zeroShotMarks reads out of a record's note (eval.ZeroShotNote) which tasks say nothing.
+func zeroShotMarks(note string) (chance, fixed map[string]bool) {
+	chance, fixed = map[string]bool{}, map[string]bool{}
+	for _, part := range strings.Split(note, "; ") {
+		head, list, ok := strings.Cut(part, ": ")
+		if !ok {
+			continue
+		}
+		into := fixed
+		if strings.HasPrefix(head, "at chance") {
+			into = chance
+		}
+		for _, item := range strings.Split(list, ", ") {
+			name, _, _ := strings.Cut(item, " ")
+			into[name] = true
+		}
+	}
+	return chance, fixed
+}
+
+// ZeroShotSentence says how many of the tasks a model answers better than guessing and a constant answer do in float: only
+// those can tell rows apart.
+func (r *Runs) ZeroShotSentence() string {
+	for _, row := range r.rows {
+		c := row.cells[ZeroShot]
+		if row.axes["method"] != "" || c == nil || c.record == nil {
+			continue
+		}
+		chance, fixed := zeroShotMarks(c.record.Note)
+		mean, _ := c.record.Metric("zero_shot_mean")
+		var mute []string
+		for _, t := range tasks.All() {
+			if chance[t.Name] || fixed[t.Name] {
+				mute = append(mute, taskNames[t.Name])
+			}
+		}
+		line := fmt.Sprintf("%s: mean of the six tasks %.1f ± %.1f %% in float, %d questions", c.config["model"], 100*mean.Value, 100*mean.Stderr, mean.N)
+		if len(mute) > 0 {
+			line += fmt.Sprintf("; %d of %d tasks say nothing about this model: %s", len(mute), len(tasks.All()), strings.Join(mute, ", "))
+		}
+		return line + "."
+	}
+	return "No record of the float model yet."
+}

@@ -1,0 +1,97 @@
+package ablation
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/illm-go/illm/pkg/eval"
+	"github.com/illm-go/illm/pkg/eval/tasks"
+	"github.com/illm-go/illm/pkg/record"
+)
+
+// answered is a record of made-up answers: piqa well above guessing, arc_easy at chance, boolq at the constant answer.
+func answered(t *testing.T, base []eval.TaskScore) (*record.Record, []eval.TaskScore) {
+	t.Helper()
+	var scores []eval.TaskScore
+	for _, task := range tasks.All() {
+		n := 400
+		s := eval.TaskScore{Task: task.Name, N: n, Acc: 0.8, Err: 0.02, Chance: 0.5, Constant: 0.5, Right: make([]bool, n)}
+		switch task.Name {
+		case "arc_easy":
+			s.Acc, s.Chance = 0.26, 0.25
+		case "boolq":
+			s.Acc, s.Chance, s.Constant = 0.6, 0.5, 0.62
+		}
+		for i := range int(s.Acc * float64(n)) {
+			s.Right[i] = true
+		}
+		scores = append(scores, s)
+	}
+	m, err := eval.ZeroShotMetrics(scores, base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &record.Record{Kind: record.Quality, Metrics: m, Note: eval.ZeroShotNote(scores)}, scores
+}
+
+// The marks are those of the package that wrote the note, and a table has the float model's row and its differences.
+func TestZeroShotTable(t *testing.T) {
+	fp, scores := answered(t, nil)
+	chance, fixed := zeroShotMarks(fp.Note)
+	if !maps.Equal(chance, map[string]bool{"arc_easy": true}) || !maps.Equal(fixed, map[string]bool{"boolq": true}) {
+		t.Errorf("marks %v and %v of %q", chance, fixed, fp.Note)
+	}
+	store, err := record.Open(record.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs, err := ZeroShots.Run(context.Background(), store, Each(func(_ context.Context, c Config) (record.Record, error) {
+		r, _ := answered(t, nil)
+		if c["width"] != "fp32" {
+			r, _ = answered(t, scores)
+		}
+		r.Config = c.Record().Config
+		return *r, nil
+	}), Set("width", "w4a4"), Set("method", "rtn", "fsbr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, missing := runs.ZeroShotTable()
+	if missing != 0 || len(g.Rows) != 3 {
+		t.Fatalf("%d rows missing of\n%s", missing, g)
+	}
+	if row := strings.Join(g.Rows[0], "|"); row != "fp32|FP32|80.0|26.0°|80.0|60.0*|80.0|80.0|67.7 ± 0.8|–" {
+		t.Errorf("float row %s", row)
+	}
+	if row := g.Rows[2]; row[1] != "FSBR" || !strings.HasPrefix(row[len(row)-1], "0.0 ± ") {
+		t.Errorf("row %v", row)
+	}
+	if s := runs.ZeroShotSentence(); !strings.Contains(s, "2 of 6 tasks say nothing") || !strings.Contains(s, "ARC-e, BoolQ") {
+		t.Error(s)
+	}
+}
+
+// A shipped record of the zero-shot tasks answers the study at its own number of questions and at no other.
+func TestZeroShotMatches(t *testing.T) {
+	r := &record.Record{Kind: record.Quality, Axes: map[string]string{"corpus": ZeroShot, "model": "tiny-llama", "recipe": "w4a4-fsbr", "clip": "15", "mode": "illm"},
+		Config: map[string]any{"items": 500}}
+	p := plan{study: ZeroShots, only: map[string][]string{}, fixed: map[string]string{}}
+	configs, err := p.configs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(configs) != 1+4*5 {
+		t.Errorf("%d configurations", len(configs))
+	}
+	at := slices.IndexFunc(configs, func(c Config) bool { return matches(r, c) })
+	if at < 0 || configs[at]["width"] != "w4a4" || configs[at]["method"] != "fsbr" {
+		t.Errorf("the record answers %d", at)
+	}
+	r.Config["items"] = 100
+	if slices.ContainsFunc(configs, func(c Config) bool { return matches(r, c) }) {
+		t.Error("a record of 100 questions a task answers a study of 500")
+	}
+}

@@ -18,6 +18,11 @@ type Line struct {
 	Alpha   float64 `json:"alpha,omitempty"`   // done: exponent of the initial factors
 	Rate    float64 `json:"lr,omitempty"`      // of s and δ
 	Seconds float64 `json:"seconds"`           // of the epoch; of the whole block
+
+	// Of a block that is done, where it was computed and what it took.
+	Backend string `json:"backend,omitempty"`
+	Device  int64  `json:"device_bytes,omitempty"` // most that was on the device so far: buffers, and a program's scratch where its compiler tells
+	Host    int64  `json:"host_bytes,omitempty"`   // largest resident set of the process so far; on Linux
 }
 
 // ReadCurve reads the lines of a curve. A cut last line, of a process that was killed, is left out.

@@ -71,4 +71,5 @@
 //	train.go      Train: block after block        programs.go   what is compiled
 //	epochs.go     epochs and steps of a block     curve.go      the training curve
 //	stream.go     tables, weights, embedding      state.go      the file to resume from
+//	memory.go     bytes on the device
 package fsbr

@@ -108,7 +108,7 @@ func (r *run) one(windows []int, targets []backends.Buffer, vectors *[]backends.
 		return nil, err
 	}
 	defer r.dev.Free(batch...)
-	outs, err := r.p.step.Execute(append(append(in, sc), batch...), nil, 0)
+	outs, err := r.dev.Run(r.p.step, append(append(in, sc), batch...)...)
 	if err != nil {
 		return nil, err
 	}

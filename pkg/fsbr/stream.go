@@ -3,6 +3,7 @@ package fsbr
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gomlx/gomlx/backends"
 
@@ -26,7 +27,7 @@ func (r *run) pick(windows []int, tables ...backends.Buffer) ([]backends.Buffer,
 	defer r.dev.Free(at)
 	var batch []backends.Buffer
 	for _, table := range tables {
-		outs, err := r.p.gather.Execute([]backends.Buffer{table, at}, nil, 0)
+		outs, err := r.dev.Run(r.p.gather, table, at)
 		if err != nil {
 			r.dev.Free(batch...)
 			return nil, err
@@ -58,7 +59,7 @@ func (r *run) collect(fn func(windows []int) (backends.Buffer, error)) (table ba
 	if len(parts) == 1 {
 		return parts[0], nil
 	}
-	outs, err := r.p.concat.Execute(parts, nil, 0)
+	outs, err := r.dev.Run(r.p.concat, parts...)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +74,7 @@ func (r *run) teach(table backends.Buffer, st *stats) (backends.Buffer, error) {
 			return nil, err
 		}
 		defer r.dev.Free(x...)
-		outs, err := r.p.teacher.Execute(append(append([]backends.Buffer{}, r.weights...), x...), nil, 0)
+		outs, err := r.dev.Run(r.p.teacher, append(slices.Clone(r.weights), x...)...)
 		if err != nil {
 			return nil, err
 		}
@@ -119,7 +120,7 @@ func (r *run) advance(values []float32, targets []backends.Buffer, keep bool) (l
 			return nil, err
 		}
 		defer r.dev.Free(x...)
-		outs, err := r.p.student.Execute(append(append([]backends.Buffer{}, in...), x...), nil, 0)
+		outs, err := r.dev.Run(r.p.student, append(slices.Clone(in), x...)...)
 		if err != nil {
 			return nil, err
 		}

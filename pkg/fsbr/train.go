@@ -12,7 +12,6 @@ import (
 	"github.com/gomlx/gomlx/backends"
 
 	"github.com/illm-go/illm/pkg/smooth"
-	"github.com/illm-go/illm/pkg/tape"
 )
 
 // Train finds the factors of every block, one block after the other: the target is the output of the float block on
@@ -22,6 +21,15 @@ import (
 // the error then is ErrPaused with the cause of ctx. A loss that is not finite, or a hundred times the initial one, is
 // an error that names block, epoch and step.
 func Train(ctx context.Context, o Options) (*smooth.Factors, error) {
+	r, err := newRun(o)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	return r.all(ctx)
+}
+
+func newRun(o Options) (*run, error) {
 	o = o.defaults()
 	if err := o.check(); err != nil {
 		return nil, err
@@ -30,7 +38,7 @@ func Train(ctx context.Context, o Options) (*smooth.Factors, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{o: o, dev: tape.Device{Backend: o.Backend}, l: newLayout(o.Config, func(k string) bool { return on[k] })}
+	r := &run{o: o, dev: newDevice(o.Backend), l: newLayout(o.Config, func(k string) bool { return on[k] })}
 	if offline := o.offline(); offline.Any() {
 		a, err := smooth.Apply(o.Config, o.Source, &smooth.Factors{Rotation: offline})
 		if err != nil {
@@ -45,8 +53,7 @@ func Train(ctx context.Context, o Options) (*smooth.Factors, error) {
 	r.s = shape{c: o.Config, n: n, l: r.l, loss: o.Loss, batch: o.Batch, window: o.window(), chunks: o.Chunks, split: o.Split, online: o.Rotation}
 	r.trains = o.trains() && r.l.size > 0
 	r.asked = r.meta()
-	defer r.close()
-	return r.all(ctx)
+	return r, nil
 }
 
 // offline is what of the rotation goes into the weights before anything else.
@@ -59,7 +66,7 @@ func (o Options) offline() smooth.Rotation {
 // run is a calibration in progress.
 type run struct {
 	o      Options
-	dev    tape.Device
+	dev    *device
 	l      layout
 	s      shape
 	p      programs
@@ -127,10 +134,13 @@ func (r *run) meta() map[string]string {
 	return m
 }
 
-// backendName is the backend with its platform, "xla:cuda".
+// backendName is the backend with its platform, "xla:cuda", or "go": what GOMLX_BACKEND calls it.
 func backendName(b backends.Backend) string {
 	if full, _, _ := strings.Cut(b.Description(), " "); strings.HasPrefix(full, b.Name()+":") {
 		return full
+	}
+	if b.Name() == "SimpleGo (go)" {
+		return "go"
 	}
 	return b.Name()
 }
@@ -263,6 +273,7 @@ func (r *run) block(ctx context.Context, n int) error {
 		done.Initial = done.Loss
 	}
 	done.Seconds = time.Since(began).Seconds()
+	done.Backend, done.Device, done.Host = backendName(r.o.Backend), r.dev.peak, hostPeak()
 	r.state.Blocks = append(r.state.Blocks, r.l.block(values))
 	r.state.Ranges = append(r.state.Ranges, r.l.ranges(values))
 	r.state.Done = append(r.state.Done, done)

@@ -19,6 +19,7 @@
 //	dropout.go     masks from a hash
 //	adamw.go       a step of the optimizer
 //	device.go      copies to and from a backend
+//	scratch.go     memory that a program needs beside its inputs and outputs
 //
 // # Gradients by hand
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/illm-go/illm/pkg/engine"
 	"github.com/illm-go/illm/pkg/mmap"
 	"github.com/illm-go/illm/pkg/peers"
 	"github.com/illm-go/illm/pkg/simd/gemm"
@@ -29,7 +30,8 @@ const (
 
 // matrices multiplies for the cases of one after the other, and keeps the operands of the last.
 type matrices struct {
-	crew *crew
+	pool *engine.Pool         // the engine's way of sharing out: a product of microseconds must not pay for goroutines
+	n    int                  // workers
 	kept map[string]*operands // by subject
 	read []byte               // for the bandwidth
 	free []func() error
@@ -44,11 +46,11 @@ type operands struct {
 }
 
 func newMatrices(threads int) *matrices {
-	return &matrices{crew: newCrew(threads), kept: map[string]*operands{}}
+	return &matrices{pool: engine.NewPool(threads), n: threads, kept: map[string]*operands{}}
 }
 
 func (x *matrices) close() {
-	x.crew.close()
+	x.pool.Close()
 	for _, o := range x.kept {
 		_ = o.free() // memory of a process that is about to end
 	}
@@ -197,12 +199,12 @@ func (x *matrices) float(c peers.Case) (*operands, error) {
 func (x *matrices) share(c peers.Case, multiply func(r0, r1, p0, p1 int)) {
 	panels := (c.N + gemm.Channels - 1) / gemm.Channels
 	parts := 1
-	if want := 8 * x.crew.n; panels < want && c.M >= 64 {
+	if want := 8 * x.n; panels < want && c.M >= 64 {
 		parts = min((want+panels-1)/panels, c.M/32)
 	}
 	block := ((c.M+parts-1)/parts + tileRows - 1) / tileRows * tileRows
 	parts = (c.M + block - 1) / block
-	x.crew.each(parts*panels, func(_, from, to int) {
+	x.pool.Each(parts*panels, func(_, from, to int) {
 		for from < to {
 			r, p := from/panels, from%panels
 			n := min(panels-p, to-from)
@@ -219,9 +221,9 @@ func (x *matrices) peak(_ context.Context, c peers.Case) (peers.Sample, error) {
 		work = sgemm.PeakWork
 	}
 	const rounds = 1 << 16 // a quarter of a millisecond: short as products are, so that the median means the same
-	ops := make([]int64, x.crew.n)
+	ops := make([]int64, x.n)
 	seconds := peers.Repeat(gemmLeast, func(int) {
-		x.crew.each(x.crew.n, func(_, from, to int) {
+		x.pool.Each(x.n, func(_, from, to int) {
 			for i := from; i < to; i++ {
 				ops[i] = work(rounds)
 			}
@@ -254,7 +256,7 @@ func (x *matrices) bandwidth(_ context.Context, c peers.Case) (peers.Sample, err
 	const piece, pieces = 256 << 10, 64 // 16 MiB a call
 	seconds := peers.Repeat(gemmLeast, func(i int) {
 		part := x.read[i*pieces*piece%len(x.read):][:pieces*piece]
-		x.crew.each(pieces, func(_, from, to int) { gemm.PeakRead(part[from*piece : to*piece]) })
+		x.pool.Each(pieces, func(_, from, to int) { gemm.PeakRead(part[from*piece : to*piece]) })
 	})
 	size := c.N * c.K
 	if c.Op == peers.SGEMM {

@@ -13,35 +13,6 @@ import (
 	"github.com/illm-go/illm/pkg/peers"
 )
 
-// Every item is done once, by whoever, however often the crew is called.
-func TestCrew(t *testing.T) {
-	for _, n := range []int{1, 2, 5} {
-		c := newCrew(n)
-		for round := range 200 {
-			items := round % 37
-			var mu sync.Mutex
-			done := make([]int, items)
-			c.each(items, func(worker, from, to int) {
-				mu.Lock()
-				defer mu.Unlock()
-				if worker < 0 || worker >= n {
-					t.Errorf("worker %d of %d", worker, n)
-				}
-				for i := from; i < to; i++ {
-					done[i]++
-				}
-			})
-			for i, times := range done {
-				if times != 1 {
-					t.Fatalf("%d workers, %d items: item %d done %d times", n, items, i, times)
-				}
-			}
-		}
-		c.close()
-		c.close() // harmless
-	}
-}
-
 // What is timed is the product: our three against the definition, every copy of the weights.
 func TestMatrices(t *testing.T) {
 	x := newMatrices(3)

@@ -12,12 +12,13 @@ import (
 // step. Waking a sleeper takes about as long as reading a matrix.
 const spinTime = 50 * time.Microsecond
 
-// pool shares items of work out to a fixed number of workers. The caller is
+// Pool shares items of work out to a fixed number of workers. The caller is
 // worker 0; the others are goroutines that spin for a while after their last
 // item, then sleep. A call ends when all items are done, whoever did them: the
 // caller never waits for a worker that the system has not let run, since it
-// takes that worker's items itself. Nothing is allocated per call.
-type pool struct {
+// takes that worker's items itself. Nothing is allocated per call, and calls come
+// one after the other.
+type Pool struct {
 	n      int
 	spin   bool                       // there is a processor for each worker
 	run    func(worker, from, to int) // does the items [from, to) of the call in flight
@@ -78,8 +79,9 @@ type sleeper struct {
 	_      [48]byte // one cache line each
 }
 
-func newPool(n int) *pool {
-	p := &pool{n: n, shares: make([]share, n), sleeps: make([]sleeper, n), spin: n <= runtime.GOMAXPROCS(0)}
+// NewPool starts the n − 1 goroutines of a pool, n ≥ 1.
+func NewPool(n int) *Pool {
+	p := &Pool{n: n, shares: make([]share, n), sleeps: make([]sleeper, n), spin: n <= runtime.GOMAXPROCS(0)}
 	p.runWhole = func(worker, _, _ int) { p.whole(worker) }
 	for i := range p.sleeps {
 		p.sleeps[i].wake = make(chan struct{}, 1)
@@ -90,11 +92,11 @@ func newPool(n int) *pool {
 	return p
 }
 
-// each calls run(worker, from, to) for disjoint ranges that make up [0, items), at the same time, and returns when all
+// Each calls run(worker, from, to) for disjoint ranges that make up [0, items), at the same time, and returns when all
 // have returned.
-func (p *pool) each(items int, run func(worker, from, to int)) {
+func (p *Pool) Each(items int, run func(worker, from, to int)) {
 	if p.closing.Load() {
-		panic("engine: session used after Close")
+		panic("engine: used after Close")
 	}
 	if p.n == 1 || items < 2 {
 		run(0, 0, items)
@@ -115,7 +117,7 @@ func (p *pool) each(items int, run func(worker, from, to int)) {
 }
 
 // help does some of the items of the call in flight; false: none are left to begin.
-func (p *pool) help(i int) bool {
+func (p *Pool) help(i int) bool {
 	for k := range p.n {
 		j := i + k
 		if j >= p.n {
@@ -133,7 +135,7 @@ func (p *pool) help(i int) bool {
 }
 
 // work is the life of worker i.
-func (p *pool) work(i int) {
+func (p *Pool) work(i int) {
 	for p.wait(i) {
 		for p.help(i) {
 		}
@@ -142,7 +144,7 @@ func (p *pool) work(i int) {
 
 // ready reports whether goroutine i has to stop waiting: the caller when all items are done, the others when there are
 // items to begin.
-func (p *pool) ready(i int) bool {
+func (p *Pool) ready(i int) bool {
 	if i == 0 {
 		return p.left.Load() == 0
 	}
@@ -155,7 +157,7 @@ func (p *pool) ready(i int) bool {
 }
 
 // wait returns when goroutine i is ready; false: the pool is closed. Whoever makes it ready calls rouse afterwards.
-func (p *pool) wait(i int) bool {
+func (p *Pool) wait(i int) bool {
 	if p.spin {
 		start := time.Now()
 		for k := 1; ; k++ {
@@ -185,22 +187,22 @@ func (p *pool) wait(i int) bool {
 }
 
 // rouse wakes goroutine i if it sleeps.
-func (p *pool) rouse(i int) {
+func (p *Pool) rouse(i int) {
 	if s := &p.sleeps[i]; s.asleep.Load() && s.asleep.CompareAndSwap(true, false) {
 		s.wake <- struct{}{}
 	}
 }
 
 // do calls f on every worker that has a processor to run it: f takes its own work and returns when there is none.
-func (p *pool) do(f func(worker int)) {
+func (p *Pool) do(f func(worker int)) {
 	p.whole = f
-	p.each(p.n, p.runWhole)
+	p.Each(p.n, p.runWhole)
 	p.whole = nil
 }
 
-// close ends the goroutines and returns when they are gone: one of them may still be loading weights ahead, which must
+// Close ends the goroutines and returns when they are gone: one of them may still be loading weights ahead, which must
 // not be unmapped under it. A second call does nothing.
-func (p *pool) close() {
+func (p *Pool) Close() {
 	p.once.Do(func() {
 		p.closing.Store(true)
 		p.idle.Store(nil)

@@ -32,7 +32,7 @@ type Session struct {
 	rope     *di.RoPE
 	cache    [][]*kvCache // [layer][kv head]
 
-	pool    *pool
+	pool    *Pool
 	workers []*worker
 
 	// the chunk in flight
@@ -81,7 +81,7 @@ func (m *Model) NewSession(capacity int) (*Session, error) {
 	if capacity < 1 || capacity > m.maxCtx {
 		return nil, fmt.Errorf("engine: session of %d tokens: expected 1 to %d, the model's context", capacity, m.maxCtx)
 	}
-	s := &Session{m: m, capacity: capacity, rope: m.rope(1), pool: newPool(m.threads), dstride: (m.d + 7) &^ 7}
+	s := &Session{m: m, capacity: capacity, rope: m.rope(1), pool: NewPool(m.threads), dstride: (m.d + 7) &^ 7}
 	rows := min(chunkRows, capacity)
 	s.h = make([]int32, rows*m.hidden)
 	s.q = make([]uint8, m.heads*rows*s.dstride)
@@ -111,13 +111,13 @@ func (m *Model) NewSession(capacity int) (*Session, error) {
 	s.t, s.extents = make([]int64, channels), make([]extent, most)
 	s.runPanels, s.runHeads, s.runIdle = s.panelPhase, s.headsPhase, s.warm
 	s.runRows, s.runAttention, s.runHead = s.rowsPhase, s.attentionPhase, s.headPhase
-	runtime.AddCleanup(s, func(p *pool) { p.close() }, s.pool)
+	runtime.AddCleanup(s, (*Pool).Close, s.pool)
 	return s, nil
 }
 
 // Close ends the session's workers and returns when they are gone; only then may the artefact be closed. Not to be called
 // from the function that AppendAll was given.
-func (s *Session) Close() { s.pool.close() }
+func (s *Session) Close() { s.pool.Close() }
 
 // Reset forgets all tokens.
 func (s *Session) Reset() { s.pos = 0 }
@@ -232,7 +232,7 @@ func (s *Session) chunk(ids []int32) {
 			c.extend(s.pos, s.pos+s.rows)
 		}
 		if s.narrow() {
-			s.pool.each(s.m.heads/s.unit(), s.runHeads)
+			s.pool.Each(s.m.heads/s.unit(), s.runHeads)
 			continue
 		}
 		s.next.Store(0)

@@ -40,7 +40,7 @@ func (s *Session) multiplyAll(x *quant.Acts, rows int, jobs ...product) {
 		}
 		total += panels(j.l)
 	}
-	s.pool.each(total, s.runPanels)
+	s.pool.Each(total, s.runPanels)
 	s.step++
 }
 

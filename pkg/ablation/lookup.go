@@ -61,11 +61,18 @@ func settleWindow(ctx context.Context, ev Evaluator, configs []Config) {
 // Most, as the setting "windows", leaves the number of windows to the records:
 // for each text the number that most configurations have a record for, of equals
 // the largest, so that the rows of a table stand on the same windows; without any
-// record DefaultWindows.
+// record DefaultWindows. As the setting "items" it does the same for the questions
+// of a zero-shot task; without any record eval.GridItems.
 const Most = "most"
 
-// settleWindows puts a number in place of Most.
-func settleWindows(ctx context.Context, store *record.Store, ev Evaluator, configs []Config) {
+// settleCounts puts numbers in place of Most.
+func settleCounts(ctx context.Context, store *record.Store, ev Evaluator, configs []Config) {
+	settleCount(ctx, store, ev, configs, "windows", DefaultWindows)
+	settleCount(ctx, store, ev, configs, "items", eval.GridItems)
+}
+
+// settleCount puts a number in place of Most in one setting, standard where no record has any.
+func settleCount(ctx context.Context, store *record.Store, ev Evaluator, configs []Config, name string, standard int) {
 	group := func(c Config) string {
 		key := ""
 		for _, k := range batchKeys {
@@ -75,12 +82,12 @@ func settleWindows(ctx context.Context, store *record.Store, ev Evaluator, confi
 	}
 	counts := map[string]map[string]int{}
 	for _, c := range configs {
-		if c["windows"] != Most {
+		if c[name] != Most {
 			continue
 		}
 		have := map[string]bool{}
 		for _, r := range store.Filter(func(r *record.Record) bool { return matches(r, c) }) {
-			if n := setting(r, "windows"); n != "" && (ev == nil || ev.Stands(ctx, c, r)) {
+			if n := setting(r, name); n != "" && (ev == nil || ev.Stands(ctx, c, r)) {
 				have[n] = true
 			}
 		}
@@ -94,16 +101,16 @@ func settleWindows(ctx context.Context, store *record.Store, ev Evaluator, confi
 	}
 	size := func(s string) int { n, _ := strconv.Atoi(s); return n }
 	for _, c := range configs {
-		if c["windows"] != Most {
+		if c[name] != Most {
 			continue
 		}
-		best, votes := strconv.Itoa(DefaultWindows), 0
+		best, votes := strconv.Itoa(standard), 0
 		for n, v := range counts[group(c)] {
 			if v > votes || v == votes && size(n) > size(best) {
 				best, votes = n, v
 			}
 		}
-		c["windows"] = best
+		c[name] = best
 	}
 }
 
@@ -132,7 +139,7 @@ func matches(r *record.Record, c Config) bool {
 	}
 	for k, v := range c {
 		switch {
-		case spelling[k], k == "windows" && v == Most, ofWindows[k] && measured(c), k == "items" && c["corpus"] != ZeroShot:
+		case spelling[k], (k == "windows" || k == "items") && v == Most, ofWindows[k] && measured(c), k == "items" && c["corpus"] != ZeroShot:
 		case k == "corpus" && v == Speed:
 			if setting(r, "task") != Speed {
 				return false

@@ -22,7 +22,7 @@ var NonLinear = Study{
 		},
 		{Name: "corpus", Levels: []string{"wikitext2", "c4", ZeroShot, Speed}, Check: checkCorpus, Help: `or "opticks", or the path of a text file`},
 	},
-	Fixed:  map[string]string{"model": "tiny-llama", "clip": "15", "mode": "illm", "window": Longest, "first": "0", "windows": Most, "items": "500"},
+	Fixed:  map[string]string{"model": "tiny-llama", "clip": "15", "mode": "illm", "window": Longest, "first": "0", "windows": Most, "items": Most},
 	Spread: "corpus",
 	Base:   map[string]string{"recipe": "fp32", "clip": "", "mode": "", "operators": ""},
 }

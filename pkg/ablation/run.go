@@ -117,7 +117,7 @@ func (s Study) settled(ctx context.Context, store *record.Store, ev Evaluator, o
 		return p, nil, err
 	}
 	settleWindow(ctx, ev, configs)
-	settleWindows(ctx, store, ev, configs)
+	settleCounts(ctx, store, ev, configs)
 	return p, configs, nil
 }
 

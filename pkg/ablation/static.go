@@ -21,7 +21,7 @@ var Static = Study{
 		{Name: "method", Levels: []string{"rtn", "fsbr"}, Check: checkMethod, Help: "or another method of package quant"},
 		{Name: "corpus", Levels: []string{"wikitext2", "c4", ZeroShot, Speed}, Check: checkCorpus, Help: `or "opticks", or the path of a text file`},
 	},
-	Fixed:  map[string]string{"model": "tiny-llama", "clip": "15", "mode": "illm", "window": Longest, "first": "0", "windows": Most, "items": "500"},
+	Fixed:  map[string]string{"model": "tiny-llama", "clip": "15", "mode": "illm", "window": Longest, "first": "0", "windows": Most, "items": Most},
 	Spread: "corpus",
 	Derive: spellStatic,
 	Base:   map[string]string{"width": "fp32", "setting": "", "method": "", "clip": "", "mode": ""},

@@ -35,7 +35,7 @@ func spellMethod(c Config) {
 
 // Marks behind an accuracy of ZeroShotTable.
 const (
-	atChance = "°" // within two standard errors of guessing
+	atChance = "°" // a binomial test does not tell it from guessing
 	constant = "*" // no better than the most frequent answer
 )
 
@@ -43,8 +43,8 @@ const (
 var taskNames = map[string]string{"piqa": "PIQA", "arc_easy": "ARC-e", "arc_challenge": "ARC-c", "boolq": "BoolQ", "hellaswag": "HellaSwag", "winogrande": "WinoGrande"}
 
 // ZeroShotTable has a row a method and width: accuracy (in percent; by log probability, not by length) on each task, their
-// mean ± its error, and the difference of the mean from the float model, paired by question. An accuracy that guessing
-// reaches has a ° and one that a constant answer reaches a *, each within two standard errors: there the task says nothing
+// mean ± its error, and the difference of the mean from the float model, paired by question. An accuracy that a
+// binomial test does not tell from guessing has a ° and one not told from a constant answer a *: there the task says nothing
 // about the row. missing counts rows without a record.
 func (r *Runs) ZeroShotTable() (g chart.Grid, missing int) {
 	g = chart.Grid{Left: 2, Head: []string{"width", "method"}}

@@ -80,13 +80,33 @@ func ones(b []bool) []float64 {
 	return x
 }
 
-// AtChance tells whether the accuracy lies within two standard errors of guessing, so that the task says nothing about
-// this model and cannot separate what is done to it.
-func (s TaskScore) AtChance() bool { return math.Abs(s.Acc-s.Chance) <= 2*s.Err }
+// ChanceLevel is the level of the tests of TaskScore.AtChance and TaskScore.Blind.
+const ChanceLevel = 0.05
 
-// Blind tells whether a constant answer reaches the accuracy, within two standard errors: the model may have learned
+// PChance is the two-sided p-value of guessing: of so many answers, each right with probability Chance, the probability
+// of such a count of right ones or a less likely side's, twice the smaller tail of the binomial distribution. Tasks whose
+// questions have different numbers of choices count with the mean of 1/choices; the true distribution is a little
+// narrower, so the value is never too small.
+func (s TaskScore) PChance() float64 {
+	d, right := distuv.Binomial{N: float64(s.N), P: s.Chance}, s.right()
+	return min(1, 2*min(d.CDF(right), 1-d.CDF(right-1)))
+}
+
+// PConstant is the one-sided p-value of answering no better than the best constant answer: the probability of so many right
+// answers or more, each right with probability Constant.
+func (s TaskScore) PConstant() float64 {
+	return 1 - distuv.Binomial{N: float64(s.N), P: s.Constant}.CDF(s.right()-1)
+}
+
+func (s TaskScore) right() float64 { return math.Round(s.Acc * float64(s.N)) }
+
+// AtChance tells whether a binomial test cannot tell the accuracy from guessing, so that the task says nothing about this
+// model and cannot separate what is done to it.
+func (s TaskScore) AtChance() bool { return s.PChance() > ChanceLevel }
+
+// Blind tells whether a binomial test cannot tell the accuracy from that of a constant answer: the model may have learned
 // which answer is frequent, no more.
-func (s TaskScore) Blind() bool { return s.Acc <= s.Constant+2*s.Err }
+func (s TaskScore) Blind() bool { return s.PConstant() > ChanceLevel/2 }
 
 // Difference is the accuracy of one model less that of another on the same questions.
 type Difference struct {
@@ -129,8 +149,8 @@ func MeanAccuracy(scores []TaskScore) (mean, err float64, n int) {
 	return mean, err, n
 }
 
-// ZeroShotMetrics returns the scores as metrics of a record: acc_TASK, acc_norm_TASK, and zero_shot_mean where all of
-// the six tasks are there. With base, the scores of another model on the same questions in the same order, also the paired differences
+// ZeroShotMetrics returns the scores as metrics of a record: acc_TASK, acc_norm_TASK, p_chance_TASK and p_constant_TASK (the
+// p-values of TaskScore.PChance and PConstant), and zero_shot_mean where all of the six tasks are there. With base, the scores of another model on the same questions in the same order, also the paired differences
 // acc_diff_TASK and zero_shot_diff.
 func ZeroShotMetrics(scores, base []TaskScore) ([]record.Metric, error) {
 	var m []record.Metric
@@ -143,6 +163,7 @@ func ZeroShotMetrics(scores, base []TaskScore) ([]record.Metric, error) {
 		if s.Normed {
 			add("acc_norm_"+s.Task, s.Norm, s.NormErr, s.N)
 		}
+		m = append(m, record.Metric{Name: "p_chance_" + s.Task, Value: s.PChance(), N: s.N}, record.Metric{Name: "p_constant_" + s.Task, Value: s.PConstant(), N: s.N})
 	}
 	if all {
 		mean, err, n := MeanAccuracy(scores)

@@ -3,6 +3,7 @@ package eval_test
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -47,7 +48,7 @@ func TestScoreTask(t *testing.T) {
 		}
 	}
 	if !s.AtChance() || !s.Blind() {
-		t.Error("0.75 ± 0.25 is within two errors of guessing (0.4375) and of a constant answer (0.5)")
+		t.Error("3 of 4 is told from guessing (0.4375) or from a constant answer (0.5)")
 	}
 	s, err = eval.ScoreTask("x", questions, answers, false)
 	if err != nil || s.RightNorm != nil || s.Norm != 0 {
@@ -56,6 +57,42 @@ func TestScoreTask(t *testing.T) {
 	for _, bad := range [][]eval.Answer{answers[:3], {answers[1], answers[0], answers[2], answers[3]}, nil} {
 		if _, err := eval.ScoreTask("x", questions, bad, true); err == nil || !strings.Contains(err.Error(), "eval: score x") {
 			t.Errorf("%v: error %v", bad, err)
+		}
+	}
+}
+
+// TestChance: the p-values against sums over the binomial distribution by math/big.
+func TestChance(t *testing.T) {
+	tail := func(n, from, to int, p *big.Rat) float64 { // probability of from … to right answers of n
+		sum, q := new(big.Rat), new(big.Rat).Sub(big.NewRat(1, 1), p)
+		for k := max(from, 0); k <= to; k++ {
+			term := new(big.Rat).SetInt(new(big.Int).Binomial(int64(n), int64(k)))
+			for i := range n {
+				if i < k {
+					term.Mul(term, p)
+				} else {
+					term.Mul(term, q)
+				}
+			}
+			sum.Add(sum, term)
+		}
+		v, _ := sum.Float64()
+		return v
+	}
+	for _, n := range []int{1, 4, 25, 60} {
+		for right := 0; right <= n; right += max(1, n/12) {
+			for _, p := range []*big.Rat{big.NewRat(1, 2), big.NewRat(1, 4), big.NewRat(7, 16)} {
+				level, _ := p.Float64()
+				s := eval.TaskScore{N: n, Acc: float64(right) / float64(n), Chance: level, Constant: level}
+				above := tail(n, right, n, p)
+				two := min(1, 2*min(above, tail(n, 0, right, p)))
+				if math.Abs(s.PChance()-two) > 1e-9 || math.Abs(s.PConstant()-above) > 1e-9 {
+					t.Errorf("%d of %d at %v: p %v, %v, expected %v, %v", right, n, level, s.PChance(), s.PConstant(), two, above)
+				}
+				if s.AtChance() != (two > 0.05) || s.Blind() != (above > 0.025) {
+					t.Errorf("%d of %d at %v: at chance %v, blind %v", right, n, level, s.AtChance(), s.Blind())
+				}
+			}
 		}
 	}
 }
@@ -147,6 +184,9 @@ func TestZeroShotMetrics(t *testing.T) {
 		if m := get("acc_" + task.Name); math.Abs(m.Value-acc) > 1e-15 || math.Abs(m.Stderr-math.Sqrt(acc*(1-acc)/9)) > 1e-15 || m.N != 10 {
 			t.Errorf("%+v, expected %v", m, acc)
 		}
+		if m, ok := rec.Metric("p_chance_" + task.Name); !ok || m.Value != a[n].PChance() || m.Better != "" {
+			t.Errorf("p_chance_%s: %+v", task.Name, m)
+		}
 		if _, ok := rec.Metric("acc_norm_" + task.Name); ok != task.Normed {
 			t.Errorf("acc_norm_%s: %v, expected %v", task.Name, ok, task.Normed)
 		}
@@ -172,7 +212,10 @@ func TestZeroShotMetrics(t *testing.T) {
 			t.Error("other tasks in the base: expected an error")
 		}
 	}
-	if note := eval.ZeroShotNote(a); !strings.Contains(note, "at chance") || !strings.Contains(note, "piqa 0.300 (0.500)") || !strings.Contains(note, "winogrande 0.800 (1.000)") {
+	if note := eval.ZeroShotNote(a); !strings.Contains(note, "at chance") || !strings.Contains(note, "piqa 0.300 (0.500)") || !strings.Contains(note, "winogrande 0.800 (0.500)") {
+		t.Errorf("note %q", note)
+	}
+	if note := eval.ZeroShotNote([]eval.TaskScore{{Task: "x", N: 1000, Acc: 0.8, Chance: 0.5, Constant: 0.8}}); note != "no better than a constant answer: x 0.800 (0.800)" {
 		t.Errorf("note %q", note)
 	}
 }

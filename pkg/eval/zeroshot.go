@@ -96,7 +96,7 @@ func ZeroShotNote(scores []TaskScore) string {
 		}
 	}
 	if len(chance) > 0 {
-		notes = append(notes, "at chance, within two standard errors of guessing: "+strings.Join(chance, ", "))
+		notes = append(notes, "at chance, not told from guessing by a binomial test at 5 %: "+strings.Join(chance, ", "))
 	}
 	if len(blind) > 0 {
 		notes = append(notes, "no better than a constant answer: "+strings.Join(blind, ", "))

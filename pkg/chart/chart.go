@@ -98,6 +98,7 @@ type Chart struct {
 	Baselines []Reference // horizontal lines
 	Marks     []Reference // vertical lines, on numeric x axes
 	Facet     bool        // one panel with its own y range a series
+	Stacked   bool        // KindBar: the bars of a category stand on each other, in the order of the series, without error bars
 	Width     int
 	Height    int
 
@@ -136,6 +137,9 @@ func (c *Chart) LogX() *Chart { c.X.Log = true; return c }
 
 // Panels draws each series in a panel of its own, with its own y range.
 func (c *Chart) Panels() *Chart { c.Facet = true; return c }
+
+// Stack puts the bars of a category on each other.
+func (c *Chart) Stack() *Chart { c.Stacked = true; return c }
 
 // Titled sets title and subtitle.
 func (c *Chart) Titled(title, subtitle string) *Chart {
@@ -182,6 +186,9 @@ func (c *Chart) Validate() error {
 	default:
 		return fail("kind %q, want line, bar, scatter or histogram", c.Kind)
 	}
+	if c.Stacked && (c.Kind != KindBar || c.Facet || c.Y.Log) {
+		return fail("stacked %s chart, panels %v, logarithmic y axis %v: only bars on one linear axis can stand on each other", c.Kind, c.Facet, c.Y.Log)
+	}
 	for _, size := range []int{c.Width, c.Height} {
 		if size != 0 && (size < minSize || size > maxSize) {
 			return fail("size %d pixels, want %d to %d", size, minSize, maxSize)
@@ -205,6 +212,9 @@ func (c *Chart) Validate() error {
 				continue
 			}
 			drawn++
+			if c.Stacked && p.Y < 0 {
+				return fail("series %q: y %g: a stack needs values of 0 or more", s.Name, p.Y)
+			}
 			if c.Y.Log && c.Kind != KindHistogram && p.Y <= 0 {
 				return fail("series %q: y %g: %w", s.Name, p.Y, ErrLog)
 			}

@@ -55,7 +55,9 @@ func gallery() map[string]*Chart {
 	}
 	bins := Histogram("all layers", edges, counts).Titled("Scores below the row maximum", "").Mark("c = 15", 15)
 	bins.X, bins.Y = Axis{Name: "Distance"}, Axis{Name: "Share", Unit: "%", Log: true}
-	return map[string]*Chart{"panels": sweep().Panels(), "log": log, "bars": bars, "scatter": scatter, "bins": bins}
+	stack := sweep().Stack()
+	stack.Kind, stack.Baselines = KindBar, nil
+	return map[string]*Chart{"panels": sweep().Panels(), "log": log, "bars": bars, "stack": stack, "scatter": scatter, "bins": bins}
 }
 
 // document checks that s is well-formed XML and returns its text and attributes.
@@ -284,5 +286,32 @@ func TestLibrary(t *testing.T) {
 	}
 	if len(o.HTML) > 200_000 {
 		t.Errorf("a chart without the library is %d bytes", len(o.HTML))
+	}
+}
+
+// The axis of a stack holds its sums, and what has no height cannot stand on anything.
+func TestStack(t *testing.T) {
+	c := sweep().Stack()
+	c.Kind, c.Baselines = KindBar, nil
+	sums := map[string]float64{}
+	for _, s := range c.Series {
+		for _, p := range s.Points {
+			sums[p.Label] += p.Y
+		}
+	}
+	p := c.layout().panels[0]
+	for label, sum := range sums {
+		if sum > p.yhi || p.ylo > 0 {
+			t.Errorf("%s: the axis goes from %g to %g, the stack to %g", label, p.ylo, p.yhi, sum)
+		}
+	}
+	c.Series[1].Points[2].Y = -1
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "0 or more") {
+		t.Errorf("a negative bar: %v", err)
+	}
+	for _, c := range []*Chart{sweep().Stack(), c.LogY(), c.Panels()} {
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "stand on each other") {
+			t.Errorf("%s, panels %v, log %v: %v", c.Kind, c.Facet, c.Y.Log, err)
+		}
 	}
 }

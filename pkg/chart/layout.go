@@ -80,7 +80,7 @@ func (c *Chart) layout() layout {
 		}
 	}
 	l.legend = !c.Facet && len(l.legendNames) > 1 && !c.selfLabelled()
-	l.exclusive = c.Kind == KindBar && c.exclusive()
+	l.exclusive = c.Kind == KindBar && !c.Stacked && c.exclusive()
 
 	top := 14
 	if c.Title != "" {
@@ -199,9 +199,15 @@ func (c *Chart) selfLabelled() bool {
 // yExtent is the extent of the given series, error bars and references.
 func (c *Chart) yExtent(series []Series, baselines []Reference) span {
 	y := newSpan()
+	height := map[string]float64{} // of a stack, by category
 	for _, s := range series {
 		for _, p := range s.Points {
 			if !drawable(p) || c.Y.Log && p.Y <= 0 {
+				continue
+			}
+			if c.Stacked {
+				height[p.Label] += p.Y
+				y.add(height[p.Label])
 				continue
 			}
 			y.add(p.Y, p.Y+p.Err)

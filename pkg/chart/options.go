@@ -95,7 +95,7 @@ func (c *Chart) addSeries(base *charts.Line, i, panel int, color string, l layou
 	var dots []opts.ScatterData
 	var bins, errs []opts.CustomData
 	slot, slots := 0, 1
-	if c.Kind == KindBar && !c.Facet && !l.exclusive {
+	if c.Kind == KindBar && !c.Facet && !l.exclusive && !c.Stacked {
 		slot, slots = i, len(c.Series)
 	}
 	for _, p := range s.Points {
@@ -118,7 +118,7 @@ func (c *Chart) addSeries(base *charts.Line, i, panel int, color string, l layou
 		case KindHistogram:
 			bins = append(bins, opts.CustomData{Name: name, Value: []any{p.X, p.To, p.Y}})
 		}
-		if p.Err > 0 {
+		if p.Err > 0 && !c.Stacked {
 			low := p.Y - p.Err
 			if c.Y.Log && low <= 0 {
 				low = l.panels[panel].ylo // the bar leaves the axis at the bottom
@@ -135,6 +135,9 @@ func (c *Chart) addSeries(base *charts.Line, i, panel int, color string, l layou
 			x.BarGap, x.BarCategoryGap = "0%", fmt.Sprintf("%.0f%%", 100*(1-barShare))
 			if l.exclusive {
 				x.BarGap = "-100%"
+			}
+			if c.Stacked {
+				x.Stack = "all"
 			}
 			x.ItemStyle.Opacity = opts.Float(0.65) // the error bar, of the same colour, shows on both halves
 		})

@@ -165,6 +165,13 @@ func TestSpeed(t *testing.T) {
 	if got := metric(t, recs[0], "kv_bytes"); got != 40*2*2*2*(12+4) {
 		t.Errorf("integer cache: %v bytes, want %d", got, 40*2*2*2*(12+4))
 	}
+	// a session holds at least its cache, and less than a hundred times what rows of this size need
+	for i, least := range []float64{40 * 2 * 2 * 2 * (12 + 4), 8 * 2 * 2 * 12 * 40} {
+		session := metric(t, recs[i], "session_bytes")
+		if session < least || session > 16<<20 || metric(t, recs[i], "running_bytes") != session+metric(t, recs[i], "weight_bytes") {
+			t.Errorf("%v: session %v bytes, expected at least %v", recs[i].Axes, session, least)
+		}
+	}
 	for _, r := range recs {
 		if !(metric(t, r, "prefill_tok_s") > 0) || r.Commit == "" && r.Env.CPU == "" {
 			t.Errorf("record %+v", r)

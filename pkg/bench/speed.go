@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"sort"
 	"strconv"
 	"strings"
@@ -52,6 +53,7 @@ type subject struct {
 	cfg      speedConfig
 	artefact string
 	bytes    int64 // of the weights as they are held
+	session  int64 // live bytes of a session: cache for all tokens of a run, activations, buffers
 	append   func(ctx context.Context, ids []int32) error
 	all      func(ctx context.Context, ids []int32) error // from an empty cache, the head for every token
 	reset    func()
@@ -66,6 +68,9 @@ type subject struct {
 // its last token only), Decode single tokens, and the prompt once more with the
 // head for every token, as an evaluation has it. The recipes take turns, so that a
 // change of the machine's speed meets all of them.
+//
+// Memory: weight_bytes are the weights as they are held, session_bytes what the program's heap gains by a session that has
+// run a prompt (its cache has room for all tokens), running_bytes both.
 func (r *Runner) Speed(ctx context.Context, req SpeedRequest) ([]*record.Record, error) {
 	def := func(v *int, d int) {
 		if *v == 0 {
@@ -112,7 +117,7 @@ func (r *Runner) Speed(ctx context.Context, req SpeedRequest) ([]*record.Record,
 		if err := v.shipsAsIs("speed"); err != nil {
 			return nil, err
 		}
-		s, err := r.subject(ctx, entry, v, req)
+		s, err := r.subject(ctx, entry, v, ids, req)
 		if err != nil {
 			return nil, err
 		}
@@ -132,7 +137,7 @@ func (r *Runner) Speed(ctx context.Context, req SpeedRequest) ([]*record.Record,
 }
 
 // subject loads one recipe.
-func (r *Runner) subject(ctx context.Context, entry *catalog.Entry, v Variant, req SpeedRequest) (*subject, error) {
+func (r *Runner) subject(ctx context.Context, entry *catalog.Entry, v Variant, ids []int32, req SpeedRequest) (*subject, error) {
 	source, err := entry.Source()
 	if err != nil {
 		return nil, err
@@ -145,12 +150,13 @@ func (r *Runner) subject(ctx context.Context, entry *catalog.Entry, v Variant, r
 		if err != nil {
 			return nil, err
 		}
+		before := liveBytes()
 		session, err := m.NewSession(capacity)
 		if err != nil {
 			return nil, err
 		}
 		s.float(m, session, entry.Parameters())
-		return s, nil
+		return s, s.weigh(ctx, before, ids, req)
 	}
 	spec, err := quant.NewSpec(v.Recipe, v.Clip, v.Mode)
 	if err != nil {
@@ -164,13 +170,36 @@ func (r *Runner) subject(ctx context.Context, entry *catalog.Entry, v Variant, r
 	if err != nil {
 		return nil, err
 	}
+	before := liveBytes()
 	session, err := m.NewSession(capacity)
 	if err != nil {
 		return nil, err
 	}
 	s.cfg.Spec, s.cfg.Recipe, s.cfg.Operators, s.artefact = &spec, spec.Recipe.Name, v.Operators, m.Artifact().ID
 	s.integer(m, session)
-	return s, nil
+	return s, s.weigh(ctx, before, ids, req)
+}
+
+// weigh runs a prompt and a token and notes what the session holds then.
+func (s *subject) weigh(ctx context.Context, before int64, ids []int32, req SpeedRequest) error {
+	for _, part := range [][]int32{ids[:req.Prefill], ids[req.Prefill:][:1]} {
+		if err := s.append(ctx, part); err != nil {
+			s.close()
+			return err
+		}
+	}
+	s.session = max(0, liveBytes()-before)
+	return nil
+}
+
+// liveBytes is what the program's heap and stacks hold, garbage collected first. Weights that are mapped from a file are not
+// in it.
+func liveBytes() int64 {
+	runtime.GC()
+	runtime.GC() // what finalizers and pools let go of
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc + m.StackInuse)
 }
 
 func (s *subject) float(m *floatref.Model, session *floatref.Session, parameters int64) {
@@ -236,7 +265,9 @@ func (r *Runner) fileSpeed(list []*subject, req SpeedRequest) ([]*record.Record,
 		rec.Metrics = append(rec.Metrics, rate("eval", req.Prefill, s.score)...)
 		rec.Metrics = append(rec.Metrics,
 			record.Metric{Name: "weight_bytes", Value: float64(s.bytes), Unit: "bytes", Better: record.Lower},
-			record.Metric{Name: "kv_bytes", Value: float64(s.cache), Unit: "bytes", Better: record.Lower})
+			record.Metric{Name: "kv_bytes", Value: float64(s.cache), Unit: "bytes", Better: record.Lower},
+			record.Metric{Name: "session_bytes", Value: float64(s.session), Unit: "bytes", Better: record.Lower},
+			record.Metric{Name: "running_bytes", Value: float64(s.bytes + s.session), Unit: "bytes", Better: record.Lower})
 		if peak := peakRSS(); peak > 0 && len(list) == 1 { // of this process: means nothing where recipes share it
 			rec.Metrics = append(rec.Metrics, record.Metric{Name: "peak_rss_bytes", Value: float64(peak), Unit: "bytes", Better: record.Lower})
 		}

@@ -20,6 +20,7 @@ const (
 	StudyOperators = "operators"       // integer softmax, norms and SwiGLU beside float ones, a row at a time
 	StudyParts     = "parts"           // share of each component in prefill, dynamic requantisation among them
 	StudyFloats    = "float-operators" // the engine with integer and with float non-linear operators
+	StudyFloatPart = "float-parts"     // share of each component in prefill with each of those operators
 	StudyScaling   = "scaling"         // one thread and more
 	StudyContext   = "context"         // cost against the length of the prompt
 	StudyRoofline  = "roofline"        // against the arithmetic peak and the read bandwidth of this machine
@@ -27,7 +28,7 @@ const (
 
 // StudyNames lists the studies in the order of their running.
 func StudyNames() []string {
-	return []string{StudyOperators, StudyParts, StudyFloats, StudyScaling, StudyContext, StudyRoofline}
+	return []string{StudyOperators, StudyParts, StudyFloats, StudyFloatPart, StudyScaling, StudyContext, StudyRoofline}
 }
 
 // StudyRequest asks for speed studies; the zero value of a field is the default that stands beside it.
@@ -112,7 +113,7 @@ func (r *Runner) Study(ctx context.Context, q StudyRequest) (Measured, error) {
 	}
 	s := &study{Runner: r, q: q}
 	defer s.close()
-	run := map[string]func(context.Context) error{StudyOperators: s.operators, StudyParts: s.parts, StudyFloats: s.floats,
+	run := map[string]func(context.Context) error{StudyOperators: s.operators, StudyParts: s.parts, StudyFloats: s.floats, StudyFloatPart: s.floatParts,
 		StudyScaling: s.scaling, StudyContext: s.context, StudyRoofline: s.roofline}
 	var out Measured
 	for i, name := range q.Studies {

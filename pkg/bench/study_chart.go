@@ -34,6 +34,8 @@ func (m Measured) Chart() *chart.Chart {
 		}
 		c.Series = []chart.Series{s}
 		c.Size(1000, 420)
+	case StudyFloatPart:
+		m.floatPartsChart(c)
 	case StudyFloats:
 		c.Titled("Prefill with integer and with float operators", m.Where())
 		c.Y = chart.Axis{Name: "Prefill", Unit: "ms", Better: chart.Lower}

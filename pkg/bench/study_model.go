@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"runtime"
 	"runtime/pprof"
 	"strconv"
@@ -131,7 +132,13 @@ func (s *study) parts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	token := 1e9 * timed.median() / float64(len(ids))
+	s.share(m, c, timed, nil)
+	return nil
+}
+
+// share files a profile's components with what a token costs in each; axes are added to each record's.
+func (s *study) share(m *engine.Model, c counted, timed *contender, axes map[string]string) {
+	token := 1e9 * timed.median() / float64(s.q.Prefill)
 	sums := map[string]uint64{}
 	var order []string
 	for i, n := range c.samples {
@@ -149,11 +156,12 @@ func (s *study) parts(ctx context.Context) error {
 			continue
 		}
 		part := float64(sums[name]) / float64(c.total)
-		s.add(m, map[string]string{"component": name, "prefill": strconv.Itoa(len(ids))},
+		at := map[string]string{"component": name, "prefill": strconv.Itoa(s.q.Prefill)}
+		maps.Copy(at, axes)
+		s.add(m, at,
 			record.Metric{Name: "share", Value: 100 * part, Stderr: 100 * deviation(part, c.total), N: int(c.total), Unit: "%", Better: record.Lower},
 			record.Metric{Name: "ns_token", Value: part * token, N: len(timed.seconds), Unit: "ns", Better: record.Lower})
 	}
-	return nil
 }
 
 // floats runs the engine with integer, float32 and half operators.

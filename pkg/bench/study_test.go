@@ -182,7 +182,7 @@ func TestStudies(t *testing.T) {
 				t.Errorf("%s: record of kind %q, key %q", name, rec.Kind, rec.Key)
 			}
 		}
-		if name != StudyRoofline && name != StudyContext && len(of.Goals()) == 0 { // prompts this short have no goal
+		if name != StudyRoofline && name != StudyContext && name != StudyFloatPart && len(of.Goals()) == 0 { // prompts this short have no goal
 			t.Errorf("%s: no goal", name)
 		}
 		if !strings.Contains(of.Sentences(), "threads") {
@@ -202,6 +202,15 @@ func TestStudies(t *testing.T) {
 	}
 	if math.Abs(sum-100) > 1e-9 {
 		t.Errorf("the shares add up to %v %%", sum)
+	}
+	sums := map[string]float64{}
+	for _, rec := range m.Of(StudyFloatPart, "") {
+		sums[rec.Axes["operators"]] += number(rec, "share")
+	}
+	for _, set := range operatorSets {
+		if math.Abs(sums[set]-100) > 1e-9 {
+			t.Errorf("%s: the shares add up to %v %%", set, sums[set])
+		}
 	}
 }
 

@@ -41,6 +41,10 @@ func (s *Session) headsPhase(id, from, to int) {
 // attend computes the rows of b for the query heads [h0, h1).
 func (s *Session) attend(w *worker, b span, h0, h1 int) {
 	m := s.m
+	if m.wide() {
+		s.attendWide(w, b, h0, h1)
+		return
+	}
 	rows, group := b.to-b.from, m.heads/m.kv
 	keys := s.pos + b.to // visible to the block's last row
 	ldn := gemm.Pad(keys)

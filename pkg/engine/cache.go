@@ -18,17 +18,20 @@ import (
 //
 // Widths of 5 to 8 bits take a byte a code (minus 128 at 8 bits, so that it
 // fits the signed operand); widths up to 4 share a byte between the depth
-// blocks 2i and 2i+1.
+// blocks 2i and 2i+1. Codes of 16 bits lie in plain rows (wide.go).
 type kvCache struct {
 	bits, dim, capacity int
 	keys, values        *di.Keys
 	k, v                []byte
-	ldk, ldv            int // bytes of one panel
+	ldk, ldv            int      // bytes of one panel
+	k16, v16            []uint16 // [token, dim], in place of the panels at widths above 8
 }
 
 func newKVCache(bits, dim, capacity int) *kvCache {
 	c := &kvCache{bits: bits, dim: dim, capacity: capacity}
-	if bits <= 4 {
+	if bits > 8 {
+		c.k16, c.v16 = make([]uint16, capacity*dim), make([]uint16, capacity*dim)
+	} else if bits <= 4 {
 		c.ldk, c.ldv = gemm4.Stride(dim), gemm4.Stride(capacity)
 		c.k, c.v = make([]byte, gemm4.PanelBytes(capacity, dim)), make([]byte, gemm4.PanelBytes(dim, capacity))
 	} else {
@@ -39,11 +42,14 @@ func newKVCache(bits, dim, capacity int) *kvCache {
 	return c
 }
 
-// bytes is the memory of codes and parameters for n tokens.
+// bytes is the memory of codes and parameters for n tokens; a zero point of 16 bits takes a byte more.
 func (c *kvCache) bytes(n int) int {
 	code := c.dim
-	if c.bits <= 4 {
+	switch {
+	case c.bits <= 4:
 		code = (c.dim + 1) / 2
+	case c.bits > 8:
+		code = 2*c.dim + 1
 	}
 	return 2 * n * (code + 4)
 }

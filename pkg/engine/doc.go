@@ -44,7 +44,7 @@
 //
 // # Memory
 //
-//	cache    2·layers·KV heads·(d + 4) bytes a token, half the codes at ≤ 4 bits;
+//	cache    2·layers·KV heads·(d + 4) bytes a token, half the codes at ≤ 4 bits, twice and a byte at 16;
 //	         allocated for the session's capacity, touched as it fills
 //	weights  the mapped file; from the 16th step of decoding on a copy of it in huge pages, in the same place
 //	         (Options.Weights)
@@ -56,7 +56,7 @@
 // # Files
 //
 // model.go loading; sites.go rotations and ratios; static.go constant grids; session.go chunks and sharing out; rows.go linear layers,
-// norms and MLP; share.go narrow products; attention.go; cache.go the KV panels;
+// norms and MLP; share.go narrow products; attention.go; cache.go the KV panels; wide.go 16-bit ones;
 // head.go; pool.go workers;
 // float.go logits as float32 for measurement, which nothing here reads back.
 //

@@ -145,8 +145,8 @@ func (m *Model) checkSpec(h *artifact.Header) error {
 		return fmt.Errorf("engine: recipe %s needs weights, head and embedding of %d, %d and %d bits; the artefact (%s) has %d, %d and %d: run \"illm quantize\" for it",
 			now.Name, now.Weight, now.Head, now.Emb, was.Name, was.Weight, was.Head, was.Emb)
 	}
-	if now.KV > 8 {
-		return fmt.Errorf("engine: recipe %s: KV width %d: this build runs 2 to 8 bits: use a suffix kv8, kv6 or kv4", now.Name, now.KV)
+	if now.KV > 8 && m.spec.Mode == quant.Published {
+		return fmt.Errorf("engine: recipe %s in mode %s: its probabilities are of 8 bits and so are its values: use kv8 or narrower", now.Name, quant.Published)
 	}
 	return nil
 }

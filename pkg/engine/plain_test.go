@@ -204,19 +204,25 @@ func (p *plain) attention(at string, layer, pos int, x []uint16, q quant.RowPara
 		heads[head] = p.mixed(layer, codes, params, p.keys[[2]int{layer, g}], p.values[[2]int{layer, g}])
 		kmin = min(kmin, heads[head].K)
 	}
-	u := make([]int64, 0, c.Heads*d)
+	u, guard := make([]int64, 0, c.Heads*d), int32(8)
+	if p.r.KV > 8 && c.Rotations.Out { // the sum of 16-bit values needs the room
+		guard = 0
+	}
 	for _, o := range heads {
 		for _, v := range o.T {
-			u = append(u, intmath.RoundShift(v*int64(o.M)<<8, int(o.K-kmin)))
+			u = append(u, intmath.RoundShift(v*int64(o.M)<<guard, int(o.K-kmin)))
 		}
 	}
-	row, m, k := p.rotate(c.Rotations.Out, u, 1<<15, kmin+8+15)
+	row, m, k := p.rotate(c.Rotations.Out, u, 1<<15, kmin+guard+15)
 	return engine.Logits{T: row, M: m, K: k}
 }
 
 // mixed is scores, softmax and the product with the values of one query.
 func (p *plain) mixed(layer int, query []uint16, q quant.RowParams, keys, values *past) engine.Logits {
-	n := len(keys.codes)
+	n, guard := len(keys.codes), int32(16)
+	if p.r.KV > 8 {
+		guard = 8
+	}
 	least := func(rows []quant.RowParams) int32 {
 		k := rows[0].K
 		for _, r := range rows {
@@ -229,17 +235,17 @@ func (p *plain) mixed(layer int, query []uint16, q quant.RowParams, keys, values
 		for i, c := range keys.codes[j] {
 			s[j] += (int64(query[i]) - int64(q.Zero)) * (int64(c) - int64(r.Zero))
 		}
-		s[j] = intmath.RoundShift(s[j]*int64(r.M)<<16, int(r.K-kmin))
+		s[j] = intmath.RoundShift(s[j]*int64(r.M)<<guard, int(r.K-kmin))
 	}
 	lo, hi := s[0], s[0]
 	for _, v := range s {
 		lo, hi = min(lo, v), max(hi, v)
 	}
 	if g, ok := p.grid(artifact.SiteScores, layer); ok {
-		lo = p.floor(s, g, hi, q.M, q.K+kmin+16)
+		lo = p.floor(s, g, hi, q.M, q.K+kmin+guard)
 	}
 	e := make([]int32, n)
-	p.worker.Softmax(e, s, lo, hi, q.M, q.K+kmin+16)
+	p.worker.Softmax(e, s, lo, hi, q.M, q.K+kmin+guard)
 	vals := di.NewKeys(n)
 	for j, r := range values.params {
 		vals.M[j], vals.K[j], vals.Zero[j], vals.KMin[j] = r.M, r.K, r.Zero, least(values.params[:j+1])

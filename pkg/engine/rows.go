@@ -24,6 +24,7 @@ type worker struct {
 	e        []int32
 	n        []uint8 // [2·rows, keys]: low and high bytes of the weights
 	mixAcc   []int32
+	spare    // of 16-bit caches
 
 	logits []int64
 
@@ -120,6 +121,10 @@ func (s *Session) qkvRows(w *worker, b span, blk *block, cache []*kvCache) {
 			s.qp[at] = s.placed(code, t, lo, hi, p, blk.q, blk.qNorm, pos, blk.site.query[h], m.widths.Query)
 		}
 		for g := range m.kv {
+			if m.wide() {
+				s.storeWide(w, blk, cache[g], g, i, pos, k, v)
+				continue
+			}
 			code := w.key[:m.d]
 			t, lo, hi := s.accumulated(w, 1, k, i, p, g*m.d, m.d)
 			cache[g].setKey(pos, code, s.placed(code, t, lo, hi, p, blk.k, blk.kNorm, pos, blk.site.key[g], m.widths.KV))
@@ -127,7 +132,7 @@ func (s *Session) qkvRows(w *worker, b span, blk *block, cache []*kvCache) {
 			code = w.values[(4*g+pos%4)*s.dstride:][:m.d]
 			cache[g].setHeader(cache[g].values, pos, blk.site.value[g].Requant(code, t, lo, hi, p.M, p.K+blk.v.KW, m.widths.KV, m.spec.MantissaBits))
 		}
-		if pos%4 == 3 || i == rows-1 {
+		if !m.wide() && (pos%4 == 3 || i == rows-1) {
 			for g := range m.kv {
 				cache[g].setValues(max(pos&^3, s.pos+b.from), pos+1, w.values[4*g*s.dstride:], s.dstride)
 			}
@@ -138,7 +143,13 @@ func (s *Session) qkvRows(w *worker, b span, blk *block, cache []*kvCache) {
 // placed turns one head of q or k into requantised codes: normed, turned to its position and rotated where the model does
 // so; t is spent.
 func (s *Session) placed(code []uint8, t []int64, lo, hi int64, p quant.RowParams, l *quant.Linear, norm *di.HeadNorm, pos int, site di.Site, bits int) quant.RowParams {
-	m, k := p.M, p.K+l.KW
+	m, k, lo, hi := s.turned(t, lo, hi, p, l, norm, pos)
+	return site.Requant(code, t, lo, hi, m, k, bits, s.m.spec.MantissaBits)
+}
+
+// turned is placed before the requantisation: t in units of m/2^k, with its range.
+func (s *Session) turned(t []int64, lo, hi int64, p quant.RowParams, l *quant.Linear, norm *di.HeadNorm, pos int) (m uint32, k int32, _, _ int64) {
+	m, k = p.M, p.K+l.KW
 	if norm != nil {
 		m, k, lo, hi = norm.Apply(t, lo, hi, m, k)
 	}
@@ -148,7 +159,7 @@ func (s *Session) placed(code []uint8, t []int64, lo, hi int64, p quant.RowParam
 	if s.m.rotateQK != nil {
 		m, k, lo, hi = s.m.rotateQK.Apply(t, m, k)
 	}
-	return site.Requant(code, t, lo, hi, m, k, bits, s.m.spec.MantissaBits)
+	return m, k, lo, hi
 }
 
 // outputRows merges the heads, rotates the row where the model does so, requantises it and adds the output projection to
@@ -160,14 +171,19 @@ func (s *Session) outputRows(w *worker, b span, blk *block) {
 		at := b.from + i
 		u := w.t[:width]
 		pv := s.pv[at*m.heads:][:m.heads]
-		kmin := di.MergeScale(pv)
+		kmin, guard := di.MergeScale(pv), m.mergeGuard()
 		var lo, hi int64
 		for h := range pv {
 			from := h * m.d
-			l, r := di.Merge(u[from:from+m.d], s.mix[at*width+from:][:m.d], pv[h], kmin)
+			var l, r int64
+			if m.wide() {
+				l, r = di.Merge64(u[from:from+m.d], s.mix64[at*width+from:][:m.d], pv[h], kmin, uint(guard))
+			} else {
+				l, r = di.Merge(u[from:from+m.d], s.mix[at*width+from:][:m.d], pv[h], kmin)
+			}
 			lo, hi = min(lo, l), max(hi, r)
 		}
-		w.x.Params[i] = blk.out.Requant(w.x.Row(i)[:width], u, lo, hi, 1<<15, kmin+8+15, m.widths.Act, m.spec.MantissaBits)
+		w.x.Params[i] = blk.out.Requant(w.x.Row(i)[:width], u, lo, hi, 1<<15, kmin+guard+15, m.widths.Act, m.spec.MantissaBits)
 	}
 	s.addProduct(w, b, w.x, blk.o)
 }

@@ -41,6 +41,7 @@ type Session struct {
 	q       []uint8           // [head, rows, dstride] query codes
 	qp      []quant.RowParams // [head, rows]
 	mix     []int32           // [rows, head, d] Σ N·V'
+	mix64   []int64           // the same of a cache with codes of 16 bits
 	pv      []di.PVRow        // [rows, head]
 	dstride int
 
@@ -86,7 +87,11 @@ func (m *Model) NewSession(capacity int) (*Session, error) {
 	s.h = make([]int32, rows*m.hidden)
 	s.q = make([]uint8, m.heads*rows*s.dstride)
 	s.qp = make([]quant.RowParams, m.heads*rows)
-	s.mix = make([]int32, rows*m.heads*m.d)
+	if m.wide() {
+		s.mix64 = make([]int64, rows*m.heads*m.d)
+	} else {
+		s.mix = make([]int32, rows*m.heads*m.d)
+	}
 	s.pv = make([]di.PVRow, rows*m.heads)
 	s.blocks = make([]span, 0, rows/rowBlock+2)
 	s.cache = make([][]*kvCache, m.layers)

@@ -51,7 +51,7 @@ func TestPlans(t *testing.T) {
 }
 
 func TestSpellKV(t *testing.T) {
-	for _, c := range [][3]string{{"w8a8", "8", "w8a8"}, {"w8a8", "4", "w8a8kv4"}, {"w4a4", "4", "w4a4"}, {"w4a4", "8", "w4a4kv8"}, {"w4a4-fsbr", "8", "w4a4kv8-fsbr"}, {"w4a4-fsbr", "4", "w4a4-fsbr"}, {"w8a8-fsbr", "6", "w8a8kv6-fsbr"}, {"fp32", "", "fp32"}} {
+	for _, c := range [][3]string{{"w8a8", "8", "w8a8"}, {"w8a8", "4", "w8a8kv4"}, {"w8a8", "16", "w8a8kv16"}, {"w4a4", "4", "w4a4"}, {"w4a4", "8", "w4a4kv8"}, {"w4a4-fsbr", "8", "w4a4kv8-fsbr"}, {"w4a4-fsbr", "4", "w4a4-fsbr"}, {"w8a8-fsbr", "6", "w8a8kv6-fsbr"}, {"fp32", "", "fp32"}} {
 		config := Config{"width": c[0], "kv": c[1]}
 		if spellKV(config); config["recipe"] != c[2] {
 			t.Errorf("%v: recipe %s", c, config["recipe"])
@@ -82,6 +82,13 @@ func TestStorage(t *testing.T) {
 	}
 	if all, headers := CacheBytes(h, r, 16); all != 2*(16+4) || headers != 8 {
 		t.Errorf("cache of %v bytes a token, %v of them headers", all, headers)
+	}
+	// codes of 16 bits: two bytes each, a zero point of two
+	if r, err = quant.ParseRecipe("w8a8kv16"); err != nil {
+		t.Fatal(err)
+	}
+	if all, headers := CacheBytes(h, r, 16); all != 2*(64+5) || headers != 10 {
+		t.Errorf("at 16 bits a cache of %v bytes a token, %v of them headers", all, headers)
 	}
 }
 

@@ -156,25 +156,34 @@ func codeBits(n int) int {
 	return 16
 }
 
-// HeaderGrid says what the dynamic headers m, k, z of b + 8 + 8 bits a row add to the codes, by site.
+// headerBits is what m of b bits, k of 8 and the zero point take: the latter has the codes' width, in bytes.
+func headerBits(b, code int) int {
+	if code > 8 {
+		return b + 8 + 16
+	}
+	return b + 8 + 8
+}
+
+// HeaderGrid says what the dynamic headers m, k, z of b + 8 + 8 bits a row (z: 16 where codes have more than 8) add to the
+// codes, by site.
 func HeaderGrid(h *artifact.Header, r quant.Recipe, b int) chart.Grid {
 	g := chart.Grid{Head: []string{r.Name, "rows a token", "codes a row", "bits a code", "header bytes a token", "header bits a value"}}
 	all, values := 0, 0
 	for _, k := range RowKinds(h, r) {
-		bits := (b + 16) * k.Rows * h.Layers
+		bits := headerBits(b, k.Bits) * k.Rows * h.Layers
 		all, values = all+bits, values+k.Rows*k.Width*h.Layers
-		g.Rows = append(g.Rows, []string{k.Site, fmt.Sprint(k.Rows * h.Layers), fmt.Sprint(k.Width), fmt.Sprint(k.Bits), fmt.Sprintf("%.1f", float64(bits)/8), fmt.Sprintf("%.3f", float64(b+16)/float64(k.Width))})
+		g.Rows = append(g.Rows, []string{k.Site, fmt.Sprint(k.Rows * h.Layers), fmt.Sprint(k.Width), fmt.Sprint(k.Bits), fmt.Sprintf("%.1f", float64(bits)/8), fmt.Sprintf("%.3f", float64(headerBits(b, k.Bits))/float64(k.Width))})
 	}
 	g.Rows = append(g.Rows, []string{"all", "", "", "", fmt.Sprintf("%.1f", float64(all)/8), fmt.Sprintf("%.3f", float64(all)/float64(values))})
 	return g
 }
 
-// CacheBytes is what a cached token takes with headers of b + 8 + 8 bits, and the part of it that the headers are.
+// CacheBytes is what a cached token takes with headers of b + 8 + 8 bits (24 + b at 16-bit codes), and the part of it that the headers are.
 func CacheBytes(h *artifact.Header, r quant.Recipe, b int) (all, headers float64) {
 	for _, k := range RowKinds(h, r) {
 		if k.Cached {
-			headers += float64(h.Layers*k.Rows*(b+16)) / 8
-			all += float64(h.Layers*k.Rows*(k.Width*codeBits(k.Bits)+b+16)) / 8
+			headers += float64(h.Layers*k.Rows*headerBits(b, k.Bits)) / 8
+			all += float64(h.Layers*k.Rows*(k.Width*codeBits(k.Bits)+headerBits(b, k.Bits))) / 8
 		}
 	}
 	return all, headers

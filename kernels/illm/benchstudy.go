@@ -17,13 +17,14 @@ const studyLong = `
 table and the project's goals:
   operators        integer softmax, norms and SwiGLU beside equally vectorised
                    float32 and half ones, a row at a time
+  dynamic          a grid of the row's own beside a constant one, a row at a time
   parts            share of each component in prefill (processor profile)
   float-operators  the engine with integer and with float non-linear operators
   float-parts      share of each component in prefill with each of those
   scaling          one thread and all
   context          cost against the length of the prompt, fitted
   roofline         against arithmetic peak and read bandwidth, measured beside it
-  all              the seven of them, minutes
+  all              the eight of them, minutes
   exponentials     those of ablation B beside DI-Exp, equally vectorised, by row length`
 
 // speedStudies are the flags of bench --study.

@@ -21,6 +21,7 @@ const (
 	StudyParts     = "parts"           // share of each component in prefill, dynamic requantisation among them
 	StudyFloats    = "float-operators" // the engine with integer and with float non-linear operators
 	StudyFloatPart = "float-parts"     // share of each component in prefill with each of those operators
+	StudyDynamic   = "dynamic"         // operators on a grid of the row's own and on a constant one, a row at a time
 	StudyScaling   = "scaling"         // one thread and more
 	StudyContext   = "context"         // cost against the length of the prompt
 	StudyRoofline  = "roofline"        // against the arithmetic peak and the read bandwidth of this machine
@@ -28,7 +29,7 @@ const (
 
 // StudyNames lists the studies in the order of their running.
 func StudyNames() []string {
-	return []string{StudyOperators, StudyParts, StudyFloats, StudyFloatPart, StudyScaling, StudyContext, StudyRoofline}
+	return []string{StudyOperators, StudyDynamic, StudyParts, StudyFloats, StudyFloatPart, StudyScaling, StudyContext, StudyRoofline}
 }
 
 // StudyRequest asks for speed studies; the zero value of a field is the default that stands beside it.
@@ -113,7 +114,7 @@ func (r *Runner) Study(ctx context.Context, q StudyRequest) (Measured, error) {
 	}
 	s := &study{Runner: r, q: q}
 	defer s.close()
-	run := map[string]func(context.Context) error{StudyOperators: s.operators, StudyParts: s.parts, StudyFloats: s.floats, StudyFloatPart: s.floatParts,
+	run := map[string]func(context.Context) error{StudyOperators: s.operators, StudyDynamic: s.dynamic, StudyParts: s.parts, StudyFloats: s.floats, StudyFloatPart: s.floatParts,
 		StudyScaling: s.scaling, StudyContext: s.context, StudyRoofline: s.roofline}
 	var out Measured
 	for i, name := range q.Studies {

@@ -34,6 +34,8 @@ func (m Measured) Chart() *chart.Chart {
 		}
 		c.Series = []chart.Series{s}
 		c.Size(1000, 420)
+	case StudyDynamic:
+		m.dynamicChart(c)
 	case StudyFloatPart:
 		m.floatPartsChart(c)
 	case StudyFloats:

@@ -71,9 +71,14 @@ type counted struct {
 }
 
 // profiled runs a prompt on one thread until the profile has so many samples.
-func (s *study) profiled(ctx context.Context, session *engine.Session, ids []int32) (c counted, err error) {
-	c.samples = make([]uint64, len(components)+1)
-	p := prompt(ctx, "", session, ids)
+func (s *study) profiled(ctx context.Context, session *engine.Session, ids []int32) (counted, error) {
+	return s.profileOf(ctx, prompt(ctx, "", session, ids), len(components)+1, componentOf)
+}
+
+// profileOf runs p until its profile has so many samples. of gives the place of a stack among n, −1 for one that does not
+// count.
+func (s *study) profileOf(ctx context.Context, p *contender, n int, of func(stack []string) int) (c counted, err error) {
+	c.samples = make([]uint64, n)
 	if err := compete(ctx, []*contender{p}, 1, 1, true); err != nil { // warm, and how long it takes
 		return c, err
 	}
@@ -96,7 +101,7 @@ func (s *study) profiled(ctx context.Context, session *engine.Session, ids []int
 		}
 		before := c.total
 		if err := readProfile(profile.Bytes(), func(stack []string, n uint64) {
-			if i := componentOf(stack); i >= 0 {
+			if i := of(stack); i >= 0 {
 				c.samples[i] += n
 				c.total += n
 			}

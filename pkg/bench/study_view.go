@@ -129,6 +129,8 @@ func (m Measured) Grid() chart.Grid {
 		for _, r := range m.sortedBy("share") {
 			row(r.Axes["component"], cell(r, "share", 1), fmt.Sprintf("%.1f", number(r, "ns_token")/1e3))
 		}
+	case StudyDynamic:
+		return m.dynamicGrid()
 	case StudyFloatPart:
 		return m.floatPartsGrid()
 	case StudyFloats:

@@ -28,9 +28,7 @@ func (p *pass) attention(w *scratch, l, j, r0, r1 int, dst []float32, ld int) {
 		end := p.n + a + rows // keys seen by the last of these rows
 		keys := blocks[:(end+rowBlock-1)/rowBlock]
 		lds := len(keys) * rowBlock
-		for b := range keys {
-			sgemm.MatMul(w.scores[b*rowBlock:], lds, w.q, d, keys[b].k, m)
-		}
+		w.products(keys, lds, d, m)
 		for i := range m {
 			row := w.scores[i*lds:][:lds]
 			visible := p.n + a + i/group + 1
@@ -39,14 +37,7 @@ func (p *pass) attention(w *scratch, l, j, r0, r1 int, dst []float32, ld int) {
 			w.inv[i] = 1 / softmaxRow(x)
 			clear(row[visible:])
 		}
-		acc := w.acc[:m*d]
-		clear(acc)
-		for b := range keys {
-			sgemm.MatMul(w.part, d, w.scores[b*rowBlock:], lds, keys[b].v, m)
-			for t, v := range w.part[:len(acc)] {
-				acc[t] += v
-			}
-		}
+		acc := w.mix(keys, lds, d, m)
 		for i := range m {
 			y := dst[(a-r0+i/group)*ld+(j*group+i%group)*d:][:d]
 			for t, v := range acc[i*d:][:d] {
@@ -54,4 +45,24 @@ func (p *pass) attention(w *scratch, l, j, r0, r1 int, dst []float32, ld int) {
 			}
 		}
 	}
+}
+
+// products sets the scores of m rows of queries with all keys. It and mix have names of their own for the profile's sake.
+func (w *scratch) products(keys []kvBlock, lds, d, m int) {
+	for b := range keys {
+		sgemm.MatMul(w.scores[b*rowBlock:], lds, w.q, d, keys[b].k, m)
+	}
+}
+
+// mix returns the sums of the values, weighted by m rows of scores: [m][d].
+func (w *scratch) mix(keys []kvBlock, lds, d, m int) []float32 {
+	acc := w.acc[:m*d]
+	clear(acc)
+	for b := range keys {
+		sgemm.MatMul(w.part, d, w.scores[b*rowBlock:], lds, keys[b].v, m)
+		for t, v := range w.part[:len(acc)] {
+			acc[t] += v
+		}
+	}
+	return acc
 }

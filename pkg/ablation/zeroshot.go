@@ -9,7 +9,7 @@ import (
 	"github.com/illm-go/illm/pkg/record"
 )
 
-// ZeroShots asks the six zero-shot tasks under the rows of table T1 (tables T2 and T3): the same 500 questions of each task
+// ZeroShots asks the six zero-shot tasks under the rows of table T1 (tables T2 and T3): the same questions of each task
 // for every row, in integers. Its level of "corpus" is no text, so it has no windows.
 var ZeroShots = Study{
 	Name:     "zeroshot",
@@ -19,7 +19,7 @@ var ZeroShots = Study{
 		{Name: "method", Levels: []string{"rtn", "smoothquant", "omniquant", "fsbr", "best"}},
 		{Name: "corpus", Levels: []string{ZeroShot}},
 	},
-	Fixed:  map[string]string{"model": "tiny-llama", "clip": "15", "mode": "illm", "items": "500"},
+	Fixed:  map[string]string{"model": "tiny-llama", "clip": "15", "mode": "illm", "items": Most},
 	Spread: "corpus",
 	Derive: spellMethod,
 	Base:   map[string]string{"width": "fp32", "method": "", "clip": "", "mode": ""},

@@ -78,7 +78,7 @@ func TestZeroShotTable(t *testing.T) {
 func TestZeroShotMatches(t *testing.T) {
 	r := &record.Record{Kind: record.Quality, Axes: map[string]string{"corpus": ZeroShot, "model": "tiny-llama", "recipe": "w4a4-fsbr", "clip": "15", "mode": "illm"},
 		Config: map[string]any{"items": 500}}
-	p := plan{study: ZeroShots, only: map[string][]string{}, fixed: map[string]string{}}
+	p := plan{study: ZeroShots, only: map[string][]string{}, fixed: map[string]string{"items": "500"}}
 	configs, err := p.configs()
 	if err != nil {
 		t.Fatal(err)

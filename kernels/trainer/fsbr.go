@@ -79,6 +79,7 @@ func fsbrCmd() *cobra.Command {
 		window, windows              int
 		clip, rotate                 string
 		rotateSeed                   uint64
+		memory                       float64
 		resume, plain, deterministic bool
 	)
 	cmd := &cobra.Command{
@@ -88,7 +89,11 @@ func fsbrCmd() *cobra.Command {
 precision), from which "illm calibrate" makes the integer model.
 
 After every block OUT.state holds what is done: with --resume an interrupted run goes on.
-OUT.jsonl has the loss of every epoch.
+OUT.jsonl has the loss of every epoch, and of every block the time and memory it took.
+
+The activations between two blocks, windows × tokens × channels × 4 bytes three or four
+times over, stay on the device where --memory allows it; else they go to files in
+--scratch, batch by batch, with the same factors to the bit.
 
 ` + backendVariable + ` chooses the backend: "xla:cuda", "xla:cpu" or "go".
 
@@ -113,6 +118,17 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 				return fmt.Errorf("%w: %w", errUsage, err)
 			}
 			o.Clip = float64(c) / 1000
+			if !(memory > 0 && memory < 1e6) {
+				return fmt.Errorf("%w: --memory %g: expected GB, more than 0", errUsage, memory)
+			}
+			o.Memory = int64(memory * 1e9)
+			switch o.Activations {
+			case "auto":
+				o.Activations = ""
+			case fsbr.OnDevice, fsbr.OnDisk:
+			default:
+				return fmt.Errorf("%w: --activations %q: expected auto, device or disk", errUsage, o.Activations)
+			}
 			m, err := openFloat(cmd, name)
 			if err != nil {
 				return err
@@ -191,6 +207,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 	f.BoolVar(&o.Scores, "scores", false, "round the softmax's input too")
 	f.StringVar(&clip, "clip", "", "clip of the scores (with --scores)")
 	f.IntVar(&o.Chunks, "attention-chunks", 0, "parts that queries are cut into (0: chosen by the window)")
+	f.StringVar(&o.Activations, "activations", "auto", "where they are between two blocks: device, disk, or auto by --memory")
+	f.Float64Var(&memory, "memory", 20, "GB of the device that a run may take with its activations there")
+	f.StringVar(&o.Scratch, "scratch", "", "folder for activations in files (empty: that of --out)")
 	f.BoolVar(&deterministic, "deterministic", true, "the same bits in every run on the same backend")
 	f.BoolVar(&resume, "resume", false, "go on from OUT.state")
 	return cmd

@@ -94,6 +94,20 @@ func TestFSBR(t *testing.T) {
 			t.Errorf("the state stays after the end: %v", err)
 		}
 	}
+	// In files: the same bytes.
+	var same [2][]byte
+	for i, where := range []string{"device", "disk"} {
+		out := at(where + ".safetensors")
+		if text, err := run(t, "fsbr", "--model", folder, "--tokens", at("tokens.u32"), "--out", out, "--epochs", "1", "--batch", "2", "--activations", where, "--scratch", dir); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		if same[i], err = os.ReadFile(out); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(same[0], same[1]) {
+		t.Error("with activations on disk the file has other bytes")
+	}
 	// The rest of the flags, and --resume where there is nothing to resume from.
 	out := at("rotated.safetensors")
 	if text, err := run(t, "fsbr", "--model", folder, "--tokens", at("tokens.u32"), "--out", out, "--recipe", "w4a4", "--epochs", "1", "--batch", "2",
@@ -118,6 +132,9 @@ func TestFSBR(t *testing.T) {
 		{"rotation \"left\": expected a list of residual", true, []string{"--tokens", at("tokens.u32"), "--out", at("f"), "--rotate", "left"}},
 		{"unknown name", true, []string{"--tokens", at("tokens.u32"), "--out", at("f"), "--recipe", "w3a3"}},
 		{"--windows -1", true, []string{"--tokens", at("tokens.u32"), "--out", at("f"), "--windows", "-1"}},
+		{"--activations \"tape\": expected auto, device or disk", true, []string{"--tokens", at("tokens.u32"), "--out", at("f"), "--activations", "tape"}},
+		{"--memory 0: expected GB", true, []string{"--tokens", at("tokens.u32"), "--out", at("f"), "--memory", "0"}},
+		{`Scratch "no/such": expected a folder`, false, []string{"--tokens", at("tokens.u32"), "--out", at("f"), "--activations", "disk", "--scratch", "no/such", "--batch", "1"}},
 		{"clip \"0\"", true, []string{"--tokens", at("tokens.u32"), "--out", at("f"), "--clip", "0"}},
 		{"unknown model", false, []string{"--tokens", at("tokens.u32"), "--out", at("f"), "--model", "tiny-gpt"}},
 	} {

@@ -49,9 +49,21 @@
 //
 // # Speed and memory
 //
-// A step — forward, backward and AdamW — is one executable for all blocks; weights are its inputs. Parameters, moments
-// and activations stay on the device: two tables [windows, T·C] of float32, a third while a block moves on. On the host
-// there are the weights of one block and the embedding.
+// A step — forward, backward and AdamW — is one executable for all blocks; weights are its inputs. Parameters and moments
+// stay on the device. On the host there are the weights of one block and, at the beginning, the embedding.
+//
+// Activations between two blocks are tables [windows, T·C] of float32: the inputs of the float and of the quantised
+// network, the target, with Loss.Aug a second one, and one more on the device while a new one is put together. Where that
+// is more than Options.Memory they are files instead (Options.Activations), read and written a batch at a time; float32
+// there too, so that the factors are the same to the bit. The files have no name and go with the process: after an
+// interruption activations are computed again. For LLaMA-7B (C 4096, FFN 11008, 32 blocks), 128 windows of 2048:
+//
+//	a table                    128 · 2048 · 4096 · 4 bytes                    4.3 GB
+//	on the device              4 tables                                      17.2 GB, and a block, and a step's scratch
+//	in files                   3 tables on the disk                          12.9 GB
+//	                           3 batches of one window on the device          0.1 GB
+//	a block                    (4 · 4096² + 3 · 4096 · 11008) · 4 bytes       0.8 GB, on the host and on the device
+//	embedding, on the host     32000 · 4096 · 4 bytes                         0.5 GB, until the tables are filled
 //
 // Products of rounded tensors multiply their codes, integers of at most 9 bits, so that tensor cores which round float32
 // operands to 11 bits (TF32) lose nothing; the float blocks get the accuracy of float32 from split products
@@ -70,6 +82,6 @@
 //	init.go       statistics, initial values      loss.go       the losses
 //	train.go      Train: block after block        programs.go   what is compiled
 //	epochs.go     epochs and steps of a block     curve.go      the training curve
-//	stream.go     tables, weights, embedding      state.go      the file to resume from
-//	memory.go     bytes on the device
+//	stream.go     passes, weights, embedding      state.go      the file to resume from
+//	table.go      activations between blocks      memory.go     bytes on the device
 package fsbr

@@ -12,7 +12,7 @@ import (
 )
 
 // train does the epochs of block n and returns the parameters of the best one.
-func (r *run) train(ctx context.Context, n int, p []float32, targets []backends.Buffer, first float64) (best []float32, bestEpoch int, err error) {
+func (r *run) train(ctx context.Context, n int, p []float32, targets []*table, first float64) (best []float32, bestEpoch int, err error) {
 	o := r.o
 	power := math.Pow(float64(o.Batch), o.RatePower)
 	put := func(v []float32) backends.Buffer {
@@ -94,7 +94,7 @@ func (r *run) scalars(step, total int) []float32 {
 }
 
 // one does a step on the given windows.
-func (r *run) one(windows []int, targets []backends.Buffer, vectors *[]backends.Buffer, rates backends.Buffer, scalars []float32) (loss backends.Buffer, err error) {
+func (r *run) one(windows []int, targets []*table, vectors *[]backends.Buffer, rates backends.Buffer, scalars []float32) (loss backends.Buffer, err error) {
 	in := append([]backends.Buffer{}, r.weights...)
 	in = append(in, *vectors...)
 	in = append(in, rates)
@@ -103,7 +103,7 @@ func (r *run) one(windows []int, targets []backends.Buffer, vectors *[]backends.
 		return nil, err
 	}
 	defer r.dev.Free(sc)
-	batch, err := r.pick(windows, append([]backends.Buffer{r.quantised}, targets...)...)
+	batch, err := r.pick(windows, append([]*table{r.quantised}, targets...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -73,6 +73,18 @@ func newLayout(c model.Config, on func(kind string) bool) layout {
 	return l
 }
 
+// blockSize is the number of weights of a block.
+func blockSize(c model.Config) (n int64) {
+	for _, t := range blockTensors(c) {
+		size := int64(1)
+		for _, d := range t.dims {
+			size *= int64(d)
+		}
+		n += size
+	}
+	return n
+}
+
 // outputs is the number of output channels of a linear.
 func outputs(c model.Config, name string) int {
 	for _, t := range blockTensors(c) {

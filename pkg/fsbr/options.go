@@ -3,6 +3,8 @@ package fsbr
 import (
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -67,6 +69,12 @@ type Options struct {
 	// float32 products. The quantised blocks multiply codes, which no rounding touches.
 	Split bool
 
+	// Activations says where the activations between two blocks are: OnDevice, OnDisk, or "" for the disk where everything
+	// on the device would be more than Memory. The bits of the result are the same.
+	Activations string
+	Memory      int64  // bytes; 20 GB
+	Scratch     string // folder of the files; that of State, or the system's for temporary files
+
 	State string // file to resume from; "": none. It is written after every block and left for the caller to remove
 	Curve string // file of JSON lines, see Line; "": none
 
@@ -98,6 +106,15 @@ func (o Options) defaults() Options {
 	o.RatePower = max(0, o.RatePower)
 	if len(o.Alpha) == 0 {
 		o.Alpha = []float64{0.5}
+	}
+	if o.Memory == 0 {
+		o.Memory = 20e9
+	}
+	if o.Scratch == "" {
+		o.Scratch = os.TempDir()
+		if o.State != "" {
+			o.Scratch = filepath.Dir(o.State)
+		}
 	}
 	if o.Chunks == 0 {
 		o.Chunks = 1
@@ -158,6 +175,10 @@ func (o Options) check() error {
 		return bad("Batch", o.Batch, fmt.Sprintf("a divisor of the %d windows", len(o.Windows)))
 	case o.Epochs < 1:
 		return bad("Epochs", o.Epochs, "at least 1")
+	case o.Activations != "" && o.Activations != OnDevice && o.Activations != OnDisk:
+		return bad("Activations", o.Activations, "device, disk or nothing")
+	case o.Memory < 0:
+		return bad("Memory", o.Memory, "a number of bytes")
 	case o.Chunks < 1 || t%o.Chunks != 0:
 		return bad("Chunks", o.Chunks, fmt.Sprintf("a divisor of the window %d", t))
 	}

@@ -72,9 +72,8 @@ func (s shape) network(t *tape.Tape, w map[string]tape.Val, p leaves, n widths) 
 	return b
 }
 
-// compile builds all programs; windows is the number of rows of the tables.
-func (s shape) compile(b backends.Backend, windows int, train bool) (p programs, err error) {
-	wide := s.window * s.c.Hidden
+// compile builds the programs of a block.
+func (s shape) compile(b backends.Backend, train bool) (p programs, err error) {
 	build := func(dst *backends.Executable, name string, fn func(g *tape.Graph) []tape.Val) {
 		e, buildErr := tape.Build(b, name, fn)
 		*dst, err = e, errors.Join(err, buildErr)
@@ -84,21 +83,27 @@ func (s shape) compile(b backends.Backend, windows int, train bool) (p programs,
 	if train {
 		build(&p.step, "step", s.buildStep)
 	}
-	build(&p.gather, "gather", func(g *tape.Graph) []tape.Val {
+	return p, err
+}
+
+// compileTables adds the programs for tables of the given number of rows on the device.
+func (s shape) compileTables(p *programs, b backends.Backend, windows int) (err error) {
+	wide := s.window * s.c.Hidden
+	p.gather, err = tape.Build(b, "gather", func(g *tape.Graph) []tape.Val {
 		table := g.Input("table", tape.F32, windows, wide)
 		return []tape.Val{g.Rows(table, g.Input("index", tape.I32, s.batch))}
 	})
-	if windows == s.batch {
-		return p, err // one batch is the table
+	if err != nil || windows == s.batch {
+		return err // one batch is the table
 	}
-	build(&p.concat, "concat", func(g *tape.Graph) []tape.Val {
+	p.concat, err = tape.Build(b, "concat", func(g *tape.Graph) []tape.Val {
 		var parts []tape.Val
 		for i := range windows / s.batch {
 			parts = append(parts, g.Input(fmt.Sprintf("part%d", i), tape.F32, s.batch, wide))
 		}
 		return []tape.Val{g.Concat(0, parts...)}
 	})
-	return p, err
+	return err
 }
 
 func (p programs) close() {

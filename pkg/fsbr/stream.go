@@ -1,6 +1,7 @@
 package fsbr
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -12,64 +13,10 @@ import (
 	"github.com/illm-go/illm/pkg/tape"
 )
 
-// Tables [W, T·C] of all windows live on the device; batches of them come and go.
-
-// pick gathers the given windows of every table.
-func (r *run) pick(windows []int, tables ...backends.Buffer) ([]backends.Buffer, error) {
-	index := make([]int32, len(windows))
-	for i, w := range windows {
-		index[i] = int32(w)
-	}
-	at, err := r.dev.Put(index, tape.I32, len(index))
-	if err != nil {
-		return nil, err
-	}
-	defer r.dev.Free(at)
-	var batch []backends.Buffer
-	for _, table := range tables {
-		outs, err := r.dev.Run(r.p.gather, table, at)
-		if err != nil {
-			r.dev.Free(batch...)
-			return nil, err
-		}
-		batch = append(batch, outs[0])
-	}
-	return batch, nil
-}
-
-// collect calls fn for every batch of windows in order and puts the buffers that it returns into one table.
-func (r *run) collect(fn func(windows []int) (backends.Buffer, error)) (table backends.Buffer, err error) {
-	var parts []backends.Buffer
-	defer func() {
-		if err != nil || len(parts) > 1 {
-			r.dev.Free(parts...)
-		}
-	}()
-	for at := 0; at < len(r.o.Windows); at += r.o.Batch {
-		windows := make([]int, r.o.Batch)
-		for i := range windows {
-			windows[i] = at + i
-		}
-		b, err := fn(windows)
-		if err != nil {
-			return nil, err
-		}
-		parts = append(parts, b)
-	}
-	if len(parts) == 1 {
-		return parts[0], nil
-	}
-	outs, err := r.dev.Run(r.p.concat, parts...)
-	if err != nil {
-		return nil, err
-	}
-	return outs[0], nil
-}
-
 // teach runs the float block over a table; st, if not nil, gets its statistics.
-func (r *run) teach(table backends.Buffer, st *stats) (backends.Buffer, error) {
-	return r.collect(func(windows []int) (backends.Buffer, error) {
-		x, err := r.pick(windows, table)
+func (r *run) teach(ctx context.Context, inputs *table, st *stats) (*table, error) {
+	return r.collect(ctx, func(windows []int) (backends.Buffer, error) {
+		x, err := r.pick(windows, inputs)
 		if err != nil {
 			return nil, err
 		}
@@ -104,7 +51,7 @@ func (r *run) teach(table backends.Buffer, st *stats) (backends.Buffer, error) {
 
 // advance runs the quantised block with the given values over its inputs and returns the mean loss; with keep its
 // outputs become the inputs of the next block.
-func (r *run) advance(values []float32, targets []backends.Buffer, keep bool) (loss float64, err error) {
+func (r *run) advance(ctx context.Context, values []float32, targets []*table, keep bool) (loss float64, err error) {
 	in := append([]backends.Buffer{}, r.weights...)
 	if len(values) > 0 {
 		v, err := r.dev.Put(values, tape.F32, len(values))
@@ -115,7 +62,7 @@ func (r *run) advance(values []float32, targets []backends.Buffer, keep bool) (l
 		in = append(in, v)
 	}
 	one := func(windows []int) (backends.Buffer, error) {
-		x, err := r.pick(windows, append([]backends.Buffer{r.quantised}, targets...)...)
+		x, err := r.pick(windows, append([]*table{r.quantised}, targets...)...)
 		if err != nil {
 			return nil, err
 		}
@@ -138,38 +85,35 @@ func (r *run) advance(values []float32, targets []backends.Buffer, keep bool) (l
 		return outs[0], nil
 	}
 	if keep {
-		next, err := r.collect(one)
+		next, err := r.collect(ctx, one)
 		if err != nil {
 			return 0, err
 		}
-		r.dev.Free(r.quantised)
+		r.drop(r.quantised)
 		r.quantised = next
 		return loss, nil
 	}
-	for at := 0; at < len(r.o.Windows); at += r.o.Batch {
-		windows := make([]int, r.o.Batch)
-		for i := range windows {
-			windows[i] = at + i
-		}
+	err = r.each(ctx, func(windows []int) error {
 		y, err := one(windows)
-		if err != nil {
-			return 0, err
-		}
 		r.dev.Free(y)
-	}
-	return loss, nil
+		return err
+	})
+	return loss, err
 }
 
 // loadBlock puts the weights of block n on the device in place of those of the block before.
 func (r *run) loadBlock(n int) error {
 	r.dev.Free(r.weights...)
-	r.weights, r.host = nil, map[string][]float32{}
+	r.weights = nil
+	if r.host == nil {
+		r.host = map[string][]float32{}
+	}
 	for _, t := range blockTensors(r.o.Config) {
 		size := 1
 		for _, d := range t.dims {
 			size *= d
 		}
-		w, err := r.read(model.LayerName(n, t.name), size)
+		w, err := r.read(model.LayerName(n, t.name), size, r.host[t.name])
 		if err != nil {
 			return err
 		}
@@ -183,9 +127,9 @@ func (r *run) loadBlock(n int) error {
 	return nil
 }
 
-// read fetches a tensor of n finite values.
-func (r *run) read(name string, n int) ([]float32, error) {
-	w, err := r.o.Source.Float32(name, nil)
+// read fetches a tensor of n finite values, into the memory of an earlier one if there is.
+func (r *run) read(name string, n int, into []float32) ([]float32, error) {
+	w, err := r.o.Source.Float32(name, into)
 	if err != nil {
 		return nil, err
 	}
@@ -201,26 +145,26 @@ func (r *run) read(name string, n int) ([]float32, error) {
 }
 
 // embed fills both tables with the inputs of block 0.
-func (r *run) embed() error {
+func (r *run) embed(ctx context.Context) error {
 	c := r.o.Config
-	table, err := r.read(model.Embedding, c.Vocab*c.Hidden)
+	rows, err := r.read(model.Embedding, c.Vocab*c.Hidden, nil)
 	if err != nil {
 		return fmt.Errorf("fsbr: %w", err)
 	}
 	var places []float32
 	if !c.Rotary() {
-		if places, err = r.read(model.Positions, c.MaxContext*c.Hidden); err != nil {
+		if places, err = r.read(model.Positions, c.MaxContext*c.Hidden, nil); err != nil {
 			return fmt.Errorf("fsbr: %w", err)
 		}
 	}
-	fill := func() (backends.Buffer, error) {
-		return r.collect(func(windows []int) (backends.Buffer, error) {
+	fill := func() (*table, error) {
+		return r.collect(ctx, func(windows []int) (backends.Buffer, error) {
 			wide := r.s.window * c.Hidden
 			x := make([]float32, len(windows)*wide)
 			for i, w := range windows {
 				for p, id := range r.o.Windows[w] {
 					row := x[i*wide+p*c.Hidden:][:c.Hidden]
-					copy(row, table[int(id)*c.Hidden:])
+					copy(row, rows[int(id)*c.Hidden:])
 					for j := range row {
 						if places != nil {
 							row[j] += places[p*c.Hidden+j]
@@ -233,7 +177,7 @@ func (r *run) embed() error {
 	}
 	if r.float, err = fill(); err == nil {
 		if !r.o.FloatInput {
-			roundRows(table, c.Hidden, r.o.Recipe.Emb)
+			roundRows(rows, c.Hidden, r.o.Recipe.Emb)
 			roundRows(places, c.Hidden, r.o.Recipe.Emb)
 		}
 		r.quantised, err = fill()

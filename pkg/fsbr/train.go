@@ -75,14 +75,18 @@ type run struct {
 	state  saved
 	curve  *os.File
 
-	// Inputs of the block at hand for all windows, [W, T·C] on the device: of the float and of the quantised network.
-	float, quantised backends.Buffer
+	// Inputs of the block at hand for all windows: of the float and of the quantised network.
+	float, quantised *table
+	disk             bool // tables are files
 	weights          []backends.Buffer
 	host             map[string][]float32
+
+	rawRow []byte    // a row of a table as it stands in a file
+	batch  []float32 // rows of a batch
 }
 
 func (r *run) close() {
-	r.dev.Free(r.float, r.quantised)
+	r.drop(r.float, r.quantised)
 	r.dev.Free(r.weights...)
 	r.p.close()
 	if r.curve != nil {
@@ -158,11 +162,22 @@ func (r *run) all(ctx context.Context) (*smooth.Factors, error) {
 	o.Log("%s %s on %s: %d blocks, %d windows of %d, %d parameters a block (%s)", o.Method, o.Recipe.Name, backendName(o.Backend),
 		o.Config.Layers, len(o.Windows), o.window(), r.l.size, o.kindList(r.l))
 	at := time.Now()
-	if r.p, err = r.s.compile(o.Backend, len(o.Windows), r.trains); err != nil {
+	if r.p, err = r.s.compile(o.Backend, r.trains); err != nil {
 		return nil, fmt.Errorf("fsbr: %w", err)
 	}
+	if err := r.place(); err != nil {
+		return nil, err
+	}
+	if !r.disk {
+		if err := r.s.compileTables(&r.p, o.Backend, len(o.Windows)); err != nil {
+			return nil, fmt.Errorf("fsbr: %w", err)
+		}
+	}
 	o.Log("compiled in %.1f s", time.Since(at).Seconds())
-	if err := r.embed(); err != nil {
+	if err := r.embed(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil, r.paused(ctx, 0)
+		}
 		return nil, err
 	}
 	if done > 0 {
@@ -225,28 +240,28 @@ func (r *run) block(ctx context.Context, n int) error {
 		return err
 	}
 	st := newStats()
-	target, err := r.teach(r.float, st)
+	target, err := r.teach(ctx, r.float, st)
 	if err != nil {
 		return fmt.Errorf("float block: %w", err)
 	}
-	r.dev.Free(r.float)
+	r.drop(r.float)
 	r.float = target
-	targets := []backends.Buffer{target}
+	targets := []*table{target}
 	if r.s.loss.Aug {
-		second, err := r.teach(r.quantised, nil)
+		second, err := r.teach(ctx, r.quantised, nil)
 		if err != nil {
 			return fmt.Errorf("float block on quantised inputs: %w", err)
 		}
-		defer r.dev.Free(second)
+		defer r.drop(second)
 		targets = append(targets, second)
 	}
 	if n < len(r.state.Blocks) {
-		_, err := r.advance(r.l.flat(&r.state.Blocks[n], r.state.Ranges[n]), targets, true)
+		_, err := r.advance(ctx, r.l.flat(&r.state.Blocks[n], r.state.Ranges[n]), targets, true)
 		return err
 	}
 
 	done := Line{Block: n}
-	p, err := r.start(st, targets, &done)
+	p, err := r.start(ctx, st, targets, &done)
 	if err != nil {
 		return err
 	}
@@ -256,7 +271,7 @@ func (r *run) block(ctx context.Context, n int) error {
 			return err
 		}
 		trained := r.l.values(p)
-		loss, err := r.advance(trained, targets, false)
+		loss, err := r.advance(ctx, trained, targets, false)
 		if err != nil {
 			return err
 		}
@@ -266,7 +281,7 @@ func (r *run) block(ctx context.Context, n int) error {
 			done.Best = 0
 		}
 	}
-	if done.Loss, err = r.advance(values, targets, true); err != nil {
+	if done.Loss, err = r.advance(ctx, values, targets, true); err != nil {
 		return err
 	}
 	if !r.trains {
@@ -285,14 +300,14 @@ func (r *run) block(ctx context.Context, n int) error {
 }
 
 // start returns the initial parameters of a block: of several exponents those with the lowest loss.
-func (r *run) start(st *stats, targets []backends.Buffer, done *Line) (best []float32, err error) {
+func (r *run) start(ctx context.Context, st *stats, targets []*table, done *Line) (best []float32, err error) {
 	for _, alpha := range r.o.Alpha {
 		p := initial(r.l, st, r.host, alpha, r.o.AsPublished)
 		if len(r.o.Alpha) == 1 && !r.trains {
 			done.Alpha = alpha
 			return p, nil
 		}
-		loss, err := r.advance(r.l.values(p), targets, false)
+		loss, err := r.advance(ctx, r.l.values(p), targets, false)
 		if err != nil {
 			return nil, err
 		}

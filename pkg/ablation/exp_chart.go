@@ -130,3 +130,12 @@ func onFront(p chart.Point, points []chart.Point) bool {
 	}
 	return true
 }
+
+// expTableBytes is what each exponential looks up, as text.
+func expTableBytes() map[string]string {
+	out := map[string]string{}
+	for _, x := range baseline.Exponentials() {
+		out[x.Name] = strconv.Itoa(x.TableBytes)
+	}
+	return out
+}

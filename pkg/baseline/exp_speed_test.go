@@ -73,3 +73,22 @@ func BenchmarkExp(b *testing.B) {
 		}
 	}
 }
+
+// TestInstructions: without instructions everything is Go, with AVX-512 all rivals that have a kernel name it, and only the
+// two forms that no engine would use have none.
+func TestInstructions(t *testing.T) {
+	limit := cpu.Limit()
+	defer cpu.SetLimit(limit)
+	for _, set := range []cpu.Set{cpu.Generic, cpu.AVX512} {
+		cpu.SetLimit(set)
+		for _, x := range Exponentials() {
+			want := "Go"
+			if set == cpu.AVX512 && cpu.Has(set) && len(cpu.Paths("vec")) > 0 && x.Name != "taylor3-raw" && x.Name != "float64" {
+				want = "AVX512"
+			}
+			if got := x.Instructions(); got != want {
+				t.Errorf("up to %s: %s: %s, expected %s", set, x.Name, got, want)
+			}
+		}
+	}
+}

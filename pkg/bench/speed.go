@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/illm-go/illm/pkg/baseline"
 	"github.com/illm-go/illm/pkg/catalog"
 	"github.com/illm-go/illm/pkg/engine"
 	"github.com/illm-go/illm/pkg/floatref"
@@ -54,12 +55,16 @@ type subject struct {
 	artefact string
 	bytes    int64 // of the weights as they are held
 	session  int64 // live bytes of a session: cache for all tokens of a run, activations, buffers
-	append   func(ctx context.Context, ids []int32) error
-	all      func(ctx context.Context, ids []int32) error // from an empty cache, the head for every token
-	reset    func()
-	kv       func() int
-	cache    int // bytes after the last decoded token
-	close    func()
+
+	floats *baseline.Operators // those of ablation D, which count what passes between integers and floats; nil: none
+	in     float64             // numbers that became floats, a token of the prompt
+	out    float64             // and integers again
+	append func(ctx context.Context, ids []int32) error
+	all    func(ctx context.Context, ids []int32) error // from an empty cache, the head for every token
+	reset  func()
+	kv     func() int
+	cache  int // bytes after the last decoded token
+	close  func()
 
 	prefill, decode, score []float64 // seconds
 }
@@ -70,7 +75,8 @@ type subject struct {
 // change of the machine's speed meets all of them.
 //
 // Memory: weight_bytes are the weights as they are held, session_bytes what the program's heap gains by a session that has
-// run a prompt (its cache has room for all tokens), running_bytes both.
+// run a prompt (its cache has room for all tokens), running_bytes both. to_float_token and to_integer_token count numbers that
+// pass between integers and floats, a token of the prompt.
 func (r *Runner) Speed(ctx context.Context, req SpeedRequest) ([]*record.Record, error) {
 	def := func(v *int, d int) {
 		if *v == 0 {
@@ -177,15 +183,20 @@ func (r *Runner) subject(ctx context.Context, entry *catalog.Entry, v Variant, i
 	}
 	s.cfg.Spec, s.cfg.Recipe, s.cfg.Operators, s.artefact = &spec, spec.Recipe.Name, v.Operators, m.Artifact().ID
 	s.integer(m, session)
+	s.floats, _ = ops.(*baseline.Operators)
 	return s, s.weigh(ctx, before, ids, req)
 }
 
-// weigh runs a prompt and a token and notes what the session holds then.
+// weigh runs a prompt and a token and notes what the session holds then, and what passed between integers and floats.
 func (s *subject) weigh(ctx context.Context, before int64, ids []int32, req SpeedRequest) error {
-	for _, part := range [][]int32{ids[:req.Prefill], ids[req.Prefill:][:1]} {
+	for i, part := range [][]int32{ids[:req.Prefill], ids[req.Prefill:][:1]} {
 		if err := s.append(ctx, part); err != nil {
 			s.close()
 			return err
+		}
+		if i == 0 && s.floats != nil {
+			c := s.floats.Conversions()
+			s.in, s.out = float64(c.ToFloat)/float64(req.Prefill), float64(c.ToInteger)/float64(req.Prefill)
 		}
 	}
 	s.session = max(0, liveBytes()-before)
@@ -268,6 +279,9 @@ func (r *Runner) fileSpeed(list []*subject, req SpeedRequest) ([]*record.Record,
 			record.Metric{Name: "kv_bytes", Value: float64(s.cache), Unit: "bytes", Better: record.Lower},
 			record.Metric{Name: "session_bytes", Value: float64(s.session), Unit: "bytes", Better: record.Lower},
 			record.Metric{Name: "running_bytes", Value: float64(s.bytes + s.session), Unit: "bytes", Better: record.Lower})
+		if s.cfg.Spec != nil {
+			rec.Metrics = append(rec.Metrics, record.Metric{Name: "to_float_token", Value: s.in, Better: record.Lower}, record.Metric{Name: "to_integer_token", Value: s.out, Better: record.Lower})
+		}
 		if peak := peakRSS(); peak > 0 && len(list) == 1 { // of this process: means nothing where recipes share it
 			rec.Metrics = append(rec.Metrics, record.Metric{Name: "peak_rss_bytes", Value: float64(peak), Unit: "bytes", Better: record.Lower})
 		}

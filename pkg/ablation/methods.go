@@ -9,7 +9,7 @@ var Methods = Study{
 	Question: "How close to the float model does each calibration method come, at each width?",
 	Axes: []Axis{
 		{Name: "width", Levels: []string{"w8a8", "w6a6", "w4a8", "w4a4"}, Check: checkRecipe, Help: "or another recipe of package quant without a method"},
-		{Name: "method", Levels: []string{"rtn", "smoothquant", "omniquant", "fsbr", "best"}},
+		{Name: "method", Levels: []string{"rtn", "smoothquant", "omniquant", "fsbr", "best"}, Check: checkMethod, Help: "or a variant such as fsbr@seed3"},
 		{Name: "arithmetic", Levels: []string{"simulated", Integer}},
 		{Name: "corpus", Levels: []string{"wikitext2", "c4", "enwiki"}, Check: checkCorpus, Help: `or "opticks", or the path of a text file`},
 	},

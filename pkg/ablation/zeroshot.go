@@ -16,7 +16,7 @@ var ZeroShots = Study{
 	Question: "What do widths and methods leave of the answers to zero-shot questions?",
 	Axes: []Axis{
 		{Name: "width", Levels: []string{"w8a8", "w6a6", "w4a8", "w4a4"}, Check: checkRecipe, Help: "or another recipe of package quant without a method"},
-		{Name: "method", Levels: []string{"rtn", "smoothquant", "omniquant", "fsbr", "best"}},
+		{Name: "method", Levels: []string{"rtn", "smoothquant", "omniquant", "fsbr", "best"}, Check: checkMethod, Help: "or a variant such as fsbr@seed3"},
 		{Name: "corpus", Levels: []string{ZeroShot}},
 	},
 	Fixed:  map[string]string{"model": "tiny-llama", "clip": "15", "mode": "illm", "items": Most},

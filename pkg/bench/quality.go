@@ -148,6 +148,11 @@ func (r *Runner) Quality(ctx context.Context, req QualityRequest) ([]*record.Rec
 			}
 		}
 	}()
+	release, err := r.claimMissing(ctx, req, list)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	if err := r.score(ctx, entry, ids, req, list); err != nil {
 		return nil, err
 	}

@@ -73,19 +73,21 @@ func (r *Runner) ZeroShot(ctx context.Context, req ZeroShotRequest) ([]*record.R
 	if err != nil {
 		return nil, err
 	}
-	missing := false
-	for _, p := range rows {
-		key, err := p.record.ComputeKey()
+	missing, err := r.unanswered(req, rows)
+	if err != nil {
+		return nil, err
+	}
+	if len(missing) > 0 {
+		release, _, err := r.claim(ctx, missing)
 		if err != nil {
 			return nil, err
 		}
-		if old, ok := r.Store.Find(key); ok && !r.Force && !req.NoRecord {
-			p.found = old
-		} else {
-			missing = true
+		defer release()
+		if missing, err = r.unanswered(req, rows); err != nil {
+			return nil, err
 		}
 	}
-	if missing {
+	if len(missing) > 0 {
 		if err := r.answer(ctx, entry, req, asked, rows); err != nil {
 			return nil, err
 		}
@@ -95,6 +97,22 @@ func (r *Runner) ZeroShot(ctx context.Context, req ZeroShotRequest) ([]*record.R
 		out[i] = p.found
 	}
 	return out, nil
+}
+
+// unanswered fills in the rows that have a record and returns the keys of the others.
+func (r *Runner) unanswered(req ZeroShotRequest, rows []*answers) (keys []string, err error) {
+	for _, p := range rows {
+		key, err := p.record.ComputeKey()
+		if err != nil {
+			return nil, err
+		}
+		if old, ok := r.Store.Find(key); ok && !r.Force && !req.NoRecord {
+			p.found = old
+		} else {
+			keys = append(keys, key)
+		}
+	}
+	return keys, nil
 }
 
 // zeroShotRows prepares the records of the variants.

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -135,6 +136,27 @@ func (s *Store) readFile(fsys fs.FS, name, where string, shipped bool) error {
 	})
 	if err != nil {
 		return fmt.Errorf("record: read %s: %w", path.Join(filepath.ToSlash(where), name), err)
+	}
+	return nil
+}
+
+// Reload reads the user's folder again: what other processes have filed since.
+func (s *Store) Reload() error {
+	fresh := &Store{dir: s.dir, file: s.file}
+	if err := fresh.readAll(os.DirFS(s.dir), s.dir, false); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	shipped := slices.IndexFunc(s.records, func(r *Record) bool { return !r.Shipped })
+	if shipped < 0 {
+		shipped = len(s.records)
+	}
+	s.records = append(s.records[:shipped:shipped], fresh.records...)
+	for _, w := range fresh.warnings {
+		if !slices.Contains(s.warnings, w) {
+			s.warnings = append(s.warnings, w)
+		}
 	}
 	return nil
 }

@@ -18,10 +18,12 @@ func (a *app) labCommand() *cobra.Command {
 		Use:   "lab [NAME]",
 		Short: "Open the notebooks in JupyterLab",
 		Long: `lab opens JupyterLab on the folder notebooks, or on the notebook NAME, with the
-kernel "Go (illm)". It listens to this machine only, unless --ip says otherwise. Ctrl-C ends it and all its
-kernels. What is missing is installed first.`,
+kernel "Go (illm)"; --classic opens Jupyter Notebook 7 instead. It listens to this machine
+only, unless --ip says otherwise. Ctrl-C ends it and all its kernels. What is missing is
+installed first.`,
 		Example: `  illm lab
   illm lab clip
+  illm lab clip --classic
   illm lab --no-browser --port 8899`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -38,6 +40,7 @@ kernels. What is missing is installed first.`,
 	}
 	cmd.Flags().IntVar(&opt.port, "port", 0, "port to listen on; 0: 8888, or the next free one")
 	cmd.Flags().StringVar(&opt.ip, "ip", "localhost", "address to listen on; another one lets other machines in that have the token")
+	cmd.Flags().BoolVar(&opt.classic, "classic", false, "open Jupyter Notebook 7, one notebook a page, instead of JupyterLab")
 	cmd.Flags().BoolVar(&opt.noBrowser, "no-browser", false, "print the address instead of opening a browser")
 	return cmd
 }
@@ -47,6 +50,7 @@ type labOptions struct {
 	port      int
 	ip        string
 	noBrowser bool
+	classic   bool
 }
 
 func (a *app) lab(ctx context.Context, args []string, opt labOptions) error {
@@ -54,14 +58,17 @@ func (a *app) lab(ctx context.Context, args []string, opt labOptions) error {
 	if err != nil {
 		return err
 	}
-	folder, url := dirs.Notebooks(), "/lab"
+	folder, url, page := dirs.Notebooks(), "/lab", "/lab/tree/"
+	if opt.classic { // the server that JupyterLab runs on serves both
+		url, page = "/tree", "/notebooks/"
+	}
 	if len(args) == 1 {
 		found, err := notebook.Open(folder, args[0])
 		if err != nil {
 			return err
 		}
 		folder = filepath.Dir(found.Path)
-		url = "/lab/tree/" + filepath.Base(found.Path)
+		url = page + filepath.Base(found.Path)
 	}
 	in, err := a.ensure(ctx)
 	if err != nil {

@@ -43,7 +43,7 @@ func (s *Session) SameBits(model, recipe, prompt string) error {
 	for _, way := range []struct {
 		threads, piece int
 		name           string
-	}{{1, len(ids), "at once"}, {max(2, threads()), len(ids), "at once"}, {1, 1, "token by token"}, {max(2, threads()), 3, "in pieces of 3"}} {
+	}{{1, len(ids), "at once"}, {3, len(ids), "at once"}, {1, 1, "token by token"}, {3, 3, "in pieces of 3"}} {
 		other, err := engine.New(m.Artifact(), engine.Options{Spec: &spec, Threads: way.threads})
 		if err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/janpfeifer/gonb/gonbui"
 	"github.com/janpfeifer/gonb/gonbui/dom"
+	"github.com/janpfeifer/gonb/gonbui/protocol"
 	"github.com/janpfeifer/gonb/gonbui/widgets"
 )
 
@@ -16,8 +17,9 @@ import (
 const HeadlessEnv = "ILLM_HEADLESS"
 
 const (
-	answerTime = 6 * time.Second  // for the front end to show a widget and answer
-	idleTime   = 10 * time.Minute // without a movement, after which the cell ends
+	answerTime = 6 * time.Second        // for the front end to show a widget and answer
+	restTime   = 300 * time.Millisecond // without a movement, after which the page is asked for the position
+	idleTime   = 10 * time.Minute       // without a movement, after which the cell ends
 )
 
 // Interactive reports whether widgets can work: a notebook that is not run by a
@@ -66,8 +68,18 @@ func Slider(label string, least, most, value int, draw func(value int) (any, err
 	interrupt := make(chan os.Signal, 1)
 	signal.Notify(interrupt, os.Interrupt)
 	defer signal.Stop(interrupt)
-	idle := time.NewTimer(idleTime)
+	w.follow(least, most, show, interrupt)
+}
+
+// follow shows the positions that the slider takes until the cell is to end.
+//
+// GoNB hands each position over in a goroutine of its own, so two that come close
+// together may change places. When the slider has come to rest, the page is asked where
+// it stands: the answer comes as one more movement.
+func (w widget) follow(least, most int, show func(int), interrupt <-chan os.Signal) {
+	idle, rest := time.NewTimer(idleTime), time.NewTimer(restTime)
 	defer idle.Stop()
+	defer rest.Stop()
 	for current := w.at; ; {
 		select {
 		case v, open := <-w.moves:
@@ -78,7 +90,10 @@ func Slider(label string, least, most, value int, draw func(value int) (any, err
 			if v = newest(w.moves, v); v != current && v >= least && v <= most {
 				current = v
 				show(v)
+				rest.Reset(restTime)
 			}
+		case <-rest.C:
+			w.ask()
 		case <-w.finished:
 			return
 		case <-interrupt:
@@ -108,6 +123,7 @@ func newest(moves <-chan int, v int) int {
 type widget struct {
 	at              int // its position
 	moves, finished <-chan int
+	ask             func() // has the page send the position once more, as a move
 }
 
 // newWidget puts slider and button on the page. ok is false when the front end
@@ -122,7 +138,11 @@ func newWidget(label string, least, most, value int) (w widget, ok bool) {
 		moves := s.Listen().C
 		dom.Append(box, fmt.Sprintf(`<span> %d &nbsp; </span>`, most))
 		b := widgets.Button("done").AppendTo(box).Done()
-		ready <- widget{s.Value(), moves, b.Listen().C}
+		ask := func() {
+			gonbui.SendData(&protocol.DisplayData{Data: map[protocol.MIMEType]any{
+				protocol.MIMECommValue: &protocol.CommValue{Address: s.Address(), Request: true}}})
+		}
+		ready <- widget{s.Value(), moves, b.Listen().C, ask}
 	}()
 	select {
 	case w = <-ready:

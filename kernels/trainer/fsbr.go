@@ -81,6 +81,7 @@ func fsbrCmd() *cobra.Command {
 		rotateSeed                   uint64
 		memory                       float64
 		resume, plain, deterministic bool
+		plan                         bool
 	)
 	cmd := &cobra.Command{
 		Use:   "fsbr",
@@ -101,7 +102,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 		Example: "  trainer fsbr --model smollm2 --tokens smollm2.u32 --recipe w4a4 --out smollm2-w4a4.safetensors --batch 8",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if tokens == "" || out == "" {
+			if !plan && (tokens == "" || out == "") {
 				return fmt.Errorf("%w: expected --tokens, a file that \"trainer tokens\" makes, and --out", errUsage)
 			}
 			if windows < 0 {
@@ -129,6 +130,11 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 			default:
 				return fmt.Errorf("%w: --activations %q: expected auto, device or disk", errUsage, o.Activations)
 			}
+			o.Loss.Plain = plain
+			o.Split = strings.HasPrefix(os.Getenv(backendVariable), "xla:cuda")
+			if plan {
+				return printPlan(cmd, o, name, windows, window)
+			}
 			m, err := openFloat(cmd, name)
 			if err != nil {
 				return err
@@ -147,7 +153,6 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 			if windows > 0 && windows < len(o.Windows) {
 				o.Windows = o.Windows[:windows]
 			}
-			o.Loss.Plain = plain
 			if o.Deterministic = deterministic; deterministic {
 				if err := makeDeterministic(); err != nil {
 					return err
@@ -162,7 +167,6 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 					return err
 				}
 			}
-			o.Split = strings.HasPrefix(os.Getenv(backendVariable), "xla:cuda")
 			if o.Backend, err = openBackend(); err != nil {
 				return err
 			}
@@ -211,6 +215,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 	f.Float64Var(&memory, "memory", 20, "GB of the device that a run may take with its activations there")
 	f.StringVar(&o.Scratch, "scratch", "", "folder for activations in files (empty: that of --out)")
 	f.BoolVar(&deterministic, "deterministic", true, "the same bits in every run on the same backend")
+	f.BoolVar(&plan, "plan", false, "print the memory that the run would take, and do nothing; --model may be a model.Config in JSON")
 	f.BoolVar(&resume, "resume", false, "go on from OUT.state")
 	return cmd
 }

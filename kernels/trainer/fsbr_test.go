@@ -108,6 +108,13 @@ func TestFSBR(t *testing.T) {
 	if !bytes.Equal(same[0], same[1]) {
 		t.Error("with activations on disk the file has other bytes")
 	}
+	// A plan needs no weights: 2 layers of (8 + 4 + 4 + 8)·8 + 3·12·8 + 2·8 weights, tables of 4·8·8 numbers.
+	text, err := run(t, "fsbr", "--model", at("config.json"), "--plan", "--windows", "4", "--batch", "2", "--aug-loss")
+	for _, want := range []string{"weights of a block, on the host and on the device  0.000 GB", "activations of 4 windows of 8, a table", "disk, 4 files"} {
+		if err != nil || !strings.Contains(text, want) {
+			t.Errorf("plan: %v\n%s\nwithout %q", err, text, want)
+		}
+	}
 	// The rest of the flags, and --resume where there is nothing to resume from.
 	out := at("rotated.safetensors")
 	if text, err := run(t, "fsbr", "--model", folder, "--tokens", at("tokens.u32"), "--out", out, "--recipe", "w4a4", "--epochs", "1", "--batch", "2",

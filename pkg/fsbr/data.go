@@ -9,8 +9,8 @@ import (
 	"os"
 )
 
-// maxWindows bounds the windows of a calibration; the paper has 128.
-const maxWindows = 1 << 16
+// MaxWindows bounds the windows of a calibration; the paper has 128.
+const MaxWindows = 1 << 16
 
 // DrawWindows cuts n windows of the given length from ids at random offsets: the generator is PCG seeded with
 // (seed, "fsbr"), an offset is uniform over all that leave a whole window. Windows may overlap.
@@ -18,8 +18,8 @@ func DrawWindows(ids []int32, n, length int, seed uint64) ([][]int32, error) {
 	if length < 1 || len(ids) < length {
 		return nil, fmt.Errorf("fsbr: calibration windows: expected at least one window of %d tokens, found %d tokens: take a longer text or a shorter window", length, len(ids))
 	}
-	if n < 1 || n > maxWindows {
-		return nil, fmt.Errorf("fsbr: calibration windows: expected 1 to %d, found %d", maxWindows, n)
+	if n < 1 || n > MaxWindows {
+		return nil, fmt.Errorf("fsbr: calibration windows: expected 1 to %d, found %d", MaxWindows, n)
 	}
 	r := rand.New(rand.NewPCG(seed, 0x66736272))
 	ws := make([][]int32, n)

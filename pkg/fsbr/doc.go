@@ -84,4 +84,5 @@
 //	epochs.go     epochs and steps of a block     curve.go      the training curve
 //	stream.go     passes, weights, embedding      state.go      the file to resume from
 //	table.go      activations between blocks      memory.go     bytes on the device
+//	plan.go       what a run would take
 package fsbr

@@ -106,6 +106,9 @@ func (s shape) compileTables(p *programs, b backends.Backend, windows int) (err 
 	return err
 }
 
+// passes are the forward programs.
+func (p programs) passes() []backends.Executable { return []backends.Executable{p.teacher, p.student} }
+
 func (p programs) close() {
 	for _, e := range []backends.Executable{p.teacher, p.student, p.step, p.gather, p.concat} {
 		if e != nil {

@@ -86,8 +86,8 @@ func (r *run) writeRows(t *table, first int, rows []float32) error {
 			binary.LittleEndian.PutUint32(raw[4*j:], math.Float32bits(x))
 		}
 		if _, err := t.file.WriteAt(raw, int64(first)*int64(len(raw))); err != nil {
-			return fmt.Errorf("activations: write window %d of %s: %w: a table needs %d MB, up to %d stand side by side: make room, or name another folder; the blocks before stay in the state file, and --resume goes on from them",
-				first, t.file.Name(), err, (int64(len(r.o.Windows))*int64(len(raw))+1e6-1)/1e6, r.tables())
+			return fmt.Errorf("activations: write window %d of %s: %w: a table needs %.3f GB, up to %d stand side by side: make room, or name another folder; the blocks before stay in the state file, and --resume goes on from them",
+				first, t.file.Name(), err, float64(r.plan().Table)/1e9, r.plan().Tables)
 		}
 		first++
 	}
@@ -107,14 +107,6 @@ func (r *run) values() []float32 {
 		r.batch = make([]float32, r.o.Batch*r.row())
 	}
 	return r.batch
-}
-
-// tables is the number that exist at once: the inputs of both networks and the target, and what a block is writing.
-func (r *run) tables() int64 {
-	if r.s.loss.Aug {
-		return 4
-	}
-	return 3
 }
 
 // pick puts the given windows of every table on the device.
@@ -224,12 +216,8 @@ func (r *run) collectFile(ctx context.Context, fn func(windows []int) (backends.
 	return t, nil
 }
 
-// place decides where the activations are, once the programs are compiled. auto is the disk where everything at once
-// would be more than Memory:
-//
-//	(tables + 1) · W·T·C·4 bytes + weights + 4 · parameters + batches + scratch of the largest program
-//
-// with one table more because a new one is put together from its batches.
+// place decides where the activations are, once the programs are compiled: in files where Plan.Device would be more than
+// Memory.
 func (r *run) place() error {
 	o := r.o
 	switch o.Activations {
@@ -238,7 +226,7 @@ func (r *run) place() error {
 	case OnDisk:
 		r.disk = true
 	default:
-		need := r.need()
+		need := r.plan().Device
 		if r.disk = need > o.Memory; r.disk {
 			o.Log("%.1f GB on the device would be more than %.1f: activations go to files", float64(need)/1e9, float64(o.Memory)/1e9)
 		}
@@ -251,25 +239,8 @@ func (r *run) place() error {
 		err = errors.New("not a folder")
 	}
 	if err != nil {
-		return fmt.Errorf("fsbr: options: Scratch %q: expected a folder for up to %d files of %.1f GB: %w", o.Scratch, r.tables(), float64(r.tableBytes())/1e9, err)
+		return fmt.Errorf("fsbr: options: Scratch %q: expected a folder for up to %d files of %.1f GB: %w", o.Scratch, r.plan().Tables, float64(r.plan().Table)/1e9, err)
 	}
 	r.o.Scratch, err = filepath.Abs(o.Scratch)
 	return err
-}
-
-// tableBytes is the size of a table.
-func (r *run) tableBytes() int64 {
-	return 4 * int64(len(r.o.Windows)) * int64(r.s.window) * int64(r.s.c.Hidden)
-}
-
-// need is what the run takes on the device with the tables there.
-func (r *run) need() int64 {
-	var scratch int64
-	for _, e := range []backends.Executable{r.p.teacher, r.p.student, r.p.step} {
-		if e != nil {
-			scratch = max(scratch, tape.Scratch(e))
-		}
-	}
-	batch := 4 * int64(r.o.Batch) * int64(r.row())
-	return (r.tables()+1)*r.tableBytes() + 4*blockSize(r.s.c) + 4*4*int64(r.l.size) + 4*batch + scratch
 }

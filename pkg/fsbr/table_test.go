@@ -66,7 +66,7 @@ func TestBoundedMemory(t *testing.T) {
 		if _, err := r.all(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if need := r.need(); where == OnDevice && need < r.dev.peak {
+		if need := r.plan().Device; where == OnDevice && need < r.dev.peak {
 			t.Errorf("%d windows: %d bytes on the device, %d foreseen", windows, r.dev.peak, need)
 		}
 		return r.dev.peak

@@ -338,7 +338,7 @@ func TestWindows(t *testing.T) {
 	if _, err := ReadWindows(path, 11); err == nil || !strings.Contains(err.Error(), "expected windows of 11 tokens of 4 bytes, found 800 bytes") {
 		t.Errorf("other length: %v", err)
 	}
-	for _, n := range []int{-1, 0, maxWindows + 1} {
+	for _, n := range []int{-1, 0, MaxWindows + 1} {
 		if _, err := DrawWindows(ids, n, 10, 1); err == nil || !strings.Contains(err.Error(), "expected 1 to 65536, found") {
 			t.Errorf("%d windows: %v", n, err)
 		}

@@ -26,6 +26,7 @@ type Scores struct {
 	rows   uint64
 	total  uint64
 	widest float64
+	sigma  float64 // Σ over rows of keys times the row's deviation
 }
 
 // scoreBins × the bin width is the end of the drawn axis; beyond it lies one bin.
@@ -59,16 +60,18 @@ func (w *scoreWorker) Softmax(e []int32, s []int64, lo, hi int64, m uint32, k in
 	step := math.Ldexp(float64(m), -int(k))
 	clear(w.counts)
 	clear(w.mass)
-	sum := 0.0
+	sum, first, second := 0.0, 0.0, 0.0
 	for _, v := range s {
 		x := float64(hi-v) * step
+		first, second = first+x, second+x*x
 		bin := w.all.bin(x)
 		p := math.Exp(-x)
 		w.counts[bin]++
 		w.mass[bin] += p
 		sum += p
 	}
-	w.all.add(w.counts, w.mass, sum, float64(hi-lo)*step, len(s))
+	n := float64(len(s))
+	w.all.add(w.counts, w.mass, sum, float64(hi-lo)*step, math.Sqrt(max(second/n-first/n*(first/n), 0)), len(s))
 	w.Worker.Softmax(e, s, lo, hi, m, k)
 }
 
@@ -79,7 +82,7 @@ func (s *Scores) bin(x float64) int {
 	return scoreBins
 }
 
-func (s *Scores) add(counts []uint64, mass []float64, sum, span float64, n int) {
+func (s *Scores) add(counts []uint64, mass []float64, sum, span, sigma float64, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, c := range counts {
@@ -93,6 +96,7 @@ func (s *Scores) add(counts []uint64, mass []float64, sum, span float64, n int) 
 	s.rows++
 	s.total += uint64(n)
 	s.widest = max(s.widest, span)
+	s.sigma += float64(n) * sigma
 }
 
 // Count is the number of rows and of scores seen.

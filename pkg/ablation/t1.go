@@ -1,0 +1,104 @@
+package ablation
+
+import (
+	"fmt"
+
+	"github.com/illm-go/illm/pkg/chart"
+)
+
+// PaperRow reports whether a row of Methods belongs to table T1: the float model; round to nearest, SmoothQuant, OmniQuant
+// and FSBR in simulation, the usual way to compare methods; and round to nearest, FSBR and our best in integers alone.
+func PaperRow(axes map[string]string) bool {
+	switch axes["method"] {
+	case "":
+		return true
+	case "smoothquant", "omniquant":
+		return axes["arithmetic"] != Integer
+	case "best":
+		return axes["arithmetic"] == Integer
+	}
+	return true
+}
+
+// T1 is table T1 of one model: for every width a row a method, for every text the perplexity, its change from the float
+// model paired by window, bits per byte (which compare between models, perplexities do not) and the mean divergence from the
+// float model. Texts and rows without any record are left out; the rows of the paper among them are named in missing.
+func (r *Runs) T1() (g chart.Grid, missing []string) {
+	g = chart.Grid{Left: 2, Head: []string{"width", "method"}}
+	var levels []string
+	for _, level := range r.levels() {
+		windows := ""
+		for _, row := range r.rows {
+			if c := row.cells[level]; c != nil && c.record != nil {
+				windows = c.config["windows"]
+			}
+		}
+		if windows == "" {
+			continue
+		}
+		levels = append(levels, level)
+		g.Head = append(g.Head, fmt.Sprintf("PPL, %s (%s)", chart.Text(level), windows), "change", "bit/byte", "KL")
+	}
+	for _, row := range r.rows {
+		cells := []string{row.axes["width"], methodName(row.axes)}
+		any := false
+		for _, level := range levels {
+			ppl, change, bits, kl := "–", "–", "–", "–"
+			if c := row.cells[level]; c != nil && c.record != nil {
+				any = true
+				if m, ok := c.record.Metric("ppl"); ok {
+					ppl = fmt.Sprintf("%#.4g", m.Value)
+					if m.Value >= 1e4 {
+						ppl = fmt.Sprintf("%.2g", m.Value)
+					}
+				}
+				if v, ok := r.change(c.record, level); ok && row.axes["method"] != "" {
+					change = changed(v)
+				}
+				if m, ok := c.record.Metric("bits_per_byte"); ok {
+					bits = fmt.Sprintf("%.4f", m.Value)
+				}
+				if m, ok := c.record.Metric("kld_mean"); ok {
+					kl = chart.Value{Y: m.Value, Err: m.Stderr}.String()
+				}
+			}
+			cells = append(cells, ppl, change, bits, kl)
+		}
+		if any {
+			g.Rows = append(g.Rows, cells)
+		} else if PaperRow(row.axes) {
+			missing = append(missing, row.axes["width"]+" "+methodName(row.axes))
+		}
+	}
+	return g, missing
+}
+
+// T1Chart draws bits per byte on one text by width, a bar a method, of the rows of table T1.
+func (r *Runs) T1Chart(level string) *chart.Chart {
+	c := &chart.Chart{Kind: chart.KindBar, Title: "Bits per byte, " + chart.Text(level), Subtitle: r.Caption(), X: chart.Axis{Name: "width"},
+		Y: chart.Axis{Name: "Bits per byte", Better: chart.Lower}, Width: 1000}
+	at := map[string]int{}
+	for _, row := range r.rows {
+		cell := row.cells[level]
+		if !PaperRow(row.axes) || cell == nil || cell.record == nil {
+			continue
+		}
+		m, ok := cell.record.Metric("bits_per_byte")
+		if !ok {
+			continue
+		}
+		if row.axes["method"] == "" {
+			c.Baseline("fp32", m.Value)
+			continue
+		}
+		name := methodName(row.axes)
+		i, seen := at[name]
+		if !seen {
+			i = len(c.Series)
+			at[name] = i
+			c.Series = append(c.Series, chart.Series{Name: name})
+		}
+		c.Series[i].Points = append(c.Series[i].Points, chart.Point{Label: row.axes["width"], Y: m.Value, ID: cell.record.Key})
+	}
+	return c
+}

@@ -16,13 +16,15 @@ import (
 func (a *app) reportCommand() *cobra.Command {
 	var s settings
 	var out string
+	var pdf bool
 	cmd := &cobra.Command{
 		Use:   "report",
 		Short: "Write every table and chart as one web page",
 		Long: `report writes one HTML page with every study: its question, table and charts, what
 the repository claims, what has no record yet, and which records stand behind it.
-It computes nothing and needs no network; the page needs none either.`,
-		Example: "  illm report\n  illm report --out report.html --records DIR",
+It computes nothing and needs no network; the page needs none either. --pdf prints it
+into a file beside it, where a Chromium is installed.`,
+		Example: "  illm report\n  illm report --out report.html --records DIR\n  illm report --pdf",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if out == "" {
@@ -32,10 +34,11 @@ It computes nothing and needs no network; the page needs none either.`,
 				}
 				out = filepath.Join(dirs.Data, "reproduce", reportFile)
 			}
-			return a.writeReport(cmd.Context(), s.records, out)
+			return a.writeReport(cmd.Context(), s.records, out, pdf)
 		},
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "`file` to write (default: reproduce/"+reportFile+" in the user's data folder)")
+	cmd.Flags().BoolVar(&pdf, "pdf", false, "print the page as PDF too; needs Chromium")
 	cmd.Flags().StringVar(&s.records, "records", "", "folder with your records (default: illm/records in the user's data folder)")
 	return cmd
 }
@@ -43,8 +46,8 @@ It computes nothing and needs no network; the page needs none either.`,
 // reportFile is the page's name beside the notebooks' pages.
 const reportFile = "report.html"
 
-// writeReport writes the page and prints where it is.
-func (a *app) writeReport(ctx context.Context, records, out string) error {
+// writeReport writes the page, and its PDF if that is wanted, and prints where they are.
+func (a *app) writeReport(ctx context.Context, records, out string, pdf bool) error {
 	store, err := record.Open(record.Options{Shipped: data.Records(), Dir: records})
 	if err != nil {
 		return err
@@ -63,5 +66,8 @@ func (a *app) writeReport(ctx context.Context, records, out string) error {
 		return fmt.Errorf("report: %w", err)
 	}
 	a.printf("report    %s\n", out)
-	return a.record(map[string]any{"kind": "report", "html": out, "bytes": len(page)})
+	if err := a.record(map[string]any{"kind": "report", "html": out, "bytes": len(page)}); err != nil || !pdf {
+		return err
+	}
+	return a.printPDF(ctx, out)
 }

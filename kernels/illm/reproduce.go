@@ -34,6 +34,7 @@ type reproduceOptions struct {
 	full, quick bool
 	keep        bool
 	readme      bool // only write what the readme command writes
+	pdf         bool // print the pages as PDF too
 	report      bool // write the report behind the last notebook
 }
 
@@ -89,6 +90,7 @@ beside its shipped record counts as missing if -p names it or --full is given.`,
 	f.StringVar(&opt.out, "out", "", "`folder` for the executed notebooks and pages (default: reproduce in the user's data folder)")
 	f.BoolVar(&opt.full, "full", false, "compute every record again")
 	f.BoolVar(&opt.quick, "quick", false, "the least that runs every cell")
+	f.BoolVar(&opt.pdf, "pdf", false, "print each page as PDF too; needs Chromium")
 	f.BoolVar(&opt.keep, "keep", false, "put the executed notebooks, without scripts, in place of the clone's own")
 	f.BoolVar(&opt.readme, "readme", false, "write the README's tables and charts and the models' cards from the shipped records, and run nothing")
 	for _, name := range []string{"keep", "readme"} { // for whoever commits them
@@ -148,7 +150,7 @@ func (a *app) reproduce(ctx context.Context, names []string, opt reproduceOption
 		empty = append(empty, notebookHoles{t.entry.Name, holes})
 	}
 	if opt.report {
-		if err := a.writeReport(ctx, "", filepath.Join(out, reportFile)); err != nil {
+		if err := a.writeReport(ctx, "", filepath.Join(out, reportFile), opt.pdf); err != nil {
 			return err
 		}
 	}
@@ -341,7 +343,13 @@ func (a *app) runNotebook(ctx context.Context, in setup.Installed, t task, out s
 	for _, table := range tables {
 		a.printf("\n%s\n", table)
 	}
-	a.printf("\nnotebook  %s\npage      %s\n\n", job.IPYNB, job.HTML)
+	a.printf("\nnotebook  %s\npage      %s\n", job.IPYNB, job.HTML)
+	if opt.pdf {
+		if err := a.printPDF(ctx, job.HTML); err != nil {
+			return nil, err
+		}
+	}
+	a.printf("\n")
 	a.logf("%s: done in %.1f s", t.entry.Name, time.Since(start).Seconds())
 	empty, err := nb.ReadHoles(holes)
 	if err != nil {

@@ -62,7 +62,7 @@ func TestFindPython(t *testing.T) {
 func TestRequirements(t *testing.T) {
 	pinned := regexp.MustCompile(`^[a-z0-9-]+==[0-9][^ ]*( ; .*)? \\$`)
 	text := string(requirements)
-	for _, want := range []string{"jupyterlab==4.6.6 ", "nbclient==0.11", "nbconvert==7.17"} {
+	for _, want := range []string{"jupyterlab==4.6.6 ", "notebook==7.6", "nbclient==0.11", "nbconvert==7.17"} {
 		if !strings.Contains(text, "\n"+want) {
 			t.Errorf("the requirements lack %s", want)
 		}

@@ -24,7 +24,12 @@ table and the project's goals:
   scaling          one thread and all
   context          cost against the length of the prompt, fitted
   roofline         against arithmetic peak and read bandwidth, measured beside it
-  all              the eight of them, minutes
+  efficiency       weight and running memory, prefill and decode in float32, in
+                   integers between float operators and in integers alone, at
+                   each width, with the components of prefill
+  shapes           one decoder block of LLaMA-7B's, LLaMA-13B's, OPT-6.7B's and
+                   OPT-13B's shape with synthetic weights (4 GB of memory)
+  all              the ten of them, many minutes
   exponentials     those of ablation B beside DI-Exp, equally vectorised, by row length`
 
 // speedStudies are the flags of bench --study.
@@ -86,7 +91,7 @@ func (a *app) studies(cmd *cobra.Command, s *settings, v *speedStudies, req benc
 		return usageError(fmt.Errorf("bench: --runs %d, --prefill %d: expected positive numbers", req.Runs, req.Prefill))
 	}
 	q := bench.StudyRequest{Studies: list(v.names), Model: s.model, Recipe: recipes[0], Clip: s.clip, Mode: s.mode,
-		Runs: req.Runs, Prefill: req.Prefill, Samples: v.samples, Say: func(line string) { a.logf("%s", line) }}
+		Runs: req.Runs, Prefill: req.Prefill, Samples: v.samples, Memory: a.freshMemory, Say: func(line string) { a.logf("%s", line) }}
 	switch {
 	case len(v.lengths) == 0:
 	case slices.Equal(q.Studies, []string{bench.StudyOperators}):
@@ -116,6 +121,9 @@ func (a *app) studies(cmd *cobra.Command, s *settings, v *speedStudies, req benc
 		for _, name := range bench.StudyNames() {
 			if of := recs.Of(name, ""); len(of) > 0 {
 				fmt.Fprintf(a.stdout, "\n%s\n%s\n%s\n", name, of.Grid(), of.Sentences())
+				if name == bench.StudyEfficient {
+					fmt.Fprintf(a.stdout, "\n%s\n%s", of.WeightGrid(), of.PartsGrid())
+				}
 			}
 		}
 	}

@@ -8,26 +8,31 @@ import (
 
 	"github.com/illm-go/illm/pkg/catalog"
 	"github.com/illm-go/illm/pkg/engine"
+	"github.com/illm-go/illm/pkg/floatref"
 	"github.com/illm-go/illm/pkg/peers"
 	"github.com/illm-go/illm/pkg/quant"
 )
 
 // Loaded is what a fresh process needs to run a recipe: an artefact, or the float model for fp32.
 type Loaded struct {
-	Path    string // of the file, or a model's name
-	Recipe  string // fp32 or an integer one
-	Clip    string
-	Mode    string
-	Threads int
+	Path      string // of the file, or a model's name
+	Recipe    string // fp32 or an integer one
+	Clip      string
+	Mode      string
+	Operators string // a rival set of non-linear operators
+	Threads   int
 }
 
 // line is an engine with an empty cache.
 type line struct {
 	entry    *catalog.Entry
-	artefact string // identity
-	path     string // what a fresh engine opens
+	integer  *engine.Model
+	float    *floatref.Model // one of the two
+	artefact string          // identity
+	path     string          // what a fresh engine opens
 	append   func(ctx context.Context, ids []int32) error
 	reset    func()
+	kv       func() int // bytes of the cached tokens
 	end      func()
 }
 
@@ -46,21 +51,41 @@ func (l Loaded) start(ctx context.Context, capacity int) (_ *line, err error) {
 }
 
 // startOn makes a session of an opened model.
-func (l Loaded) startOn(ctx context.Context, e *catalog.Entry, capacity int) (*line, error) {
-	n := &line{entry: e, path: e.Path, end: func() {}}
-	capacity = min(capacity, e.MaxContext())
+func (l Loaded) startOn(ctx context.Context, e *catalog.Entry, capacity int) (_ *line, err error) {
+	n := &line{entry: e, path: e.Path}
 	if quant.IsFloat(l.Recipe) {
 		if e.Injected != nil {
 			n.path = e.Name
 		}
-		m, err := e.Float()
-		if err != nil {
+		if n.float, err = e.Float(); err != nil {
 			return nil, err
 		}
-		s, err := m.NewSession(capacity)
+		return n, n.session(capacity)
+	}
+	spec, err := quant.NewSpec(l.Recipe, l.Clip, l.Mode)
+	if err != nil {
+		return nil, err
+	}
+	ops, err := Operators(spec, l.Operators)
+	if err != nil {
+		return nil, err
+	}
+	if n.integer, err = e.IntegerWith(ctx, spec, ops); err != nil {
+		return nil, err
+	}
+	n.artefact, n.path = n.integer.Artifact().ID, n.integer.Artifact().Path
+	return n, n.session(capacity)
+}
+
+// session gives the line a session of its model for capacity tokens, as far as the model's context goes.
+func (n *line) session(capacity int) error {
+	capacity = min(capacity, n.entry.MaxContext())
+	if n.float != nil {
+		s, err := n.float.NewSession(capacity)
 		if err != nil {
-			return nil, err
+			return err
 		}
+		c := n.float.Config()
 		n.append = func(ctx context.Context, ids []int32) error {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -68,25 +93,17 @@ func (l Loaded) startOn(ctx context.Context, e *catalog.Entry, capacity int) (*l
 			_, err := s.Append(ids)
 			return err
 		}
-		n.reset = s.Reset
-		return n, nil
+		n.reset, n.end = s.Reset, func() {}
+		n.kv = func() int { return 8 * c.Layers * c.KVHeads * c.HeadDim * s.Len() }
+		return nil
 	}
-	spec, err := quant.NewSpec(l.Recipe, l.Clip, l.Mode)
+	s, err := n.integer.NewSession(capacity)
 	if err != nil {
-		return nil, err
-	}
-	m, err := e.Integer(ctx, spec)
-	if err != nil {
-		return nil, err
-	}
-	var s *engine.Session
-	if s, err = m.NewSession(capacity); err != nil {
-		return nil, err
+		return err
 	}
 	n.append = func(ctx context.Context, ids []int32) error { _, err := s.AppendLast(ctx, ids); return err }
-	n.reset, n.end = s.Reset, s.Close
-	n.artefact, n.path = m.Artifact().ID, m.Artifact().Path
-	return n, nil
+	n.reset, n.end, n.kv = s.Reset, s.Close, s.CacheBytes
+	return nil
 }
 
 // close ends the session and unmaps the file: for an engine of its own.

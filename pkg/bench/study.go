@@ -25,11 +25,13 @@ const (
 	StudyScaling   = "scaling"         // one thread and more
 	StudyContext   = "context"         // cost against the length of the prompt
 	StudyRoofline  = "roofline"        // against the arithmetic peak and the read bandwidth of this machine
+	StudyEfficient = "efficiency"      // memory and time of a model in float, in integers between float operators, and in integers alone
+	StudyShapes    = "shapes"          // the same of blocks of large models' shapes, with synthetic weights
 )
 
 // StudyNames lists the studies in the order of their running.
 func StudyNames() []string {
-	return []string{StudyOperators, StudyDynamic, StudyParts, StudyFloats, StudyFloatPart, StudyScaling, StudyContext, StudyRoofline}
+	return []string{StudyOperators, StudyDynamic, StudyParts, StudyFloats, StudyFloatPart, StudyScaling, StudyContext, StudyRoofline, StudyEfficient, StudyShapes}
 }
 
 // StudyRequest asks for speed studies; the zero value of a field is the default that stands beside it.
@@ -49,6 +51,10 @@ type StudyRequest struct {
 	Samples int
 	// Least is how long an operator is repeated to be timed once: 2 ms.
 	Least time.Duration
+	// Shrink divides the widths of StudyShapes, for a test: 1.
+	Shrink int
+	// Memory runs Loaded.PeakOf in a fresh process, for StudyEfficient; nil leaves it out.
+	Memory func(ctx context.Context, l Loaded, ids []int32) (int64, error)
 	// Say is told of what goes on, a line at a time; nil: silent.
 	Say func(line string)
 }
@@ -77,6 +83,7 @@ func (q *StudyRequest) defaults() error {
 	def(&q.Runs, 10)
 	def(&q.Prefill, 512)
 	def(&q.Samples, 2000)
+	def(&q.Shrink, 1)
 	if q.Recipe == "" {
 		q.Recipe = "w8a8"
 	}
@@ -115,7 +122,8 @@ func (r *Runner) Study(ctx context.Context, q StudyRequest) (Measured, error) {
 	s := &study{Runner: r, q: q}
 	defer s.close()
 	run := map[string]func(context.Context) error{StudyOperators: s.operators, StudyDynamic: s.dynamic, StudyParts: s.parts, StudyFloats: s.floats, StudyFloatPart: s.floatParts,
-		StudyScaling: s.scaling, StudyContext: s.context, StudyRoofline: s.roofline}
+		StudyScaling: s.scaling, StudyContext: s.context, StudyRoofline: s.roofline,
+		StudyEfficient: s.efficiency, StudyShapes: s.shapes}
 	var out Measured
 	for i, name := range q.Studies {
 		s.now, s.points = name, nil
@@ -171,11 +179,19 @@ type study struct {
 type point struct {
 	axes    map[string]string
 	metrics []record.Metric
-	model   *engine.Model // nil: no model
+
+	// what was measured, if it was a model of the catalogue
+	of       string      // its name; "": none
+	spec     *quant.Spec // nil: float, or none
+	artefact string
 }
 
 func (s *study) add(m *engine.Model, axes map[string]string, metrics ...record.Metric) {
-	s.points = append(s.points, point{axes, metrics, m})
+	p := point{axes: axes, metrics: metrics}
+	if m != nil {
+		p.of, p.spec, p.artefact = s.entry.Name, &s.spec, m.Artifact().ID
+	}
+	s.points = append(s.points, p)
 }
 
 // load opens the model and cuts the text, once.
@@ -247,9 +263,12 @@ func (s *study) file(wall float64) (out Measured, err error) {
 		for k, v := range p.axes {
 			rec.Axes[k] = v
 		}
-		if p.model != nil {
-			rec.Axes["model"], rec.Axes["recipe"] = s.entry.Name, s.spec.Recipe.Name
-			cfg.Spec, rec.Artefact = &s.spec, p.model.Artifact().ID
+		cfg.Spec, rec.Artefact = p.spec, p.artefact
+		if p.of != "" {
+			rec.Axes["model"] = p.of
+			if p.spec != nil {
+				rec.Axes["recipe"] = p.spec.Recipe.Name
+			}
 			if cfg.Source, err = s.entry.Source(); err != nil {
 				return out, err
 			}

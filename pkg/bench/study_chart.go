@@ -34,6 +34,10 @@ func (m Measured) Chart() *chart.Chart {
 		}
 		c.Series = []chart.Series{s}
 		c.Size(1000, 420)
+	case StudyEfficient:
+		m.efficiencyChart(c)
+	case StudyShapes:
+		m.shapesChart(c)
 	case StudyDynamic:
 		m.dynamicChart(c)
 	case StudyFloatPart:

@@ -149,14 +149,14 @@ func TestStudies(t *testing.T) {
 	defer r.Close()
 	lines := 0
 	m, err := r.Study(context.Background(), StudyRequest{Model: modeltest.Tiny(t), Runs: 2, Prefill: 48, Lengths: []int{16, 32, 64}, Rows: []int{64},
-		Samples: 2, Least: time.Microsecond, Say: func(string) { lines++ }})
+		Samples: 2, Shrink: 32, Least: time.Microsecond, Memory: func(context.Context, Loaded, []int32) (int64, error) { return 1 << 20, nil }, Say: func(string) { lines++ }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if lines == 0 {
 		t.Error("nothing was said")
 	}
-	rows := map[string]int{StudyOperators: 7, StudyDynamic: 9, StudyFloats: 3, StudyScaling: 2, StudyContext: 3}
+	rows := map[string]int{StudyOperators: 7, StudyDynamic: 9, StudyFloats: 3, StudyScaling: 2, StudyContext: 3, StudyEfficient: 9 * (1 + len(efficiencyParts)), StudyShapes: 4 * 3}
 	for _, name := range StudyNames() {
 		of := m.Of(name, "")
 		g := of.Grid()
@@ -182,7 +182,7 @@ func TestStudies(t *testing.T) {
 				t.Errorf("%s: record of kind %q, key %q", name, rec.Kind, rec.Key)
 			}
 		}
-		if name != StudyRoofline && name != StudyContext && name != StudyFloatPart && name != StudyDynamic && len(of.Goals()) == 0 { // prompts this short have no goal
+		if name != StudyRoofline && name != StudyContext && name != StudyFloatPart && name != StudyDynamic && name != StudyShapes && len(of.Goals()) == 0 { // prompts this short have no goal
 			t.Errorf("%s: no goal", name)
 		}
 		if !strings.Contains(of.Sentences(), "threads") {

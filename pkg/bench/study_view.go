@@ -129,6 +129,10 @@ func (m Measured) Grid() chart.Grid {
 		for _, r := range m.sortedBy("share") {
 			row(r.Axes["component"], cell(r, "share", 1), fmt.Sprintf("%.1f", number(r, "ns_token")/1e3))
 		}
+	case StudyEfficient:
+		return m.efficiencyGrid()
+	case StudyShapes:
+		return m.shapesGrid()
 	case StudyDynamic:
 		return m.dynamicGrid()
 	case StudyFloatPart:
@@ -242,6 +246,10 @@ func (m Measured) Goals() (out []Goal) {
 		case StudyFloats:
 			if a["operators"] == "float32" {
 				at("prefill with float32 operators by prefill with integer ones", "slower", 1.2, false)
+			}
+		case StudyEfficient:
+			if a["component"] == "" && a["form"] == "w8a8" {
+				at("prefill in float32 by prefill in 8-bit integers", "prefill_speedup", 2.5, false)
 			}
 		case StudyScaling:
 			if a["threads"] == "2" {

@@ -1,9 +1,11 @@
 package ablation
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/illm-go/illm/pkg/chart"
@@ -168,4 +170,27 @@ func (a *Amplitudes) Table() chart.Grid {
 		g.Rows = append(g.Rows, []string{site.String(), fmt.Sprint(n), fmt.Sprintf("%.2f", median), fmt.Sprintf("%.2f", low)})
 	}
 	return g
+}
+
+// Widest says which sites lose most bits in the median row, worst first, and what the smallest one percent of their rows lose.
+func (a *Amplitudes) Widest() string {
+	type loss struct {
+		site        floatref.Site
+		median, low float64
+	}
+	var list []loss
+	for _, site := range amplitudeSites {
+		if median, low, ok := a.Lost(site); ok {
+			list = append(list, loss{site, median, low})
+		}
+	}
+	if len(list) == 0 {
+		return "No rows were seen."
+	}
+	slices.SortStableFunc(list, func(x, y loss) int { return cmp.Compare(y.median, x.median) })
+	var parts []string
+	for _, l := range list[:min(3, len(list))] {
+		parts = append(parts, fmt.Sprintf("%s %.1f bits (smallest rows %.1f)", l.site, l.median, l.low))
+	}
+	return "Most bits lose " + strings.Join(parts, ", ") + "."
 }

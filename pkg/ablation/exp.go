@@ -58,6 +58,21 @@ func deriveExp(c Config) {
 	c["operators"] = name
 }
 
+// ExpFamily is a few exponentials of one idea, as many as a chart can hold.
+type ExpFamily struct {
+	Name  string
+	Names []any // levels of the axis exp
+}
+
+// ExpFamilies shares the exponentials out, each to one family.
+func ExpFamilies() []ExpFamily {
+	return []ExpFamily{
+		{"lines and shifts", []any{"di-exp", "di-exp-log2e", "di-exp+", "di-exp-published", "exaq", "shiftmax", "softermax"}},
+		{"tables", []any{"lut256", "lut8", "lut8i", "lut32", "lut32i", "lut64", "lut64i", "pwl16"}},
+		{"polynomials and floats", []any{"taylor2", "taylor3", "taylor4", "taylor5", "taylor3-raw", "i-bert", "float64", "float32", "half"}},
+	}
+}
+
 func expNames() (names []string) {
 	for _, x := range baseline.Exponentials() {
 		names = append(names, x.Name)

@@ -172,85 +172,78 @@ func firstFew(list []string, n int) []string {
 	return append(slices.Clone(list[:n]), "…")
 }
 
-// Saturated says which share of the codes each grid cuts off, over the rows that have one on a text.
-func (r *Runs) Saturated(corpus string) string {
-	least, most, order := map[string]float64{}, map[string]float64{}, []string(nil)
-	for i, row := range r.rows {
-		v, ok := r.Number(i, "saturated_share_"+corpus)
-		if !ok {
+// ByModel are the runs of one study on several models.
+type ByModel []*Runs
+
+// model is the one that the runs are about.
+func (r *Runs) model() string {
+	for _, row := range r.rows {
+		for _, c := range row.cells {
+			return c.config["model"]
+		}
+	}
+	return "no model"
+}
+
+// Table puts the tables of the models below each other, as layout lays one out. Models without any record are left out:
+// Gaps names them.
+func (m ByModel) Table(layout func(*Runs) chart.Grid) (all chart.Grid) {
+	for _, r := range m {
+		if len(r.Records()) == 0 {
 			continue
 		}
-		name := row.axes["setting"]
-		if _, seen := least[name]; !seen {
-			order, least[name], most[name] = append(order, name), v.Y, v.Y
+		g := layout(r)
+		if all.Head == nil {
+			all.Head, all.Left = append([]string{"model"}, g.Head...), max(g.Left, 1)+1
 		}
-		least[name], most[name] = min(least[name], v.Y), max(most[name], v.Y)
+		for _, row := range g.Rows {
+			all.Rows = append(all.Rows, append([]string{r.model()}, row...))
+		}
 	}
-	var parts []string
-	for _, name := range order {
-		parts = append(parts, fmt.Sprintf("%s %s of a million", name, fromTo(1e4*least[name], 1e4*most[name])))
+	if all.Head == nil {
+		all.Head = []string{"no record yet"}
 	}
-	if len(parts) == 0 {
-		return chart.Text(corpus) + ": no record of cut codes yet."
-	}
-	return chart.Text(corpus) + ", codes that were cut: " + strings.Join(parts, ", ") + "."
+	return all
 }
 
-// fromTo prints a range.
-func fromTo(least, most float64) string {
-	a, b := fmt.Sprintf("%.3g", least), fmt.Sprintf("%.3g", most)
-	if a == b {
-		return a
+// Gaps names what has no record, a model a line.
+func (m ByModel) Gaps() string {
+	var lines []string
+	stale := 0
+	for _, r := range m {
+		if gap := r.Gaps(); gap != "" {
+			lines = append(lines, r.model()+": "+gap)
+		}
+		stale += r.Stale
 	}
-	return a + " to " + b
+	text := "Every row has its records."
+	if len(lines) > 0 {
+		text = "No record yet (illm study run " + m[0].Study.Name + " -m MODEL makes some):\n" + strings.Join(lines, "\n")
+	}
+	if stale > 0 {
+		text += fmt.Sprintf("\n%d records of another version of the arithmetic or of other weights were left out.", stale)
+	}
+	return text
 }
 
-// WorstSites names the sites by what they alone cost on a text, the worst first, at one width.
-func (d *Relative) WorstSites(corpus, width string) string {
-	list, reference := d.rivalsOf(corpus, "width", width)
-	list = slices.DeleteFunc(list, func(v rival) bool { return !strings.HasPrefix(v.level, "static:") })
-	if len(list) == 0 || reference == nil {
-		return width + ", " + chart.Text(corpus) + ": no records yet."
-	}
-	slices.SortStableFunc(list, func(a, b rival) int {
-		switch {
-		case a.ppl > b.ppl:
-			return -1
-		case a.ppl < b.ppl:
-			return 1
+// ModelOf names the model that runs are about.
+func ModelOf(r *Runs) string { return r.model() }
+
+// ZeroShotSentences says of each model which tasks say nothing about it (Runs.ZeroShotSentence), a model a line.
+func (m ByModel) ZeroShotSentences() string {
+	var lines []string
+	for _, r := range m {
+		line := r.ZeroShotSentence()
+		if !strings.HasPrefix(line, r.model()) {
+			line = r.model() + ": " + line
 		}
-		return 0
-	})
-	var told []string
-	rest := 0
-	for _, v := range list {
-		if v.resolved() && v.ppl > 0 {
-			told = append(told, fmt.Sprintf("%s %+.2f ± %.2f %%", strings.TrimPrefix(v.level, "static:"), v.ppl, v.ppl2))
-		} else {
-			rest++
-		}
+		lines = append(lines, line)
 	}
-	switch {
-	case len(told) == 0:
-		return fmt.Sprintf("%s, %s: no site alone costs more than two standard errors.", width, chart.Text(corpus))
-	case rest == 0:
-		return fmt.Sprintf("%s, %s: %s.", width, chart.Text(corpus), strings.Join(told, ", "))
-	}
-	return fmt.Sprintf("%s, %s: %s; the other %d are not told from nothing.", width, chart.Text(corpus), strings.Join(told, ", "), rest)
+	return strings.Join(lines, "\n")
 }
 
-// TokenErrorFactors says how much one grid, and one odd token in its calibration, multiply the median error.
-func TokenErrorFactors(list []TokenErrors) string {
-	var one, odd []string
-	for _, e := range list {
-		if e.Dynamic <= 0 || e.Static <= 0 {
-			continue
-		}
-		one = append(one, fmt.Sprintf("%.1f at %d bits", e.Static/e.Dynamic, e.Bits))
-		odd = append(odd, fmt.Sprintf("%.1f at %d bits", e.Outlier/e.Static, e.Bits))
-	}
-	if len(one) == 0 {
-		return "No error to compare."
-	}
-	return "One grid multiplies the median error by " + strings.Join(one, ", ") + "; one odd token in its calibration once more by " + strings.Join(odd, ", ") + "."
+// PublishedTable is what one model is worth in a mode: widths and perplexity with its divergence from fp32.
+func PublishedTable(runs *Runs) chart.Grid {
+	return tableOf(runs, []column{words("widths", "width"), words("mode", "mode"), value("WikiText-2 PPL ↓", "ppl_wikitext2"),
+		value("KL (nats) ↓", "kld_mean_wikitext2"), words("windows", "windows")})
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/illm-go/illm/pkg/ablation"
@@ -45,8 +46,11 @@ func (s *Session) Measured(ask bench.StudyRequest) (bench.Measured, error) {
 	return m, nil
 }
 
+// expLengths are the row lengths that the exponentials are timed on.
+var expLengths = []int{64, 256, 1024, 4096, 16384}
+
 // ExpTimes are the times of the exponentials: the records if they have rows of the given length, else a short
-// measurement here and now, of which nothing is kept.
+// measurement here and now of rows of that and of expLengths, of which nothing is kept.
 type ExpTimes struct {
 	store *record.Store
 	row   int
@@ -78,7 +82,11 @@ func (s *Session) ExpTimes(row int) (*ExpTimes, error) {
 	defer stop()
 	r := &bench.Runner{Store: store}
 	defer r.Close()
-	if _, err := r.ExpSpeed(ctx, bench.ExpRequest{Lengths: []int{row}, Runs: 9, Warmup: 2, Sample: 200 * time.Microsecond}); err != nil {
+	lengths := expLengths
+	if !slices.Contains(lengths, row) {
+		lengths = append([]int{row}, lengths...)
+	}
+	if _, err := r.ExpSpeed(ctx, bench.ExpRequest{Lengths: lengths, Runs: 9, Warmup: 2, Sample: 200 * time.Microsecond}); err != nil {
 		return nil, err
 	}
 	return &ExpTimes{store, row, fmt.Sprintf("no record yet: measured here and now, 9 rounds, %s, one core; other work on the machine shows", record.Environment().CPU)}, nil
@@ -110,6 +118,60 @@ func (t *ExpTimes) Front(clip quant.Clip) (*chart.Chart, error) {
 	}
 	c.Subtitle += "; taylor3-raw not drawn"
 	return c.Size(1000, 480), nil
+}
+
+// Lengths lists nanoseconds a key in the softmax by row length, for codes of so many bits, with what computes each: the
+// instruction set of its row kernel, or Go.
+func (t *ExpTimes) Lengths(bits int) chart.Grid {
+	g := ablation.ExpTimes(t.store, baseline.FormSoftmax, bits)
+	if len(g.Head) == 0 {
+		return g
+	}
+	kernel := map[string]string{}
+	for _, x := range baseline.Exponentials() {
+		kernel[x.Name] = x.Instructions()
+	}
+	g.Left, g.Head = 2, slices.Insert(g.Head, 1, "instructions")
+	for i := 2; i < len(g.Head); i++ {
+		g.Head[i] += " (ns a key) ↓"
+	}
+	for i, row := range g.Rows {
+		g.Rows[i] = slices.Insert(row, 1, kernel[row[0]])
+	}
+	return g
+}
+
+// Best says which exponentials are on the front of error against time, and how far DI-Exp is from the quickest.
+func (t *ExpTimes) Best(clip quant.Clip) (string, error) {
+	c, err := ablation.ExpFront(t.store, clip, baseline.FormDirect, 16, t.row)
+	if err != nil {
+		return "", err
+	}
+	var front []chart.Point
+	var own, quick chart.Point
+	for i, s := range c.Series {
+		for _, p := range s.Points {
+			if i == 0 {
+				front = append(front, p)
+			}
+			if p.Label == "di-exp" {
+				own = p
+			}
+			if quick.X == 0 || p.X < quick.X {
+				quick = p
+			}
+		}
+	}
+	slices.SortFunc(front, func(a, b chart.Point) int { return cmp.Compare(a.X, b.X) })
+	var names []string
+	for _, p := range front {
+		names = append(names, fmt.Sprintf("%s (%.2f ns, error %.2g)", p.Label, p.X, p.Y))
+	}
+	text := "On the front of error against time: " + strings.Join(names, ", ") + "."
+	if own.X > 0 && quick.X > 0 {
+		text += fmt.Sprintf(" DI-Exp takes %.2f times the time of the quickest, %s, and has %.2g times its greatest error.", own.X/quick.X, quick.Label, own.Y/quick.Y)
+	}
+	return text, nil
 }
 
 // Table lists nanoseconds a key: alone for codes of 16 bits, and in the softmax up to its numerators.

@@ -1,0 +1,146 @@
+package ablation
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/illm-go/illm/pkg/chart"
+)
+
+// tally counts comparisons of one level with the reference: the level's value above, below and within two standard errors.
+type tally struct {
+	level              string
+	above, below, even int
+	least, most        float64
+	named              []string // where it is beyond, in words
+}
+
+func (t tally) all() int { return t.above + t.below + t.even }
+
+// tallies compares every level of an axis with a reference over models, texts and all other axes, by the metric "delta"
+// (change of perplexity in percent) or "excess" (divergence in nats/1000).
+func (m ByModel) tallies(axis, reference, metric string, texts []string, pairs ...string) []*tally {
+	var out []*tally
+	for _, runs := range m {
+		rel := runs.Against(axis, reference).Excess()
+		for i, row := range runs.rows {
+			level := row.axes[axis]
+			if level == "" || level == reference || !runs.has(i, pairs) {
+				continue
+			}
+			for _, text := range texts {
+				v, ok := rel.Number(i, metric+"_"+text)
+				if !ok || v.Err <= 0 { // one window: no error is known
+					continue
+				}
+				at := slices.IndexFunc(out, func(t *tally) bool { return t.level == level })
+				if at < 0 {
+					at, out = len(out), append(out, &tally{level: level, least: v.Y, most: v.Y})
+				}
+				t := out[at]
+				t.least, t.most = min(t.least, v.Y), max(t.most, v.Y)
+				switch {
+				case v.Y > 2*v.Err:
+					t.above++
+				case v.Y < -2*v.Err:
+					t.below++
+				default:
+					t.even++
+				}
+				if v.Y > 2*v.Err || v.Y < -2*v.Err {
+					where := runs.model()
+					for _, a := range runs.Study.Axes {
+						if l := row.axes[a.Name]; l != "" && a.Name != axis && a.Name != runs.Study.Spread && a.Name != "model" {
+							where += " " + l
+						}
+					}
+					t.named = append(t.named, fmt.Sprintf("%s %s: %s", where, chart.Text(text), v))
+				}
+			}
+		}
+	}
+	return out
+}
+
+// tallyOf returns a level's tally; nil: none.
+func tallyOf(list []*tally, level string) *tally {
+	for _, t := range list {
+		if t.level == level {
+			return t
+		}
+	}
+	return nil
+}
+
+// ExpVerdict says, over models and texts, whether DI-Exp loses against an exact exponential and which rivals do not. What
+// contradicts the paper, which takes DI-Exp for lossless, comes first.
+func (m ByModel) ExpVerdict(texts ...string) string {
+	const own = "di-exp"
+	kl := m.tallies("exp", "float64", "excess", texts)
+	t := tallyOf(kl, own)
+	if t == nil {
+		return "No records yet."
+	}
+	var lines []string
+	switch {
+	case t.above > 0:
+		lines = append(lines, fmt.Sprintf("Against the paper's claim: DI-Exp is not free. Its divergence from fp32 is beyond two standard errors above that of an exact exponential in %d of %d comparisons (by %s nats/1000).", t.above, t.all(), fromTo(t.least, t.most)))
+	default:
+		lines = append(lines, fmt.Sprintf("As the paper claims: in %d comparisons DI-Exp's divergence from fp32 is nowhere above that of an exact exponential.", t.all()))
+	}
+	var good, bad []string
+	for _, k := range kl {
+		switch {
+		case k.level == own || k.level == "float32" || k.level == "half":
+		case k.above == 0:
+			good = append(good, k.level)
+		case k.least > t.most:
+			bad = append(bad, k.level)
+		}
+	}
+	if len(good) > 0 {
+		lines = append(lines, "Integer exponentials whose divergence is nowhere told from the exact one's: "+strings.Join(good, ", ")+".")
+	}
+	if len(bad) > 0 {
+		lines = append(lines, "Everywhere worse than DI-Exp at its worst: "+strings.Join(bad, ", ")+".")
+	}
+	if ppl := tallyOf(m.tallies("exp", "float64", "delta", texts), own); ppl != nil {
+		lines = append(lines, fmt.Sprintf("Perplexity does not see it so: with DI-Exp it changes by %s %%, beyond two standard errors upwards in %d of %d comparisons, downwards in %d.", fromTo(ppl.least, ppl.most), ppl.above, ppl.all(), ppl.below))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// NonLinearVerdict says, over models and texts, what float operators change of the quality of the integer engine at one pair
+// of widths. What speaks against integer operators comes first.
+func (m ByModel) NonLinearVerdict(widths string, texts ...string) string {
+	kl := m.tallies("operators", Integer, "excess", texts, "recipe", widths)
+	ppl := m.tallies("operators", Integer, "delta", texts, "recipe", widths)
+	var against, others []string
+	for _, level := range []string{"float32", "half", "half:softmax", "half:activation", "half:norm"} {
+		d, p := tallyOf(kl, level), tallyOf(ppl, level)
+		if p == nil {
+			continue
+		}
+		line := fmt.Sprintf("%s: perplexity %s %%, lower beyond two standard errors in %d of %d comparisons, higher in %d", level, fromTo(p.least, p.most), p.below, p.all(), p.above)
+		if d != nil {
+			line += fmt.Sprintf("; divergence from fp32 %s nats/1000, lower in %d of %d, higher in %d", fromTo(d.least, d.most), d.below, d.all(), d.above)
+		}
+		if p.below > p.above || d != nil && d.below > d.above {
+			against = append(against, line)
+		} else {
+			others = append(others, line)
+		}
+	}
+	var lines []string
+	if len(against) > 0 {
+		lines = append(lines, widths+", against integer operators (change from integer to):\n  "+strings.Join(against, "\n  "))
+	}
+	if len(others) > 0 {
+		lines = append(lines, widths+", not against them:\n  "+strings.Join(others, "\n  "))
+	}
+	if len(lines) == 0 {
+		return widths + ": no records yet."
+	}
+	return strings.Join(lines, "\n")
+}

@@ -36,7 +36,7 @@ func (s *Scores) Sigma() float64 {
 	if s.total == 0 {
 		return 0
 	}
-	return s.sigma / float64(s.total)
+	return s.sigma.float(sigmaBits) / float64(s.total)
 }
 
 // ClipChart draws the change of perplexity over the clip value, a number here, a line a recipe; "none" is the line at 0.

@@ -19,15 +19,31 @@ type Scores struct {
 	width float64
 
 	mu     sync.Mutex
-	counts []uint64  // scores per bin of width; the last bin holds the rest
-	mass   []float64 // Σ of attention weights per bin; every row adds 1
-	keys   []float64 // Σ over rows of the keys in the bin over the row's Σ e^−x
-	ranges []uint64  // rows per bin of their range
+	counts []uint64 // scores per bin of width; the last bin holds the rest
+	mass   []fixed  // Σ of attention weights per bin; every row adds 1
+	keys   []fixed  // Σ over rows of the keys in the bin over the row's Σ e^−x
+	ranges []uint64 // rows per bin of their range
 	rows   uint64
 	total  uint64
 	widest float64
-	sigma  float64 // Σ over rows of keys times the row's deviation
+	sigma  fixed // Σ over rows of keys times the row's deviation
 }
+
+// fixed is a sum of real numbers in steps of 2^-bits. Rows come from several threads in
+// an order of their own, and integers add up to the same in every order, so that two
+// machines show the same digits. A term is wrong by half a step at most; no sum leaves 63
+// bits over 2^20 rows of 2^11 keys whose deviations are below 2^12.
+type fixed int64
+
+const (
+	massBits  = 42 // a row adds 1 at most
+	keyBits   = 32 // its number of keys
+	sigmaBits = 20 // that times its deviation
+)
+
+func toFixed(x float64, bits int) fixed { return fixed(math.RoundToEven(math.Ldexp(x, bits))) }
+
+func (f fixed) float(bits int) float64 { return math.Ldexp(float64(f), -bits) }
 
 // scoreBins × the bin width is the end of the drawn axis; beyond it lies one bin.
 const scoreBins = 120
@@ -37,7 +53,7 @@ func NewScores(inner di.Operators, width float64) *Scores {
 	if !(width > 0) {
 		width = 0.5
 	}
-	return &Scores{inner: inner, width: width, counts: make([]uint64, scoreBins+1), mass: make([]float64, scoreBins+1), keys: make([]float64, scoreBins+1), ranges: make([]uint64, scoreBins+1)}
+	return &Scores{inner: inner, width: width, counts: make([]uint64, scoreBins+1), mass: make([]fixed, scoreBins+1), keys: make([]fixed, scoreBins+1), ranges: make([]uint64, scoreBins+1)}
 }
 
 // Name is that of the operators it wraps.
@@ -88,15 +104,15 @@ func (s *Scores) add(counts []uint64, mass []float64, sum, span, sigma float64, 
 	for i, c := range counts {
 		s.counts[i] += c
 		if c > 0 {
-			s.mass[i] += mass[i] / sum
-			s.keys[i] += float64(c) / sum
+			s.mass[i] += toFixed(mass[i]/sum, massBits)
+			s.keys[i] += toFixed(float64(c)/sum, keyBits)
 		}
 	}
 	s.ranges[s.bin(span)]++
 	s.rows++
 	s.total += uint64(n)
 	s.widest = max(s.widest, span)
-	s.sigma += float64(n) * sigma
+	s.sigma += toFixed(float64(n)*sigma, sigmaBits)
 }
 
 // Count is the number of rows and of scores seen.
@@ -116,7 +132,7 @@ func (s *Scores) Beyond(c float64) (scores, weight float64) {
 	}
 	for i := s.bin(c); i <= scoreBins; i++ {
 		scores += float64(s.counts[i])
-		weight += s.mass[i]
+		weight += s.mass[i].float(massBits)
 	}
 	return scores / float64(s.total), weight / float64(s.rows)
 }
@@ -132,7 +148,7 @@ func (s *Scores) Added(c float64) float64 {
 	}
 	added := 0.0
 	for i := s.bin(c); i <= scoreBins; i++ {
-		added += math.Exp(-c)*s.keys[i] - s.mass[i]
+		added += math.Exp(-c)*s.keys[i].float(keyBits) - s.mass[i].float(massBits)
 	}
 	return max(added, 0) / float64(s.rows)
 }
@@ -170,7 +186,7 @@ func (s *Scores) Chart(marks ...chart.Reference) *chart.Chart {
 		p := chart.Point{X: float64(i) * s.width, To: float64(i+1) * s.width}
 		p.Y = 100 * float64(s.counts[i]) / float64(max(s.total, 1))
 		all.Points = append(all.Points, p)
-		p.Y = 100 * s.mass[i] / float64(max(s.rows, 1))
+		p.Y = 100 * s.mass[i].float(massBits) / float64(max(s.rows, 1))
 		if p.Y < 1e-4 { // below the drawn range
 			p.Y = 0
 		}

@@ -36,7 +36,7 @@ var Clip = Study{
 
 // Studies lists the studies by name.
 func Studies() []Study {
-	return []Study{Models, Widths, Clip, Methods, ZeroShots, Rotation, Shares, Cumulative, NonLinear, Exp, Static, StaticSites, Mantissa, Multiplier, KV, Context, Layers}
+	return []Study{Models, Widths, Clip, Methods, ZeroShots, Rotation, Shares, Retrained, Calibration, Cumulative, NonLinear, Exp, Static, StaticSites, Mantissa, Multiplier, KV, Context, Layers}
 }
 
 // ByName returns the study called name.

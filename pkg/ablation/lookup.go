@@ -159,7 +159,7 @@ var unsaid = map[string]string{"first": "0", "operators": Integer, "arithmetic":
 var rivals = []string{"operators", "arithmetic", "kinds", "mantissa", "multiplier", "layers", "bins"}
 
 // spelling names axes that only spell another setting, the recipe or the operators, for people (Study.Derive).
-var spelling = map[string]bool{"width": true, "method": true, "exp": true, "score": true, "prob": true, "sites": true, "setting": true, "kv": true, "tokens": true}
+var spelling = map[string]bool{"width": true, "method": true, "exp": true, "score": true, "prob": true, "sites": true, "setting": true, "kv": true, "tokens": true, "trained": true, "made": true}
 
 // ofWindows names the settings of texts that a measurement which reads none does not have.
 var ofWindows = map[string]bool{"window": true, "windows": true, "first": true}

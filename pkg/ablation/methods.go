@@ -34,7 +34,7 @@ var Shares = Study{
 	Name:     "shares",
 	Question: "What does each kind of smoothing contribute, left out and alone, without training again?",
 	Axes: []Axis{
-		{Name: "kinds", Levels: []string{AllKinds, "-qkv", "-mlp", "-vo", "-qk", "-gate_up", "-up_down", "-clip", "none", "qkv", "mlp", "vo", "qk", "gate_up", "up_down", "clip"},
+		{Name: "kinds", Levels: shareLevels(),
 			Check: checkKinds, Help: `or several joined by +, "-" in front meaning all but these`},
 		{Name: "corpus", Levels: []string{"wikitext2"}, Check: checkCorpus, Help: `"c4", "opticks", or the path of a text file`},
 	},

@@ -15,8 +15,8 @@ import (
 // verifyCommands is verify with what else can be verified.
 func (a *app) verifyCommands() *cobra.Command {
 	cmd := a.verifyCommand()
-	cmd.Long += "\n\"verify tables\" compares the records with what the repository claims."
-	cmd.AddCommand(a.verifyTablesCommand())
+	cmd.Long += "\n\"verify tables\" compares the records with what the repository claims, \"verify outputs\"\nthe notebooks of two runs."
+	cmd.AddCommand(a.verifyTablesCommand(), a.verifyOutputsCommand())
 	return cmd
 }
 

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,6 +21,7 @@ func TestNotebooksKeepTheTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	times := regexp.MustCompile(`\.Describe\(|\.SideBySide\(|s\.Models\(|StudyNow\(`)
 	draws := regexp.MustCompile(`chart\.(Line|Bar|Scatter)|\.Chart\(|\.Front\(`)
 	names, seen := map[string]string{}, map[string]bool{}
 	for _, e := range shelf {
@@ -60,6 +62,9 @@ func TestNotebooksKeepTheTemplate(t *testing.T) {
 						t.Errorf("a chart is not followed by its reading: %.80q", drawn)
 					}
 					read, drawn = false, c.Source
+				}
+				if times.MatchString(c.Source) && !slices.Contains(c.Tags, notebook.TimingTag) {
+					t.Errorf("a cell that shows times or the machine lacks the tag %q: %.60q", notebook.TimingTag, c.Source)
 				}
 				for _, bad := range []string{"/home/", "/tmp/", "/work/", "os/exec"} {
 					if strings.Contains(c.Source, bad) {

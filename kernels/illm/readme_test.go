@@ -37,6 +37,10 @@ func TestReadmeMatchesRecords(t *testing.T) {
 			t.Errorf("README.md does not show %s", path)
 		}
 	}
+	const slider = "data/charts/slider.gif" // TestSliderGIF of pkg/nb makes it
+	if st, err := os.Stat(filepath.Join(root, slider)); err != nil || st.Size() > 600_000 || !strings.Contains(files[filepath.Join(root, "README.md")], "]("+slider+")") {
+		t.Errorf("%s: expected an animation of at most 600 kB that README.md shows (%v)", slider, err)
+	}
 	for _, name := range readme.Tables() {
 		if !strings.Contains(files[filepath.Join(root, "README.md")], "<!-- table:"+name+" -->") {
 			t.Errorf("README.md has no table %q", name)

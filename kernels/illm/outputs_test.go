@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/illm-go/illm/kernels/illm/internal/notebook"
+)
+
+func TestVerifyOutputs(t *testing.T) {
+	one, two := t.TempDir(), t.TempDir()
+	writeNotebook(t, one, "00-a", "const a = 1", "a")
+	writeNotebook(t, two, "00-a", "const a = 1", "a")
+	if code, stdout, stderr := command(t, "verify", "outputs", one, two); code != exitOK || !strings.Contains(stdout, "00-a.ipynb: 2 cells, 0 differences") {
+		t.Errorf("equal notebooks: code %d, %q, %q", code, stdout, stderr)
+	}
+	writeNotebook(t, two, "00-a", "const a = 2", "a")
+	file := filepath.Join(one, "00-a.ipynb")
+	if code, stdout, _ := command(t, "verify", "outputs", file, filepath.Join(two, "00-a.ipynb")); code != exitMismatch || !strings.Contains(stdout, "other code") {
+		t.Errorf("other notebooks: code %d, %q", code, stdout)
+	}
+	for _, args := range [][]string{{one}, {one, filepath.Join(one, "nothere")}, {one, t.TempDir()}} {
+		if code, _, stderr := command(t, append([]string{"verify", "outputs"}, args...)...); code != exitUsage {
+			t.Errorf("%q: code %d, want %d: %s", args, code, exitUsage, stderr)
+		}
+	}
+}
+
+// copyTree copies the files that git tracks or would track, as they are now.
+func copyTree(t *testing.T, root, to string) {
+	t.Helper()
+	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	list.Dir = root
+	raw, err := list.Output()
+	if err != nil {
+		t.Skipf("two clones were not compared: git does not list the files: %v", err)
+	}
+	for name := range bytes.SplitSeq(bytes.TrimRight(raw, "\x00"), []byte{0}) {
+		path := filepath.Join(to, string(name))
+		data, err := os.ReadFile(filepath.Join(root, string(name)))
+		if os.IsNotExist(err) {
+			continue // deleted since
+		}
+		if err == nil {
+			err = os.MkdirAll(filepath.Dir(path), 0o755)
+		}
+		if err == nil {
+			err = os.WriteFile(path, data, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestTwoClonesShowTheSame runs the first notebook in this clone and in another at another path, with its own records
+// and nothing in its cache but the installation: all that is not tagged as timing is byte for byte the same.
+func TestTwoClonesShowTheSame(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs Jupyter twice")
+	}
+	here, err := (&app{}).dirs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	clone, cache := t.TempDir(), t.TempDir()
+	copyTree(t, here.Root, clone)
+	outs := []string{t.TempDir(), t.TempDir()}
+	run := func(out string) {
+		t.Helper()
+		t.Setenv("ILLM_RECORDS", t.TempDir())
+		if code, _, stderr := command(t, "reproduce", "start", "--quick", "--out", out); code != exitOK {
+			t.Fatalf("code %d: %s", code, stderr)
+		}
+	}
+	run(outs[0])
+	for _, part := range []string{"python", "tools", "smollm2"} { // the installation, and a model that both have or lack
+		if from := filepath.Join(here.Cache, part); exists(from) {
+			if err := os.Symlink(from, filepath.Join(cache, part)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	t.Chdir(clone)
+	t.Setenv("ILLM_CACHE", cache)
+	run(outs[1])
+
+	code, stdout, stderr := command(t, "verify", "outputs", outs[0], outs[1])
+	if code != exitOK {
+		t.Errorf("code %d: %s%s", code, stdout, stderr)
+	}
+	n, err := notebook.Read(filepath.Join(outs[1], "00-start.ipynb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compared := 0
+	for _, c := range n.Executable() {
+		if !strings.Contains(strings.Join(c.Tags, " "), notebook.TimingTag) && len(c.Outputs) > 0 {
+			compared++
+		}
+	}
+	if compared < 2 {
+		t.Errorf("%d cells were compared, want at least the records and the hashes", compared)
+	}
+}

@@ -8,7 +8,7 @@ import (
 
 // PaperRow reports whether a row of Methods belongs to table T1: the float model; round to nearest, SmoothQuant, OmniQuant
 // and FSBR in simulation, the usual way to compare methods; and round to nearest, FSBR and our best in integers alone.
-func PaperRow(axes map[string]string) bool {
+func PaperRow(axes Config) bool {
 	switch axes["method"] {
 	case "":
 		return true

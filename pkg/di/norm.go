@@ -33,8 +33,25 @@ type reciprocal struct {
 // met the limit of the residual; a stays 0 then.
 func newReciprocal(s int64) reciprocal {
 	a := max(0, intmath.Asr(int64(61-intmath.ILog2(uint64(s))), 1))
-	d := intmath.Isqrt(uint64(s) << uint(2*a))
+	d := root(uint64(s) << uint(2*a))
 	return reciprocal{rho: intmath.DivRound(1<<61, int64(d)), n: uint(31 - a)}
+}
+
+// root is intmath.Isqrt(a) for 2^60 ≤ a ≤ 2^62 in two divisions: Newton's iteration from a parabola within 0.51 % of the root
+// is within 9·10^−11 of it behind them, and never below its floor.
+//
+// Source: ours; the parabola is the one of least relative error on [1, 4), in units of 2^−16. It replaces the paper's
+// bit-wise root, whose 31 steps took longer than a short row.
+func root(a uint64) uint64 {
+	a = min(a, 1<<62-1)
+	u := a >> 30
+	x := (33998<<30 + 34456*u - 2587*(u*u>>30)) >> 16
+	x = (x + a/x) >> 1
+	x = (x + a/x) >> 1
+	for x*x > a {
+		x--
+	}
+	return x
 }
 
 // NormRow sets v[:len(h)] to the normalised row before its requantisation and returns min(0, min v), max(0, max v).
@@ -85,9 +102,49 @@ func shiftBy(v, beta []int64) (lo, hi int64) {
 
 // Norm is DI-RMSNorm or DI-LayerNorm with the requantisation of its result.
 func (w *worker) Norm(dst []uint8, h []int32, p *Norm, bits int) quant.RowParams {
+	if p.Static == nil && !p.Twice {
+		if lo, hi, ok := w.normPending(h, p); ok {
+			return p.Ratio.requantPending(dst, &w.row, lo, hi, 1<<15, 30+p.KGamma+15, bits, w.mantissa)
+		}
+	}
 	v := w.scratch(len(h))
 	lo, hi := NormRow(v, h, p)
 	return Site{p.Ratio, p.Static, p.Twice}.Requant(dst, v, lo, hi, 1<<15, 30+p.KGamma+15, bits, w.mantissa)
+}
+
+// normPending makes w.row the row of NormRow, bit for bit, for rows whose values need no shift before they are squared: all
+// that a residual stream usually holds. ok says that this is one.
+func (w *worker) normPending(h []int32, p *Norm) (lo, hi int64, ok bool) {
+	n := len(h)
+	if len(p.Gamma) != n || p.Beta != nil && len(p.Beta) != n {
+		panic(errLengths)
+	}
+	if n > w.row.Cap() {
+		panic(errRow)
+	}
+	if p.Layer {
+		return w.layerPending(h, p)
+	}
+	top, squares := vec.Squares(h)
+	if p.Beta != nil || top >= 1<<24 || n > MaxNorm {
+		return 0, 0, false
+	}
+	r := newReciprocal(max(1, squares+p.E))
+	lo, hi = w.row.Norm(h, p.Gamma, r.rho, r.n)
+	return lo, hi, true
+}
+
+func (w *worker) layerPending(h []int32, p *Norm) (lo, hi int64, ok bool) {
+	top, sum := vec.AbsSum(h)
+	s := max(-8, intmath.ILog2(uint64(top))-22)
+	if s > 0 || len(h) == 0 || len(h) > 4096 {
+		return 0, 0, false
+	}
+	left := uint(-s)
+	mean := intmath.DivRound(sum<<left, int64(len(h)))
+	r := newReciprocal(max(1, vec.CentredSquares(h, left, 0, mean)+intmath.RoundShift(p.E, 2*s)))
+	lo, hi = w.row.LayerNorm(h, p.Gamma, p.Beta, left, mean, r.rho, r.n)
+	return lo, hi, true
 }
 
 // HeadNorm is DI-RMSNorm over one head of q or k (Qwen3), on a row T with its own scale.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/illm-go/illm/pkg/dyadic"
+	"github.com/illm-go/illm/pkg/intmath"
 )
 
 // unitNorm is γ = 1 over n channels on a residual grid, ε = 10^−5.
@@ -76,6 +77,25 @@ func normFloat(h []int32, kr int32, layer bool) []float64 {
 		x[j] /= math.Sqrt(square/float64(len(h)) + 1e-5)
 	}
 	return x
+}
+
+// The short root is the bit-wise one: at squares, beside them, at the ends, and on a million draws.
+func TestRoot(t *testing.T) {
+	rng := newRand(17)
+	check := func(a uint64) {
+		if got, want := root(a), intmath.Isqrt(a); got != want {
+			t.Fatalf("root(%d) = %d, want %d", a, got, want)
+		}
+	}
+	check(1 << 60)
+	check(1 << 62)
+	check(1<<62 - 1)
+	for range 1_000_000 {
+		x := 1<<30 + rng.Uint64N(1<<30)
+		check(x * x)
+		check(x*x + 2*x) // (x+1)² − 1
+		check(1<<60 + rng.Uint64N(3<<60))
+	}
 }
 
 // TestNormError bounds the error in units of the row's rms: ordinary rows, embeddings of rms 0.01 (where ε counts), one

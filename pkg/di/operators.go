@@ -6,6 +6,7 @@ import (
 	"github.com/illm-go/illm/pkg/dyadic"
 	"github.com/illm-go/illm/pkg/intmath"
 	"github.com/illm-go/illm/pkg/quant"
+	"github.com/illm-go/illm/pkg/simd/vec"
 )
 
 // Operators is the set of non-linear operators of a model: what an ablation replaces. Safe for concurrent use.
@@ -80,21 +81,21 @@ func Integer(spec quant.Spec) Operators {
 func (o *integer) Name() string { return o.name }
 
 func (o *integer) NewWorker(maxRow int) Worker {
-	return &worker{integer: o, v: make([]int64, max(maxRow, 0))}
+	return &worker{integer: o, row: vec.NewPending(maxRow)}
 }
 
 type worker struct {
 	*integer
-	v     []int64 // a row before requantisation
+	row   vec.Pending // before requantisation
 	gates [256]uint16
 }
 
 // scratch returns n entries of the row buffer.
 func (w *worker) scratch(n int) []int64 {
-	if n > len(w.v) {
+	if n > w.row.Cap() {
 		panic(errRow)
 	}
-	return w.v[:n]
+	return w.row.Row(n)
 }
 
 // log2e returns m·log2(e) for the exponential in use: 1.4375 by shifts (DI-Exp), or 94548/2^16 (DI-Exp+).

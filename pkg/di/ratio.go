@@ -52,6 +52,20 @@ func (r Ratio) Requant(dst []uint8, t []int64, lo, hi int64, m uint32, k int32, 
 	return quant.RowParams{M: m, K: k, Zero: int32(z), Sum: int32(sum)}
 }
 
+// requantPending is Requant of a row that vec holds.
+func (r Ratio) requantPending(dst []uint8, row *vec.Pending, lo, hi int64, m uint32, k int32, bits, mantissa int) quant.RowParams {
+	whole := hi - lo
+	if lo, hi = r.cut(lo, hi); hi == lo {
+		clear(dst)
+		return zeroRow(mantissa)
+	}
+	q := newGrid(whole, hi-lo, bits)
+	z := q.zero(lo)
+	sum := row.Requant(dst, q.s, q.g, q.h, z, 1<<uint(bits)-1)
+	m, k = q.scale(m, k, bits, mantissa)
+	return quant.RowParams{M: m, K: k, Zero: int32(z), Sum: int32(sum)}
+}
+
 // Requant16 is Requant for 2…16 bits.
 func (r Ratio) Requant16(dst []uint16, t []int64, lo, hi int64, m uint32, k int32, bits, mantissa int) quant.RowParams {
 	dst = dst[:len(t)]

@@ -43,6 +43,9 @@ func Sigmoid(x int64, alpha int32, m uint32, k int32, exact bool) int64 {
 	return s
 }
 
+// gateRow is the length from which a row of 8-bit gates has one σ a code: it meets each code many times.
+const gateRow = 256
+
 // SwiGLURow sets y[j] = (X_g−z_g)·σ·(X_u−z_u), the product before its requantisation, and returns
 // min(0, min y), max(0, max y). y is in steps of (m_g·m_u)/2^(k_g+k_u+15). |y| < 2^31, with 16-bit operands 2^47.
 func (w *worker) SwiGLURow(y []int64, gate, up Row, p *GLU) (lo, hi int64) {
@@ -57,10 +60,9 @@ func (w *worker) SwiGLURow(y []int64, gate, up Row, p *GLU) (lo, hi int64) {
 	switch {
 	case gate.Codes16 != nil:
 		return vec.SwiGLUCodes(y, gate.Codes16, up.Codes16, int64(gate.Zero), int64(up.Zero), mf, alpha, k, w.quad, w.sigma)
-	case alpha != nil || len(y) < 256:
+	case alpha != nil || len(y) < gateRow:
 		return vec.SwiGLUCodes(y, gate.Codes, up.Codes, int64(gate.Zero), int64(up.Zero), mf, alpha, k, w.quad, w.sigma)
 	}
-	// A long row of 8-bit gates meets each code many times: one σ a code.
 	vec.GateTable(&w.gates, int64(gate.Zero), mf, k, w.quad, w.sigma)
 	return vec.SwiGLU(y, gate.Codes, up.Codes, &w.gates, gate.Zero, up.Zero)
 }
@@ -75,12 +77,18 @@ func (w *worker) SwiGLU(dst []uint8, gate, up Row, p *GLU, bits int) quant.RowPa
 	if len(gate.Codes) != len(up.Codes) || len(gate.Codes16) != len(up.Codes16) {
 		panic(errLengths)
 	}
-	y := w.scratch(n)
-	lo, hi := w.SwiGLURow(y, gate, up, p)
 	s := dyadic.Scale{M: gate.M, K: gate.K}.Mul(dyadic.Scale{M: up.M, K: up.K}, w.mantissa)
 	var after Product
 	if p != nil {
 		after = p.Product
 	}
+	plain := !w.literal && gate.Codes16 == nil && (p == nil || p.Alpha == nil)
+	if plain && n >= gateRow && after.Rotate == nil && after.Static == nil && !after.Twice && n <= w.row.Cap() {
+		vec.GateTable(&w.gates, int64(gate.Zero), w.log2e(gate.M), gate.K, w.quad, w.sigma)
+		lo, hi := w.row.SwiGLU(gate.Codes, up.Codes, &w.gates, gate.Zero, up.Zero)
+		return after.Ratio.requantPending(dst[:n], &w.row, lo, hi, s.M, s.K+15, bits, w.mantissa)
+	}
+	y := w.scratch(n)
+	lo, hi := w.SwiGLURow(y, gate, up, p)
 	return after.Requant(dst, y, lo, hi, s.M, s.K+15, bits, w.mantissa)
 }

@@ -33,7 +33,12 @@ func Fit(num, den uint64, bits int) Scale {
 		l--
 	}
 	e := bits - 1 - l
-	m := intmath.DivRound(int64(num<<uint(max(e, 0))), int64(den<<uint(max(-e, 0))))
+	var m int64
+	if den == 1 { // a product of scales: nothing to divide
+		m = intmath.RoundShift(int64(num), -e)
+	} else {
+		m = intmath.DivRound(int64(num<<uint(max(e, 0))), int64(den<<uint(max(-e, 0))))
+	}
 	if m == 1<<uint(bits) {
 		m >>= 1
 		e--

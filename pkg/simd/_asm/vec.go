@@ -14,6 +14,7 @@ func vecFile(c *build.Context) {
 	vecStream(c)
 	vecWide(c)
 	vecResidual(c)
+	vecPending(c)
 	vecAVX2(c)
 }
 

@@ -305,6 +305,9 @@ func sumRound(h []int32, l, s uint) (sum int64) {
 
 func centredSquares(h []int32, l, s uint, mean int64) (sum int64) {
 	if useAVX512 && len(h) > 0 {
+		if s == 0 {
+			return centredPairsAVX512(&h[0], len(h), int32(l), int32(mean))
+		}
 		return centredSquaresAVX512(&h[0], len(h), l&63, s&63, mean)
 	}
 	if useAVX2 {

@@ -3555,6 +3555,820 @@ done:
 	VZEROUPPER
 	RET
 
+// func squaresAVX512(h *int32, n int) (top uint32, sum int64)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·squaresAVX512(SB), NOSPLIT, $0-32
+	MOVQ   n+8(FP), CX
+	MOVQ   h+0(FP), DX
+	VPXORQ Z0, Z0, Z0
+	VPXORQ Z1, Z1, Z1
+	VPXORQ Z2, Z2, Z2
+	XORQ   AX, AX
+	SUBQ   $0x00000010, CX
+	JL     tail
+
+loop:
+	VMOVDQU32 (DX)(AX*4), Z3
+	VPABSD    Z3, Z3
+	VPMAXUD   Z3, Z0, Z0
+	VPSRLQ    $0x20, Z3, Z4
+	VPMULUDQ  Z3, Z3, Z3
+	VPMULUDQ  Z4, Z4, Z4
+	VPADDQ    Z3, Z1, Z1
+	VPADDQ    Z4, Z2, Z2
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000010, CX
+	JZ          done
+	MOVQ        $-1, BX
+	BZHIQ       CX, BX, BX
+	KMOVW       BX, K1
+	KMOVB       BX, K2
+	KSHIFTRW    $0x08, K1, K2
+	VMOVDQU32.Z (DX)(AX*4), K1, Z3
+	VPABSD      Z3, Z3
+	VPMAXUD     Z3, Z0, Z0
+	VPSRLQ      $0x20, Z3, Z4
+	VPMULUDQ    Z3, Z3, Z3
+	VPMULUDQ    Z4, Z4, Z4
+	VPADDQ      Z3, Z1, Z1
+	VPADDQ      Z4, Z2, Z2
+
+done:
+	VPADDQ        Z2, Z1, Z1
+	VEXTRACTI64X4 $0x01, Z1, Y2
+	VPADDQ        Y2, Y1, Y2
+	VEXTRACTI32X4 $0x01, Y2, X1
+	VPADDQ        X1, X2, X1
+	VPSHUFD       $0x4e, X1, X2
+	VPADDQ        X1, X2, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, sum+24(FP)
+	VEXTRACTI64X4 $0x01, Z0, Y1
+	VPMAXUD       Y1, Y0, Y1
+	VEXTRACTI32X4 $0x01, Y1, X0
+	VPMAXUD       X0, X1, X0
+	VPSHUFD       $0x4e, X0, X1
+	VPMAXUD       X1, X0, X0
+	VPSHUFD       $0xb1, X0, X1
+	VPMAXUD       X1, X0, X0
+	VMOVD         X0, AX
+	MOVL          AX, top+16(FP)
+	VZEROUPPER
+	RET
+
+// func absSumAVX512(h *int32, n int) (top uint32, sum int64)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·absSumAVX512(SB), NOSPLIT, $0-32
+	MOVQ   n+8(FP), CX
+	MOVQ   h+0(FP), DX
+	VPXORQ Z0, Z0, Z0
+	VPXORQ Z1, Z1, Z1
+	XORQ   AX, AX
+	SUBQ   $0x00000010, CX
+	JL     tail
+
+loop:
+	VMOVDQU32 (DX)(AX*4), Z2
+	VPADDD    Z2, Z1, Z1
+	VPABSD    Z2, Z2
+	VPMAXUD   Z2, Z0, Z0
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000010, CX
+	JZ          done
+	MOVQ        $-1, BX
+	BZHIQ       CX, BX, BX
+	KMOVW       BX, K1
+	KMOVB       BX, K2
+	KSHIFTRW    $0x08, K1, K2
+	VMOVDQU32.Z (DX)(AX*4), K1, Z2
+	VPADDD      Z2, Z1, Z1
+	VPABSD      Z2, Z2
+	VPMAXUD     Z2, Z0, Z0
+
+done:
+	VEXTRACTI64X4 $0x01, Z1, Y2
+	VPMOVSXDQ     Y1, Z1
+	VPMOVSXDQ     Y2, Z2
+	VPADDQ        Z2, Z1, Z1
+	VEXTRACTI64X4 $0x01, Z1, Y2
+	VPADDQ        Y2, Y1, Y2
+	VEXTRACTI32X4 $0x01, Y2, X1
+	VPADDQ        X1, X2, X1
+	VPSHUFD       $0x4e, X1, X2
+	VPADDQ        X1, X2, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, sum+24(FP)
+	VEXTRACTI64X4 $0x01, Z0, Y1
+	VPMAXUD       Y1, Y0, Y1
+	VEXTRACTI32X4 $0x01, Y1, X0
+	VPMAXUD       X0, X1, X0
+	VPSHUFD       $0x4e, X0, X1
+	VPMAXUD       X1, X0, X0
+	VPSHUFD       $0xb1, X0, X1
+	VPMAXUD       X1, X0, X0
+	VMOVD         X0, AX
+	MOVL          AX, top+16(FP)
+	VZEROUPPER
+	RET
+
+// func centredPairsAVX512(h *int32, n int, l int32, mean int32) (sum int64)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·centredPairsAVX512(SB), NOSPLIT, $0-32
+	MOVQ         n+8(FP), CX
+	MOVQ         h+0(FP), DX
+	MOVL         l+16(FP), AX
+	VPBROADCASTD AX, Z0
+	MOVL         mean+20(FP), AX
+	VPBROADCASTD AX, Z1
+	VPXORQ       Z2, Z2, Z2
+	VPXORQ       Z3, Z3, Z3
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VMOVDQU32 (DX)(AX*4), Z4
+	VPSLLVD   Z0, Z4, Z4
+	VPSUBD    Z1, Z4, Z4
+	VPSRLQ    $0x20, Z4, Z5
+	VPMULDQ   Z4, Z4, Z4
+	VPMULDQ   Z5, Z5, Z5
+	VPADDQ    Z4, Z2, Z2
+	VPADDQ    Z5, Z3, Z3
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000010, CX
+	JZ          done
+	MOVQ        $-1, BX
+	BZHIQ       CX, BX, BX
+	KMOVW       BX, K1
+	KMOVB       BX, K2
+	KSHIFTRW    $0x08, K1, K2
+	VMOVDQU32.Z (DX)(AX*4), K1, Z4
+	VPSLLVD     Z0, Z4, Z4
+	VPSUBD.Z    Z1, Z4, K1, Z4
+	VPSRLQ      $0x20, Z4, Z0
+	VPMULDQ     Z4, Z4, Z4
+	VPMULDQ     Z0, Z0, Z0
+	VPADDQ      Z4, Z2, Z2
+	VPADDQ      Z0, Z3, Z3
+
+done:
+	VPADDQ        Z3, Z2, Z2
+	VEXTRACTI64X4 $0x01, Z2, Y0
+	VPADDQ        Y0, Y2, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPADDQ        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPADDQ        X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, sum+24(FP)
+	VZEROUPPER
+	RET
+
+DATA evens<>+0(SB)/8, $0x0000000000000000
+DATA evens<>+8(SB)/8, $0x0000000000000002
+DATA evens<>+16(SB)/8, $0x0000000000000004
+DATA evens<>+24(SB)/8, $0x0000000000000006
+DATA evens<>+32(SB)/8, $0x0000000000000008
+DATA evens<>+40(SB)/8, $0x000000000000000a
+DATA evens<>+48(SB)/8, $0x000000000000000c
+DATA evens<>+56(SB)/8, $0x000000000000000e
+GLOBL evens<>(SB), RODATA|NOPTR, $64
+
+// func normPairsAVX512(v *int64, h *int32, gamma *int32, n int, rho int64, half int64, shift uint) (lo int64, hi int64)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·normPairsAVX512(SB), NOSPLIT, $0-72
+	MOVQ         n+24(FP), CX
+	MOVQ         v+0(FP), DX
+	MOVQ         h+8(FP), BX
+	MOVQ         gamma+16(FP), SI
+	VPBROADCASTQ rho+32(FP), Z0
+	VPBROADCASTQ half+40(FP), Z1
+	VPBROADCASTQ shift+48(FP), Z2
+	VPXORQ       Z3, Z3, Z3
+	VPXORQ       Z4, Z4, Z4
+	VPXORQ       Z5, Z5, Z5
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VMOVDQU32 (BX)(AX*4), Z6
+	VMOVDQU32 (SI)(AX*4), Z7
+	VPMOVD2M  Z6, K1
+	VPABSD    Z6, Z6
+	VPSUBD    Z7, Z3, K1, Z7
+	VPSRLQ    $0x20, Z6, Z8
+	VPSRLQ    $0x20, Z7, Z9
+	VPMULUDQ  Z0, Z6, Z6
+	VPADDQ    Z1, Z6, Z6
+	VPSRLVQ   Z2, Z6, Z6
+	VPMULDQ   Z7, Z6, Z6
+	VMOVDQU64 Z6, (DX)(AX*8)
+	VPMINSQ   Z6, Z4, Z4
+	VPMAXSQ   Z6, Z5, Z5
+	VPMULUDQ  Z0, Z8, Z8
+	VPADDQ    Z1, Z8, Z8
+	VPSRLVQ   Z2, Z8, Z8
+	VPMULDQ   Z9, Z8, Z8
+	VMOVDQU64 Z8, 64(DX)(AX*8)
+	VPMINSQ   Z8, Z4, Z4
+	VPMAXSQ   Z8, Z5, Z5
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000010, CX
+	JZ          done
+	MOVQ        $-1, DI
+	BZHIQ       CX, DI, DI
+	KMOVW       DI, K1
+	KMOVB       DI, K2
+	KSHIFTRW    $0x08, K1, K2
+	VMOVDQU32.Z (BX)(AX*4), K1, Z6
+	VMOVDQU32.Z (SI)(AX*4), K1, Z7
+	VPMOVD2M    Z6, K1
+	VPABSD      Z6, Z6
+	VPSUBD      Z7, Z3, K1, Z7
+	VPSRLQ      $0x20, Z6, Z3
+	VPSRLQ      $0x20, Z7, Z8
+	VPMULUDQ    Z0, Z6, Z6
+	VPADDQ      Z1, Z6, Z6
+	VPSRLVQ     Z2, Z6, Z6
+	VPMULDQ     Z7, Z6, Z6
+	VMOVDQU64   Z6, (DX)(AX*8)
+	VPMINSQ     Z6, Z4, Z4
+	VPMAXSQ     Z6, Z5, Z5
+	VPMULUDQ    Z0, Z3, Z3
+	VPADDQ      Z1, Z3, Z3
+	VPSRLVQ     Z2, Z3, Z3
+	VPMULDQ     Z8, Z3, Z3
+	VMOVDQU64   Z3, 64(DX)(AX*8)
+	VPMINSQ     Z3, Z4, Z4
+	VPMAXSQ     Z3, Z5, Z5
+
+done:
+	VEXTRACTI64X4 $0x01, Z4, Y0
+	VPMINSQ       Y0, Y4, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMINSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMINSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, lo+56(FP)
+	VEXTRACTI64X4 $0x01, Z5, Y0
+	VPMAXSQ       Y0, Y5, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMAXSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMAXSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, hi+64(FP)
+	VZEROUPPER
+	RET
+
+// func layerPairsAVX512(v *int64, h *int32, gamma *int32, n int, l int32, mean int32, rho int64, half int64, shift uint) (lo int64, hi int64)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·layerPairsAVX512(SB), NOSPLIT, $0-80
+	MOVQ         n+24(FP), CX
+	MOVQ         v+0(FP), DX
+	MOVQ         h+8(FP), BX
+	MOVQ         gamma+16(FP), SI
+	MOVL         l+32(FP), AX
+	VPBROADCASTD AX, Z0
+	MOVL         mean+36(FP), AX
+	VPBROADCASTD AX, Z1
+	VPBROADCASTQ rho+40(FP), Z2
+	VPBROADCASTQ half+48(FP), Z3
+	VPBROADCASTQ shift+56(FP), Z4
+	VPXORQ       Z5, Z5, Z5
+	VPXORQ       Z6, Z6, Z6
+	VPXORQ       Z7, Z7, Z7
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VMOVDQU32 (BX)(AX*4), Z8
+	VMOVDQU32 (SI)(AX*4), Z9
+	VPSLLVD   Z0, Z8, Z8
+	VPSUBD    Z1, Z8, Z8
+	VPMOVD2M  Z8, K1
+	VPABSD    Z8, Z8
+	VPSUBD    Z9, Z5, K1, Z9
+	VPSRLQ    $0x20, Z8, Z10
+	VPSRLQ    $0x20, Z9, Z11
+	VPMULUDQ  Z2, Z8, Z8
+	VPADDQ    Z3, Z8, Z8
+	VPSRLVQ   Z4, Z8, Z8
+	VPMULDQ   Z9, Z8, Z8
+	VMOVDQU64 Z8, (DX)(AX*8)
+	VPMINSQ   Z8, Z6, Z6
+	VPMAXSQ   Z8, Z7, Z7
+	VPMULUDQ  Z2, Z10, Z10
+	VPADDQ    Z3, Z10, Z10
+	VPSRLVQ   Z4, Z10, Z10
+	VPMULDQ   Z11, Z10, Z10
+	VMOVDQU64 Z10, 64(DX)(AX*8)
+	VPMINSQ   Z10, Z6, Z6
+	VPMAXSQ   Z10, Z7, Z7
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000010, CX
+	JZ          done
+	MOVQ        $-1, DI
+	BZHIQ       CX, DI, DI
+	KMOVW       DI, K1
+	KMOVB       DI, K2
+	KSHIFTRW    $0x08, K1, K2
+	VMOVDQU32.Z (BX)(AX*4), K1, Z8
+	VMOVDQU32.Z (SI)(AX*4), K1, Z9
+	VPSLLVD     Z0, Z8, Z8
+	VPSUBD      Z1, Z8, Z8
+	VPMOVD2M    Z8, K1
+	VPABSD      Z8, Z8
+	VPSUBD      Z9, Z5, K1, Z9
+	VPSRLQ      $0x20, Z8, Z0
+	VPSRLQ      $0x20, Z9, Z1
+	VPMULUDQ    Z2, Z8, Z8
+	VPADDQ      Z3, Z8, Z8
+	VPSRLVQ     Z4, Z8, Z8
+	VPMULDQ     Z9, Z8, Z8
+	VMOVDQU64   Z8, (DX)(AX*8)
+	VPMINSQ     Z8, Z6, Z6
+	VPMAXSQ     Z8, Z7, Z7
+	VPMULUDQ    Z2, Z0, Z0
+	VPADDQ      Z3, Z0, Z0
+	VPSRLVQ     Z4, Z0, Z0
+	VPMULDQ     Z1, Z0, Z0
+	VMOVDQU64   Z0, 64(DX)(AX*8)
+	VPMINSQ     Z0, Z6, Z6
+	VPMAXSQ     Z0, Z7, Z7
+
+done:
+	VEXTRACTI64X4 $0x01, Z6, Y0
+	VPMINSQ       Y0, Y6, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMINSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMINSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, lo+64(FP)
+	VEXTRACTI64X4 $0x01, Z7, Y0
+	VPMAXSQ       Y0, Y7, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMAXSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMAXSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, hi+72(FP)
+	VZEROUPPER
+	RET
+
+// func layerBetaPairsAVX512(v *int64, h *int32, gamma *int32, beta *int64, n int, l int32, mean int32, rho int64, half int64, shift uint) (lo int64, hi int64)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·layerBetaPairsAVX512(SB), NOSPLIT, $0-88
+	MOVQ         n+32(FP), CX
+	MOVQ         v+0(FP), DX
+	MOVQ         h+8(FP), BX
+	MOVQ         gamma+16(FP), SI
+	MOVL         l+40(FP), AX
+	VPBROADCASTD AX, Z0
+	MOVL         mean+44(FP), AX
+	VPBROADCASTD AX, Z1
+	MOVQ         beta+24(FP), DI
+	VMOVDQU64    evens<>+0(SB), Z2
+	MOVQ         $0x0000000000000001, AX
+	VPBROADCASTQ AX, Z3
+	VPADDQ       Z3, Z2, Z3
+	VPBROADCASTQ rho+48(FP), Z4
+	VPBROADCASTQ half+56(FP), Z5
+	VPBROADCASTQ shift+64(FP), Z6
+	VPXORQ       Z7, Z7, Z7
+	VPXORQ       Z8, Z8, Z8
+	VPXORQ       Z9, Z9, Z9
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VMOVDQU32 (BX)(AX*4), Z10
+	VMOVDQU32 (SI)(AX*4), Z11
+	VPSLLVD   Z0, Z10, Z10
+	VPSUBD    Z1, Z10, Z10
+	VPMOVD2M  Z10, K1
+	VPABSD    Z10, Z10
+	VPSUBD    Z11, Z7, K1, Z11
+	VPSRLQ    $0x20, Z10, Z12
+	VPSRLQ    $0x20, Z11, Z13
+	VMOVDQU64 (DI)(AX*8), Z14
+	VMOVDQU64 64(DI)(AX*8), Z15
+	VMOVDQA64 Z2, Z16
+	VPERMI2Q  Z15, Z14, Z16
+	VMOVDQA64 Z3, Z17
+	VPERMI2Q  Z15, Z14, Z17
+	VPMULUDQ  Z4, Z10, Z10
+	VPADDQ    Z5, Z10, Z10
+	VPSRLVQ   Z6, Z10, Z10
+	VPMULDQ   Z11, Z10, Z10
+	VPADDQ    Z16, Z10, Z10
+	VMOVDQU64 Z10, (DX)(AX*8)
+	VPMINSQ   Z10, Z8, Z8
+	VPMAXSQ   Z10, Z9, Z9
+	VPMULUDQ  Z4, Z12, Z12
+	VPADDQ    Z5, Z12, Z12
+	VPSRLVQ   Z6, Z12, Z12
+	VPMULDQ   Z13, Z12, Z12
+	VPADDQ    Z17, Z12, Z12
+	VMOVDQU64 Z12, 64(DX)(AX*8)
+	VPMINSQ   Z12, Z8, Z8
+	VPMAXSQ   Z12, Z9, Z9
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000010, CX
+	JZ          done
+	MOVQ        $-1, R8
+	BZHIQ       CX, R8, R8
+	KMOVW       R8, K1
+	KMOVB       R8, K2
+	KSHIFTRW    $0x08, K1, K3
+	VMOVDQU32.Z (BX)(AX*4), K1, Z10
+	VMOVDQU32.Z (SI)(AX*4), K1, Z11
+	VPSLLVD     Z0, Z10, Z10
+	VPSUBD      Z1, Z10, Z10
+	VPMOVD2M    Z10, K1
+	VPABSD      Z10, Z10
+	VPSUBD      Z11, Z7, K1, Z11
+	VPSRLQ      $0x20, Z10, Z0
+	VPSRLQ      $0x20, Z11, Z1
+	VMOVDQU64.Z (DI)(AX*8), K2, Z7
+	VMOVDQU64.Z 64(DI)(AX*8), K3, Z12
+	VMOVDQA64   Z2, Z2
+	VPERMI2Q    Z12, Z7, Z2
+	VMOVDQA64   Z3, Z3
+	VPERMI2Q    Z12, Z7, Z3
+	VPMULUDQ    Z4, Z10, Z10
+	VPADDQ      Z5, Z10, Z10
+	VPSRLVQ     Z6, Z10, Z10
+	VPMULDQ     Z11, Z10, Z10
+	VPADDQ      Z2, Z10, Z10
+	VMOVDQU64   Z10, (DX)(AX*8)
+	VPMINSQ     Z10, Z8, Z8
+	VPMAXSQ     Z10, Z9, Z9
+	VPMULUDQ    Z4, Z0, Z0
+	VPADDQ      Z5, Z0, Z0
+	VPSRLVQ     Z6, Z0, Z0
+	VPMULDQ     Z1, Z0, Z0
+	VPADDQ      Z3, Z0, Z0
+	VMOVDQU64   Z0, 64(DX)(AX*8)
+	VPMINSQ     Z0, Z8, Z8
+	VPMAXSQ     Z0, Z9, Z9
+
+done:
+	VEXTRACTI64X4 $0x01, Z8, Y0
+	VPMINSQ       Y0, Y8, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMINSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMINSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, lo+72(FP)
+	VEXTRACTI64X4 $0x01, Z9, Y0
+	VPMAXSQ       Y0, Y9, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMAXSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMAXSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, hi+80(FP)
+	VZEROUPPER
+	RET
+
+// func requantPairsAVX512(dst *uint8, v *int64, n int, s uint, mul int64, base int64, h32 int32, top int32) (sum int64)
+// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·requantPairsAVX512(SB), NOSPLIT, $0-64
+	MOVQ         n+16(FP), CX
+	MOVQ         dst+0(FP), DX
+	MOVQ         v+8(FP), BX
+	VPBROADCASTQ s+24(FP), Z0
+	VPBROADCASTQ mul+32(FP), Z1
+	VPBROADCASTQ base+40(FP), Z2
+	MOVL         h32+48(FP), AX
+	VPBROADCASTD AX, Z3
+	MOVL         top+52(FP), AX
+	VPBROADCASTD AX, Z4
+	VPXORQ       Z5, Z5, Z5
+	VPXORQ       Z6, Z6, Z6
+	MOVL         $0x00005555, AX
+	KMOVW        AX, K1
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VMOVDQU64 (BX)(AX*8), Z7
+	VPSRAVQ   Z0, Z7, Z7
+	VPMULDQ   Z1, Z7, Z7
+	VPADDQ    Z2, Z7, Z7
+	VMOVDQU64 64(BX)(AX*8), Z8
+	VPSRAVQ   Z0, Z8, Z8
+	VPMULDQ   Z1, Z8, Z8
+	VPADDQ    Z2, Z8, Z8
+	VMOVSHDUP Z7, K1, Z8
+	VPSRAVD   Z3, Z8, Z8
+	VPMAXSD   Z5, Z8, Z8
+	VPMINSD   Z4, Z8, Z8
+	VPADDD    Z8, Z6, Z6
+	VPMOVDB   Z8, X7
+	VMOVDQU8  X7, (DX)(AX*1)
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JGE       loop
+
+tail:
+	ADDQ      $0x00000010, CX
+	JZ        done
+	MOVQ      $-1, SI
+	BZHIQ     CX, SI, SI
+	KMOVW     SI, K2
+	KMOVB     SI, K3
+	KSHIFTRW  $0x08, K2, K3
+	VMOVDQU64 (BX)(AX*8), Z7
+	VPSRAVQ   Z0, Z7, Z7
+	VPMULDQ   Z1, Z7, Z7
+	VPADDQ    Z2, Z7, Z7
+	VMOVDQU64 64(BX)(AX*8), Z8
+	VPSRAVQ   Z0, Z8, Z8
+	VPMULDQ   Z1, Z8, Z8
+	VPADDQ    Z2, Z8, Z8
+	VMOVSHDUP Z7, K1, Z8
+	VPSRAVD   Z3, Z8, Z8
+	VPMAXSD   Z5, Z8, Z8
+	VPMINSD   Z4, Z8, Z8
+	VPADDD    Z8, Z6, K2, Z6
+	VPMOVDB   Z8, X0
+	VMOVDQU8  X0, K2, (DX)(AX*1)
+
+done:
+	VEXTRACTI64X4 $0x01, Z6, Y0
+	VPMOVSXDQ     Y6, Z1
+	VPMOVSXDQ     Y0, Z0
+	VPADDQ        Z0, Z1, Z1
+	VEXTRACTI64X4 $0x01, Z1, Y0
+	VPADDQ        Y0, Y1, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPADDQ        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPADDQ        X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, sum+56(FP)
+	VZEROUPPER
+	RET
+
+// func swigluNarrowAVX512(y *int32, gate *uint8, u *uint8, table *uint16, n int, zg int32, zu int32) (lo int64, hi int64)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·swigluNarrowAVX512(SB), NOSPLIT, $0-64
+	MOVQ         n+32(FP), CX
+	MOVQ         y+0(FP), DX
+	MOVQ         gate+8(FP), BX
+	MOVQ         u+16(FP), SI
+	MOVQ         table+24(FP), AX
+	VPXORQ       Z0, Z0, Z0
+	VPXORQ       Z1, Z1, Z1
+	VPXORQ       Z2, Z2, Z2
+	MOVL         zg+40(FP), DI
+	VPBROADCASTW DI, Z3
+	MOVL         zu+44(FP), DI
+	VPBROADCASTW DI, Z4
+	VMOVDQU16    (AX), Z5
+	VMOVDQU16    64(AX), Z6
+	VMOVDQU16    128(AX), Z7
+	VMOVDQU16    192(AX), Z8
+	VMOVDQU16    256(AX), Z9
+	VMOVDQU16    320(AX), Z10
+	VMOVDQU16    384(AX), Z11
+	VMOVDQU16    448(AX), Z12
+	MOVL         $0x00000040, AX
+	VPBROADCASTW AX, Z13
+	MOVL         $0x00000080, AX
+	VPBROADCASTW AX, Z14
+	XORQ         AX, AX
+	SUBQ         $0x00000020, CX
+	JL           tail
+
+loop:
+	VPMOVZXBW  (BX)(AX*1), Z15
+	VPMOVZXBW  (SI)(AX*1), Z16
+	VPTESTMW   Z13, Z15, K1
+	VPTESTMW   Z14, Z15, K2
+	VMOVDQA32  Z15, Z17
+	VPERMI2W   Z6, Z5, Z17
+	VMOVDQA32  Z15, Z18
+	VPERMI2W   Z8, Z7, Z18
+	VMOVDQA32  Z15, Z19
+	VPERMI2W   Z10, Z9, Z19
+	VMOVDQA32  Z15, Z20
+	VPERMI2W   Z12, Z11, Z20
+	VMOVDQU16  Z18, K1, Z17
+	VMOVDQU16  Z20, K1, Z19
+	VMOVDQU16  Z19, K2, Z17
+	VPSUBW     Z3, Z15, Z15
+	VPSUBW     Z4, Z16, Z16
+	VPMULLW    Z15, Z16, Z18
+	VPMULHW    Z15, Z16, Z15
+	VPUNPCKLWD Z15, Z18, Z16
+	VPUNPCKLWD Z2, Z17, Z19
+	VPMULLD    Z19, Z16, Z16
+	VPMINSD    Z16, Z0, Z0
+	VPMAXSD    Z16, Z1, Z1
+	VMOVDQU32  Z16, (DX)(AX*4)
+	VPUNPCKHWD Z15, Z18, Z15
+	VPUNPCKHWD Z2, Z17, Z16
+	VPMULLD    Z16, Z15, Z15
+	VPMINSD    Z15, Z0, Z0
+	VPMAXSD    Z15, Z1, Z1
+	VMOVDQU32  Z15, 64(DX)(AX*4)
+	ADDQ       $0x00000020, AX
+	SUBQ       $0x00000020, CX
+	JGE        loop
+
+tail:
+	ADDQ        $0x00000020, CX
+	JZ          done
+	MOVQ        $-1, DI
+	BZHIQ       CX, DI, DI
+	KMOVD       DI, K1
+	VPMOVZXBW.Z (BX)(AX*1), K1, Z15
+	VPMOVZXBW.Z (SI)(AX*1), K1, Z16
+	VPTESTMW    Z13, Z15, K2
+	VPTESTMW    Z14, Z15, K3
+	VMOVDQA32   Z15, Z13
+	VPERMI2W    Z6, Z5, Z13
+	VMOVDQA32   Z15, Z5
+	VPERMI2W    Z8, Z7, Z5
+	VMOVDQA32   Z15, Z6
+	VPERMI2W    Z10, Z9, Z6
+	VMOVDQA32   Z15, Z7
+	VPERMI2W    Z12, Z11, Z7
+	VMOVDQU16   Z5, K2, Z13
+	VMOVDQU16   Z7, K2, Z6
+	VMOVDQU16   Z6, K3, Z13
+	VPSUBW.Z    Z3, Z15, K1, Z15
+	VPSUBW      Z4, Z16, Z16
+	VPMULLW     Z15, Z16, Z3
+	VPMULHW     Z15, Z16, Z4
+	VPUNPCKLWD  Z4, Z3, Z5
+	VPUNPCKLWD  Z2, Z13, Z6
+	VPMULLD     Z6, Z5, Z5
+	VPMINSD     Z5, Z0, Z0
+	VPMAXSD     Z5, Z1, Z1
+	VMOVDQU32   Z5, (DX)(AX*4)
+	VPUNPCKHWD  Z4, Z3, Z3
+	VPUNPCKHWD  Z2, Z13, Z2
+	VPMULLD     Z2, Z3, Z3
+	VPMINSD     Z3, Z0, Z0
+	VPMAXSD     Z3, Z1, Z1
+	VMOVDQU32   Z3, 64(DX)(AX*4)
+
+done:
+	VEXTRACTI64X4 $0x01, Z0, Y2
+	VPMINSD       Y2, Y0, Y2
+	VEXTRACTI32X4 $0x01, Y2, X0
+	VPMINSD       X0, X2, X0
+	VPSHUFD       $0x4e, X0, X2
+	VPMINSD       X2, X0, X0
+	VPSHUFD       $0xb1, X0, X2
+	VPMINSD       X2, X0, X0
+	VMOVD         X0, AX
+	MOVLQSX       AX, AX
+	MOVQ          AX, lo+48(FP)
+	VEXTRACTI64X4 $0x01, Z1, Y0
+	VPMAXSD       Y0, Y1, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMAXSD       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMAXSD       X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VPMAXSD       X0, X1, X1
+	VMOVD         X1, AX
+	MOVLQSX       AX, AX
+	MOVQ          AX, hi+56(FP)
+	VZEROUPPER
+	RET
+
+// func requantNarrowAVX512(dst *uint8, y *int32, n int, s int32, mul int64, base int64, h32 int32, top int32) (sum int64)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·requantNarrowAVX512(SB), NOSPLIT, $0-64
+	MOVQ         n+16(FP), CX
+	MOVQ         dst+0(FP), DX
+	MOVQ         y+8(FP), BX
+	MOVL         s+24(FP), AX
+	VPBROADCASTD AX, Z0
+	VPBROADCASTQ mul+32(FP), Z1
+	VPBROADCASTQ base+40(FP), Z2
+	MOVL         h32+48(FP), AX
+	VPBROADCASTD AX, Z3
+	MOVL         top+52(FP), AX
+	VPBROADCASTW AX, Z4
+	VPXORQ       Z5, Z5, Z5
+	MOVL         $0x00005555, AX
+	KMOVW        AX, K1
+	VPXOR        Y6, Y6, Y6
+	XORQ         AX, AX
+	SUBQ         $0x00000020, CX
+	JL           tail
+
+loop:
+	VMOVDQU32 (BX)(AX*4), Z7
+	VPSRAVD   Z0, Z7, Z7
+	VPSRLQ    $0x20, Z7, Z8
+	VPMULDQ   Z1, Z7, Z7
+	VPMULDQ   Z1, Z8, Z8
+	VPADDQ    Z2, Z7, Z7
+	VPADDQ    Z2, Z8, Z8
+	VMOVSHDUP Z7, K1, Z8
+	VPSRAVD   Z3, Z8, Z8
+	VMOVDQU32 64(BX)(AX*4), Z7
+	VPSRAVD   Z0, Z7, Z7
+	VPSRLQ    $0x20, Z7, Z9
+	VPMULDQ   Z1, Z7, Z7
+	VPMULDQ   Z1, Z9, Z9
+	VPADDQ    Z2, Z7, Z7
+	VPADDQ    Z2, Z9, Z9
+	VMOVSHDUP Z7, K1, Z9
+	VPSRAVD   Z3, Z9, Z9
+	VPACKSSDW Z9, Z8, Z8
+	VPMAXSW   Z5, Z8, Z8
+	VPMINSW   Z4, Z8, Z8
+	VPMOVWB   Z8, Y7
+	VPSADBW   Y5, Y7, Y8
+	VPADDQ    Y8, Y6, Y6
+	VMOVDQU8  Y7, (DX)(AX*1)
+	ADDQ      $0x00000020, AX
+	SUBQ      $0x00000020, CX
+	JGE       loop
+
+tail:
+	ADDQ      $0x00000020, CX
+	JZ        done
+	MOVQ      $-1, SI
+	BZHIQ     CX, SI, SI
+	KMOVD     SI, K2
+	VMOVDQU32 (BX)(AX*4), Z7
+	VPSRAVD   Z0, Z7, Z7
+	VPSRLQ    $0x20, Z7, Z8
+	VPMULDQ   Z1, Z7, Z7
+	VPMULDQ   Z1, Z8, Z8
+	VPADDQ    Z2, Z7, Z7
+	VPADDQ    Z2, Z8, Z8
+	VMOVSHDUP Z7, K1, Z8
+	VPSRAVD   Z3, Z8, Z8
+	VMOVDQU32 64(BX)(AX*4), Z7
+	VPSRAVD   Z0, Z7, Z7
+	VPSRLQ    $0x20, Z7, Z0
+	VPMULDQ   Z1, Z7, Z7
+	VPMULDQ   Z1, Z0, Z0
+	VPADDQ    Z2, Z7, Z7
+	VPADDQ    Z2, Z0, Z0
+	VMOVSHDUP Z7, K1, Z0
+	VPSRAVD   Z3, Z0, Z0
+	VPACKSSDW Z0, Z8, Z8
+	VPMAXSW   Z5, Z8, Z8
+	VPMINSW.Z Z4, Z8, K2, Z8
+	VPMOVWB   Z8, Y0
+	VPSADBW   Y5, Y0, Y1
+	VPADDQ    Y1, Y6, Y6
+	VMOVDQU8  Y0, K2, (DX)(AX*1)
+
+done:
+	VEXTRACTI128 $0x01, Y6, X0
+	VPADDQ       X0, X6, X0
+	VPSHUFD      $0x4e, X0, X1
+	VPADDQ       X1, X0, X0
+	VMOVQ        X0, AX
+	MOVQ         AX, sum+56(FP)
+	VZEROUPPER
+	RET
+
 // func minMaxAVX2(t *int64, n int) (lo int64, hi int64)
 // Requires: AVX, AVX2
 TEXT ·minMaxAVX2(SB), NOSPLIT, $0-32

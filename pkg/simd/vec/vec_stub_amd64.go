@@ -189,6 +189,51 @@ func swigluAlphaQuadAVX512(y *int64, gate *uint8, u *uint8, alpha *int32, n int,
 //go:noescape
 func addResidualWideAVX512(h *int32, t *int64, n int, m int64, shift uint) (saturated int64)
 
+// squaresAVX512: max |h| and, where that is at most 2^24, Σh².
+//
+//go:noescape
+func squaresAVX512(h *int32, n int) (top uint32, sum int64)
+
+// absSumAVX512: max |h| and, where that is at most 2^23, Σh of at most 4096 elements.
+//
+//go:noescape
+func absSumAVX512(h *int32, n int) (top uint32, sum int64)
+
+// centredPairsAVX512: Σ(h·2^l − mean)².
+//
+//go:noescape
+func centredPairsAVX512(h *int32, n int, l int32, mean int32) (sum int64)
+
+// normPairsAVX512: v = round(h·rho / 2^shift)·gamma in pairs, and its range; half is 2^(shift−1).
+//
+//go:noescape
+func normPairsAVX512(v *int64, h *int32, gamma *int32, n int, rho int64, half int64, shift uint) (lo int64, hi int64)
+
+// layerPairsAVX512: v = round((h·2^l − mean)·rho / 2^shift)·gamma in pairs, and its range; half is 2^(shift−1).
+//
+//go:noescape
+func layerPairsAVX512(v *int64, h *int32, gamma *int32, n int, l int32, mean int32, rho int64, half int64, shift uint) (lo int64, hi int64)
+
+// layerBetaPairsAVX512: v = round((h·2^l − mean)·rho / 2^shift)·gamma + beta in pairs, and its range; half is 2^(shift−1).
+//
+//go:noescape
+func layerBetaPairsAVX512(v *int64, h *int32, gamma *int32, beta *int64, n int, l int32, mean int32, rho int64, half int64, shift uint) (lo int64, hi int64)
+
+// requantPairsAVX512: dst = clamp(((v>>s)·g + base)>>(32 + h32), 0, top) of a row in pairs, and its sum.
+//
+//go:noescape
+func requantPairsAVX512(dst *uint8, v *int64, n int, s uint, mul int64, base int64, h32 int32, top int32) (sum int64)
+
+// swigluNarrowAVX512: y = (g − zg)·table[g]·(u − zu), unpacked, and its range.
+//
+//go:noescape
+func swigluNarrowAVX512(y *int32, gate *uint8, u *uint8, table *uint16, n int, zg int32, zu int32) (lo int64, hi int64)
+
+// requantNarrowAVX512: dst = clamp(((y>>s)·g + base)>>(32 + h32), 0, top) of a row unpacked, and its sum.
+//
+//go:noescape
+func requantNarrowAVX512(dst *uint8, y *int32, n int, s int32, mul int64, base int64, h32 int32, top int32) (sum int64)
+
 // minMaxAVX2: min(0, min t), max(0, max t).
 //
 //go:noescape

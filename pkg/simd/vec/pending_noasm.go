@@ -1,0 +1,23 @@
+//go:build purego || !amd64
+
+package vec
+
+func (p *Pending) normPairs(h, gamma []int32, rho int64, n uint) (lo, hi int64, ok bool) {
+	return 0, 0, false
+}
+
+func (p *Pending) layerPairs(h, gamma []int32, beta []int64, l uint, mean, rho int64, n uint) (lo, hi int64, ok bool) {
+	return 0, 0, false
+}
+
+func (p *Pending) swiGLUNarrow(g, u []uint8, table *[256]uint16, zg, zu int32) (lo, hi int64, ok bool) {
+	return 0, 0, false
+}
+
+func (p *Pending) requantHeld(dst []uint8, s uint, g int64, h uint, z, top int64) (sum int64, ok bool) {
+	return 0, false
+}
+
+func squares(h []int32) (top uint32, sum int64) { return squaresPlain(h) }
+
+func absSum(h []int32) (top uint32, sum int64) { return absSumPlain(h) }

@@ -14,13 +14,13 @@ import (
 // ExpErrors lists the error of every exponential over all 65 536 distances of 16-bit scores cut at clip, and how often it
 // rises there, and over 8-bit ones at 1281 scales.
 func ExpErrors(clip quant.Clip) (chart.Grid, error) {
-	g := chart.Grid{Left: 3, Head: []string{"exponential", "what it is", "instructions", "table", "max abs.", "mean abs.", "max rel., x ≤ 5", "max rel., x ≤ 15", "rises", "8 bits: max abs."}}
+	g := chart.Grid{Left: 2, Head: []string{"exponential", "what it is", "table", "max abs.", "mean abs.", "max rel., x ≤ 5", "max rel., x ≤ 15", "rises", "8 bits: max abs."}}
 	if clip <= 0 {
 		return g, fmt.Errorf("ablation: errors of exponentials: clip %s: expected a value above 0, the end of the domain", clip)
 	}
 	for _, x := range baseline.Exponentials() {
 		r, r8 := x.Error(clip, baseline.Scores16(clip)), x.Error(clip, baseline.Scores8(clip))
-		g.Rows = append(g.Rows, []string{x.Name, x.Doc, x.Instructions(), fmt.Sprintf("%d bytes", x.TableBytes), short(r.MaxAbs), short(r.MeanAbs), short(r.MaxRel5), short(r.MaxRel15), strconv.Itoa(r.Falls), short(r8.MaxAbs)})
+		g.Rows = append(g.Rows, []string{x.Name, x.Doc, fmt.Sprintf("%d bytes", x.TableBytes), short(r.MaxAbs), short(r.MeanAbs), short(r.MaxRel5), short(r.MaxRel15), strconv.Itoa(r.Falls), short(r8.MaxAbs)})
 	}
 	return g, nil
 }

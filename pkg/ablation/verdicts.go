@@ -144,3 +144,17 @@ func (m ByModel) NonLinearVerdict(widths string, texts ...string) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// ExpChanges says for one text which exponentials change the perplexity of each model beyond two standard errors, and what
+// some of them add to the divergence from fp32.
+func (m ByModel) ExpChanges(corpus string) string {
+	var lines []string
+	for _, runs := range m {
+		change := runs.Against("exp", "float64")
+		lines = append(lines, runs.model()+", "+change.Resolved(corpus))
+		if text := change.Divergences(corpus, []string{"di-exp", "di-exp+", "lut32", "i-bert", "di-exp-published", "taylor3-raw"}); !strings.HasSuffix(text, "no records yet.") {
+			lines = append(lines, runs.model()+", "+text)
+		}
+	}
+	return strings.Join(lines, "\n")
+}

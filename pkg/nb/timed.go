@@ -46,6 +46,12 @@ func (s *Session) Measured(ask bench.StudyRequest) (bench.Measured, error) {
 	return m, nil
 }
 
+// Recorded is the newest record of a speed study on a model, shipped or of one's own; empty where there is none.
+func (s *Session) Recorded(study, model string) bench.Measured {
+	Check(s.err)
+	return bench.Measured(s.all.Filter(func(r *record.Record) bool { return r.Config["task"] == "speed-study" })).Of(study, model)
+}
+
 // expLengths are the row lengths that the exponentials are timed on.
 var expLengths = []int{64, 256, 1024, 4096, 16384}
 

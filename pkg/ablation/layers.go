@@ -147,3 +147,25 @@ func (r *Runs) FrontChart(metric, corpus string, orders map[string][]int) *chart
 	}
 	return c
 }
+
+// Budgets says for each number of megabytes which of the measured plans fits and diverges least from the float model.
+func (r *Runs) Budgets(corpus string, megabytes ...float64) chart.Grid {
+	g := chart.Grid{Left: 2, Head: []string{"weights, at most (MB)", "widths by block", "bytes (MB)", "PPL, " + chart.Text(corpus), "KL", "blocks at 4 bits"}}
+	for _, budget := range megabytes {
+		row := []string{fmt.Sprintf("%g", budget), "none fits", "–", "–", "–", "–"}
+		best := chart.Value{}
+		for i := range r.rows {
+			level := r.rows[i].axes["layers"]
+			bytes, ok := r.Number(i, "weight_bytes_"+corpus)
+			kl, ok2 := r.Number(i, "kld_mean_"+corpus)
+			if level == "" || !ok || !ok2 || bytes.Y > budget*1e6 || best.ID != "" && kl.Y >= best.Y {
+				continue
+			}
+			best = kl
+			ppl, _ := r.Number(i, "ppl_"+corpus)
+			row = []string{row[0], level, fmt.Sprintf("%.2f", bytes.Y/1e6), fmt.Sprintf("%#.4g", ppl.Y), kl.String(), fmt.Sprint(strings.Count(level, "4"))}
+		}
+		g.Rows = append(g.Rows, row)
+	}
+	return g
+}

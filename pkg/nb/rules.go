@@ -16,7 +16,7 @@ func (s *Session) Rules(model, text string, n int, recipes ...string) ([]ablatio
 	}
 	if err := catalog.Here(model); errors.Is(err, hub.ErrUnavailable) {
 		Show(model + ": missing, not in the cache (illm fetch " + model + "): no rule for its clip value")
-		note(Hole{What: "clip rule of " + model, Model: model, Why: "not in the cache", Cure: "illm fetch " + model})
+		note(Hole{What: "clip rule of " + model, Model: model, Why: "not in the cache", Cure: "illm fetch " + model, Beside: true})
 		return nil, nil
 	}
 	var out []ablation.Rule

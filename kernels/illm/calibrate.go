@@ -23,8 +23,11 @@ import (
 // trained lists the methods that the trainer makes.
 var trained = []string{"fsbr", "omniquant"}
 
-// trainedWindows is the paper's number of windows.
-const trainedWindows = 128
+// trainedWindows is the paper's number of windows, mostWindows what the methods bear.
+const (
+	trainedWindows = 128
+	mostWindows    = 4096
+)
 
 // backendVariable is what the trainer reads its backend from.
 const backendVariable = "GOMLX_BACKEND"
@@ -81,7 +84,7 @@ was trained elsewhere.`,
 	f.IntVar(&c.window, "window", 0, "tokens in a window; 0: 2048, or the model's context")
 	f.StringVar(&c.alpha, "alpha", "0.5", "smoothquant: exponent of the activations, a multiple of 1/16, or grid")
 	f.StringVar(&c.from, "from", "", "factor `file` to begin with: best puts rounding on it, fsbr and omniquant take it instead of training")
-	f.Uint64Var(&c.seed, "seed", 2, "of the signs of a rotation; of the windows and their order in training")
+	f.Uint64Var(&c.seed, "seed", 2, "rotate, best: of the rotation's random signs (0: none); fsbr, omniquant: of which windows are drawn and their order")
 	f.StringVar(&c.backend, "backend", "", "of training: go, xla:cpu or xla:cuda (default: that of "+backendVariable+", else go)")
 	return cmd
 }
@@ -95,11 +98,17 @@ func (a *app) calibrate(ctx context.Context, c *calibrating, extra []string) err
 	if len(extra) > 0 && !slices.Contains(trained, method) {
 		return usageError(fmt.Errorf("calibrate: the method %s has no trainer, found arguments for it: %q", method, extra))
 	}
+	if err := c.check(method); err != nil {
+		return usageError(err)
+	}
 	e, err := a.entry(ctx, &c.settings)
 	if err != nil {
 		return err
 	}
 	defer e.Close()
+	if c.window > e.MaxContext() {
+		return usageError(fmt.Errorf("calibrate: --window %d: expected 1 to %d tokens, the context of %s", c.window, e.MaxContext(), c.model))
+	}
 	path, cached := c.out, c.out == ""
 	if method != quant.RTN {
 		if cached {
@@ -124,6 +133,31 @@ func (a *app) calibrate(ctx context.Context, c *calibrating, extra []string) err
 		}
 	}
 	return a.report(ctx, c, e, spec, path, cached)
+}
+
+// check refuses values of flags that no model could take, before anything long begins.
+func (c *calibrating) check(method string) error {
+	switch {
+	case c.windows < 0 || c.windows > mostWindows:
+		return fmt.Errorf("calibrate: --windows %d: expected 1 to %d, or 0 for the method's own number", c.windows, mostWindows)
+	case c.window < 0:
+		return fmt.Errorf("calibrate: --window %d: expected at least 1 token, or 0 for 2048 or the model's context", c.window)
+	case c.backend != "" && !slices.Contains(trained, method):
+		return fmt.Errorf("calibrate: --backend goes with the methods %s, found %s", strings.Join(trained, ", "), method)
+	case c.backend != "" && c.backend != "go" && !strings.HasPrefix(c.backend, "xla:"):
+		return fmt.Errorf("calibrate: --backend %q: expected go, xla:cpu or xla:cuda", c.backend)
+	}
+	if c.out == "" {
+		return nil
+	}
+	dir := filepath.Dir(c.out)
+	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+		return fmt.Errorf("calibrate: --out %s: expected a file in a folder that is there, found no folder %s: make it first", c.out, dir)
+	}
+	if st, err := os.Stat(c.out); err == nil && st.IsDir() {
+		return fmt.Errorf("calibrate: --out %s: expected a file, found a folder: name a file in it", c.out)
+	}
+	return nil
 }
 
 // target is the recipe with its method, from --recipe and --method.
@@ -177,7 +211,7 @@ func (c *calibrating) makeFactors(ctx context.Context, e *catalog.Entry, spec qu
 	}
 	f, err := e.MakeFactors(ctx, spec, how)
 	if err != nil {
-		return asUsage(err)
+		return c.blame(err)
 	}
 	return f.Write(path)
 }
@@ -227,12 +261,24 @@ func (c *calibrating) adopt(ctx context.Context, e *catalog.Entry, spec quant.Sp
 	}
 	f, err := smooth.Read(from)
 	if err != nil {
-		return asUsage(err)
+		if c.from != "" {
+			return usageError(err)
+		}
+		return err // the trainer's own file
 	}
 	if err := e.Adopt(ctx, f, spec.Recipe); err != nil {
-		return err
+		return c.blame(err)
 	}
 	return f.Write(path)
+}
+
+// blame marks an error that the value of a flag caused: a text or model that is not there, or a file of --from that was
+// made for something else.
+func (c *calibrating) blame(err error) error {
+	if c.from != "" && errors.Is(err, catalog.ErrFactors) {
+		return usageError(err)
+	}
+	return asUsage(err)
 }
 
 // absolute is the path of a file that is there, and any other name as it is: the trainer runs in the clone.

@@ -108,6 +108,15 @@ func readFactors(name string) (f *smooth.Factors, where string, err error) {
 	return f, path, err
 }
 
+// ErrFactors marks factors that do not fit the model or the recipe they were given for.
+var ErrFactors = errors.New("the factors do not fit")
+
+// misfit is an error that is also ErrFactors, in its own words.
+type misfit struct{ error }
+
+func (misfit) Is(target error) bool { return target == ErrFactors }
+func (m misfit) Unwrap() error      { return m.error }
+
 // checkFactors compares factors with the model and with what they are taken for.
 func (e *Entry) checkFactors(f *smooth.Factors, r quant.Recipe, where string) error {
 	hash, err := e.weights.Hash()
@@ -115,7 +124,7 @@ func (e *Entry) checkFactors(f *smooth.Factors, r quant.Recipe, where string) er
 		return err
 	}
 	if f.Meta[smooth.MetaSource] == "" {
-		return fmt.Errorf("catalog: factors %s: expected the sha256 of the float weights in its metadata (%s), found none: make the file again with \"illm calibrate\"", where, smooth.MetaSource)
+		return misfit{fmt.Errorf("catalog: factors %s: expected the sha256 of the float weights in its metadata (%s), found none: make the file again with \"illm calibrate\"", where, smooth.MetaSource)}
 	}
 	if err = f.CheckSource(hash); err == nil {
 		err = f.Check(e.weights.Config)
@@ -128,7 +137,7 @@ func (e *Entry) checkFactors(f *smooth.Factors, r quant.Recipe, where string) er
 		err = fmt.Errorf("expected factors of %d-bit weights and %d-bit activations, found those made for %s: take the file of this recipe, or make it with \"illm calibrate\"", r.Weight, r.Act, made.Name)
 	}
 	if err != nil {
-		return fmt.Errorf("catalog: factors %s: %w", where, err)
+		return misfit{fmt.Errorf("catalog: factors %s: %w", where, err)}
 	}
 	return nil
 }

@@ -238,6 +238,7 @@ func TestBadFactors(t *testing.T) {
 		{"windows", func(f *smooth.Factors) { f.Meta["rounding_windows"] = "many" }, "rounding_windows"},
 		{"tokens", func(f *smooth.Factors) { f.Meta["rounding_sha256"] = "12" }, "calibrate again"},
 		{"clip mode", func(f *smooth.Factors) { f.Meta["rounding_clip"] = "hard" }, "none, plain or loss"},
+		{"range mode", func(f *smooth.Factors) { f.Meta["rounding_range"] = "serach" }, "expected search or nothing"},
 	} {
 		f := good.Rounded()
 		c.change(f)

@@ -81,6 +81,11 @@ func (e *Entry) MakeFactors(ctx context.Context, spec quant.Spec, c Calibrating)
 	case "best":
 		if f = c.From; f == nil {
 			f = &smooth.Factors{Rotation: smooth.Rotations(e.weights.Config, c.Seed)}
+		} else if err = f.CheckSource(source); err == nil {
+			err = f.Check(e.weights.Config)
+		}
+		if err != nil {
+			return nil, misfit{fmt.Errorf("catalog: calibrate %s: the factors to begin with: %w", e.Name, err)}
 		}
 		f = f.Rounded()
 		err = e.pin(ctx, f, c)
@@ -99,7 +104,7 @@ func (e *Entry) MakeFactors(ctx context.Context, spec quant.Spec, c Calibrating)
 		}
 		f.Meta[metaRoundClip] = gptq.ClipLoss.String() // where the file has no ratios of its own
 		if f.Meta[smooth.MetaRatios] == "" {
-			f.Meta[metaRoundRange] = "search"
+			f.Meta[metaRoundRange] = rangeSearch
 		}
 	}
 	maps.Copy(f.Meta, map[string]string{smooth.MetaMethod: method, smooth.MetaSource: source,

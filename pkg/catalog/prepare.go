@@ -24,7 +24,8 @@ const (
 	metaRoundWindow  = "rounding_window"
 	metaRoundHash    = "rounding_sha256" // ptq.Hash of the windows
 	metaRoundClip    = "rounding_clip"   // "none", "plain" or "loss": how clipping ratios are chosen that the file does not have
-	metaRoundRange   = "rounding_range"  // "search": range ratios of the activations, too
+	metaRoundRange   = "rounding_range"  // rangeSearch, or nothing
+	rangeSearch      = "search"          // range ratios of the activations are searched too
 	roundGPTQ        = "gptq"
 )
 
@@ -194,9 +195,16 @@ func (e *Entry) gptq(ctx context.Context, p *prepared) (*gptq.Result, error) {
 		return kept, nil
 	}
 	meta := p.factors.Meta
-	opt := gptq.Options{Threads: e.opt.Threads, Ratios: meta[metaRoundRange] == "search", Progress: func(done, total int, _ string) {
+	opt := gptq.Options{Threads: e.opt.Threads, Progress: func(done, total int, _ string) {
 		e.progress("round", done, total)
 	}}
+	switch mode := meta[metaRoundRange]; mode {
+	case "":
+	case rangeSearch:
+		opt.Ratios = true
+	default:
+		return nil, fmt.Errorf("catalog: factors of %s: metadata %s: expected %s or nothing, found %q: made by a newer version, or damaged: calibrate again", e.Name, metaRoundRange, rangeSearch, mode)
+	}
 	switch mode := meta[metaRoundClip]; mode {
 	case "", gptq.ClipNone.String():
 	case gptq.ClipPlain.String():

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 )
@@ -42,20 +44,40 @@ func Encode(windows [][]int32) []byte {
 	return b
 }
 
-// ReadWindows reads a file of Encode's form.
+// maxTokensFile bounds a file of calibration tokens in bytes: 2^28 tokens, a thousand times
+// the paper's 128 windows of 2048.
+const maxTokensFile = 1 << 30
+
+// ReadWindows reads a file of Encode's form. Its size is looked at before anything is read.
 func ReadWindows(path string, length int) ([][]int32, error) {
-	raw, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("fsbr: calibration tokens: %w", err)
 	}
-	if length < 1 || len(raw) < 4*length || len(raw)%(4*length) != 0 {
-		return nil, fmt.Errorf("fsbr: calibration tokens %s: expected windows of %d tokens of 4 bytes, found %d bytes: fewer than one window, or made for another length", path, length, len(raw))
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("fsbr: calibration tokens: %w", err)
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxTokensFile {
+		return nil, fmt.Errorf("fsbr: calibration tokens %s: expected a file of at most %d bytes, found %v of %d bytes: draw fewer windows", path, maxTokensFile, info.Mode(), info.Size())
+	}
+	if size := info.Size(); length < 1 || length > maxTokensFile/4 || size < 4*int64(length) || size%(4*int64(length)) != 0 {
+		return nil, fmt.Errorf("fsbr: calibration tokens %s: expected windows of %d tokens of 4 bytes, found %d bytes: fewer than one window, or made for another length", path, length, size)
+	}
+	raw := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, raw); err != nil {
+		return nil, fmt.Errorf("fsbr: calibration tokens %s: %w: it became shorter while it was read", path, err)
 	}
 	ws := make([][]int32, len(raw)/4/length)
 	for i := range ws {
 		ws[i] = make([]int32, length)
 		for j := range ws[i] {
-			ws[i][j] = int32(binary.LittleEndian.Uint32(raw[4*(i*length+j):]))
+			id := binary.LittleEndian.Uint32(raw[4*(i*length+j):])
+			if id > math.MaxInt32 {
+				return nil, fmt.Errorf("fsbr: calibration tokens %s: token %d of window %d is %d: expected at most %d: is it a file of tokens?", path, j, i, id, math.MaxInt32)
+			}
+			ws[i][j] = int32(id)
 		}
 	}
 	return ws, nil

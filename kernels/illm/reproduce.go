@@ -53,8 +53,8 @@ beside their pages: one page with every table and chart.
 
 A notebook shows the records and computes its live part on a tiny model beside them:
 minutes. --quick cuts the live part to one window a cell. --full computes every record
-again, on SmolLM2 and whole test sets too: hours, and an interrupted run goes on where
-it stopped.
+again, of all notebooks if none is named, on SmolLM2 and whole test sets too: many
+hours, and an interrupted run goes on where it stopped.
 
 What is missing (JupyterLab, the kernel) is installed first. The default model comes
 with the clone; SmolLM2 is fetched to be run beside it, and left out, by name, where
@@ -77,10 +77,10 @@ beside its shipped record counts as missing if -p names it or --full is given.`,
 			}
 			opt.report = len(args) == 0
 			switch {
+			case len(args) == 0 && opt.full, len(args) == 1 && strings.EqualFold(args[0], allNotebooks):
+				opt.report, args = true, nil
 			case len(args) == 0:
 				args = defaultNotebooks
-			case len(args) == 1 && strings.EqualFold(args[0], allNotebooks):
-				opt.report, args = true, nil
 			}
 			return a.reproduce(cmd.Context(), args, opt)
 		},

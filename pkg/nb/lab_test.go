@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"testing"
 	"time"
 
@@ -57,7 +59,13 @@ nb.Slider("clip c", 4, 24, value, func(c int) (any, error) {
 // startLab runs "illm lab" on the notebook and returns its address.
 func startLab(t *testing.T, command, notebook string, flags ...string) string {
 	t.Helper()
-	cmd := exec.Command(command, append([]string{"lab", "--no-browser", "--port", "18917", notebook}, flags...)...)
+	free, err := net.Listen("tcp", "127.0.0.1:0") // two runs at once need two ports
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := strconv.Itoa(free.Addr().(*net.TCPAddr).Port)
+	free.Close()
+	cmd := exec.Command(command, append([]string{"lab", "--no-browser", "--port", port, notebook}, flags...)...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +84,7 @@ func startLab(t *testing.T, command, notebook string, flags ...string) string {
 		}
 	})
 	address := make(chan string, 1)
-	url := regexp.MustCompile(`http://(localhost|127\.0\.0\.1):18917/(lab|notebooks)\S*token=\S+`)
+	url := regexp.MustCompile(`http://(localhost|127\.0\.0\.1):` + port + `/(lab|notebooks)\S*token=\S+`)
 	go func() {
 		lines := bufio.NewScanner(stderr)
 		for lines.Scan() {

@@ -128,26 +128,26 @@ func (a *Amplitudes) Chart(sites ...floatref.Site) *chart.Chart {
 	}
 	const bin = 0.5
 	for _, site := range sites {
-		shares := map[int]float64{}
+		rows := map[int]uint64{} // whole numbers: layers come in any order
 		for k, counts := range a.all {
 			if k.site != site {
 				continue
 			}
 			mid := quantileBin(counts, 0.5)
 			for i, n := range counts {
-				shares[int(math.Floor(float64(i-mid)/amplitudeStep/bin))] += 100 * float64(n) / float64(a.rows[site])
+				rows[int(math.Floor(float64(i-mid)/amplitudeStep/bin))] += n
 			}
 		}
 		s := chart.Series{Name: site.String(), Method: site.String()}
-		at := make([]int, 0, len(shares))
-		for i, y := range shares {
-			if y > 0 {
+		at := make([]int, 0, len(rows))
+		for i, n := range rows {
+			if n > 0 {
 				at = append(at, i)
 			}
 		}
 		slices.Sort(at)
 		for _, i := range at {
-			s.Points = append(s.Points, chart.Point{X: float64(i) * bin, To: float64(i+1) * bin, Y: shares[i]})
+			s.Points = append(s.Points, chart.Point{X: float64(i) * bin, To: float64(i+1) * bin, Y: 100 * float64(rows[i]) / float64(a.rows[site])})
 		}
 		if len(at) > 0 {
 			c.Series = append(c.Series, s)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/illm-go/illm/pkg/bench"
+	"github.com/illm-go/illm/pkg/hub"
 )
 
 // studyLong is the part of bench's help about the studies.
@@ -37,17 +38,22 @@ type speedStudies struct {
 	names   string
 	lengths []int
 	samples int
+	goals   bool
 }
 
 func (v *speedStudies) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&v.names, "study", "", "questions about our own speed, separated by commas: all, "+strings.Join(bench.StudyNames(), ", ")+", "+studyExponentials)
 	f.IntSliceVar(&v.lengths, "lengths", nil, "with --study context: prompts of so many tokens (default 128,256,512,1024,1536,2048); with operators or exponentials: row lengths of the softmax")
+	f.BoolVar(&v.goals, "goals", false, "hold the records of a model (default smollm2) against every number the project set itself; measures nothing")
 	f.IntVar(&v.samples, "samples", 0, "with --study parts or context: samples of the profile, 100 a second (default 2000)")
 }
 
 // check refuses flags that do not go together.
 func (v *speedStudies) check(cmd *cobra.Command, rivals *versus) error {
+	if v.goals && (v.names != "" || rivals.names != "") {
+		return usageError(errors.New("bench: --goals reads records: expected neither --study nor --peers beside it"))
+	}
 	if v.names == "" {
 		for _, name := range []string{"lengths", "samples"} {
 			if cmd.Flags().Changed(name) {
@@ -71,6 +77,29 @@ func (v *speedStudies) check(cmd *cobra.Command, rivals *versus) error {
 	}
 	if v.samples < 0 {
 		return usageError(fmt.Errorf("bench: --samples %d: expected a positive number", v.samples))
+	}
+	return nil
+}
+
+// targets runs bench --goals.
+func (a *app) targets(cmd *cobra.Command, s *settings) error {
+	model := s.model
+	if !cmd.Flags().Changed("model") {
+		model = hub.SmolLM2
+	}
+	r, err := a.runner(s)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	list := bench.TargetsOf(r.Store, model)
+	for _, t := range list {
+		if err := a.record(t); err != nil {
+			return err
+		}
+	}
+	if !a.json {
+		fmt.Fprintf(a.stdout, "%s\n%s", bench.TargetGrid(list), bench.IdeaGrid(list))
 	}
 	return nil
 }

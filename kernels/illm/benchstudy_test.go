@@ -44,6 +44,7 @@ func TestBenchStudyRefuses(t *testing.T) {
 	for want, args := range map[string][]string{
 		"expected all, operators":    {"--study", "operatorz"},
 		"goes with --study":          {"--lengths", "5"},
+		"--goals reads records":      {"--goals", "--study", "parts"},
 		"--study or --peers":         {"--study", "parts", "--peers"},
 		"does not go with --study":   {"--study", "parts", "--decode", "5"},
 		"takes one recipe":           {"--study", "parts", "--recipe", "w8a8,w4a4"},
@@ -55,6 +56,30 @@ func TestBenchStudyRefuses(t *testing.T) {
 		code, _, stderr := command(t, append([]string{"bench", "--model", m.model}, args...)...)
 		if code != exitUsage || !strings.Contains(stderr, want) {
 			t.Errorf("%v: exit code %d, %q; want %d, %q", args, code, stderr, exitUsage, want)
+		}
+	}
+}
+
+// Every target has a line, and one without a record says so.
+func TestBenchGoals(t *testing.T) {
+	m := newMeasured(t)
+	code, stdout, stderr := command(t, "bench", "--goals", "--model", m.model, "--records", m.records)
+	if code != exitOK {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	for _, want := range []string{"llama.cpp Q8_0", "arithmetic peak", "no record", "TestDecodeAllocates"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("the table has no %q:\n%s", want, stdout)
+		}
+	}
+	code, stdout, stderr = command(t, "bench", "--goals", "--json", "--model", m.model, "--records", m.records)
+	if code != exitOK {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	for _, line := range strings.Split(strings.TrimSpace(stdout), "\n") {
+		var target struct{ What string }
+		if err := json.Unmarshal([]byte(line), &target); err != nil || target.What == "" {
+			t.Errorf("line %q: %v", line, err)
 		}
 	}
 }

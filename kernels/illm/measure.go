@@ -189,6 +189,7 @@ set and appears where one recipe runs alone.
   illm bench --recipe w4a4 --runs 20 --json
   illm bench --study operators
   illm bench --study scaling,context --model smollm2 --threads 2
+  illm bench --goals
   illm bench --peers
   illm bench --peers llama.cpp --cases prefill,decode --recipe w8a8,w4a8
   illm bench --peers mkl onednn --rows 1,512 --shapes smollm2`,
@@ -200,6 +201,8 @@ set and appears where one recipe runs alone.
 			switch {
 			case rivals.memory:
 				return a.memoryOf(cmd.Context())
+			case studies.goals:
+				return a.targets(cmd, &s)
 			case studies.names != "":
 				return a.studies(cmd, &s, &studies, req)
 			case rivals.names != "":

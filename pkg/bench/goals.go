@@ -14,6 +14,7 @@ type goal struct {
 	theirs   []string // the better of those that are there
 	least    float64  // theirs by ours
 	from, to int      // rows of a matrix product; to 0: any
+	idea     string   // what to try next where it is missed
 }
 
 const anyRows = 1 << 30
@@ -22,23 +23,32 @@ const anyRows = 1 << 30
 // bytes that the bandwidth row counts, hence twice the share.
 func goals() []goal {
 	libraries := []string{peers.MKL, peers.OneDNN}
+	const (
+		prefill = "requantise in the epilogue of a tile, from registers, before the sums are stored; softmax and norm in 32-bit lanes"
+		narrow  = "nibbles are unpacked for every tile of rows: unpack a panel once for a block of rows"
+		decode  = "one worker goes through norm, rotation and SwiGLU alone between two products: share them out by channels, and fold the head's scaling into its product"
+		memory  = "codes of the embedding that no prompt asks for need not be resident: leave them mapped when the blocks settle"
+		tiles   = "tiles of 12 rows by 32 channels read fewer bytes of weights from the second-level cache"
+		stream  = "ask for a panel's first lines while the one before it is multiplied"
+		float   = "block the depth, so that a panel stays in the second-level cache"
+	)
 	list := []goal{
-		{op: peers.Prefill, ours: "illm w8a8", theirs: []string{"llama.cpp Q8_0"}, least: 6},
-		{op: peers.Prefill, ours: "illm w8a8", theirs: []string{"llama.cpp Q4_0"}, least: 3.5},
-		{op: peers.Prefill, ours: "illm w4a4", theirs: []string{"illm w8a8"}, least: 1},
-		{op: peers.Prefill, ours: "illm w8a8", theirs: []string{"illm fp32"}, least: 2.5},
-		{op: peers.Decode, ours: "illm w8a8", theirs: []string{"llama.cpp Q8_0"}, least: 2},
-		{op: peers.Decode, ours: "illm w4a8", theirs: []string{"llama.cpp Q4_0"}, least: 2.5},
-		{op: peers.Decode, ours: "illm w4a4", theirs: []string{"llama.cpp Q4_0"}, least: 2.5},
-		{op: peers.Memory, ours: "illm w8a8", theirs: []string{"llama.cpp Q8_0"}, least: 1},
-		{op: peers.Memory, ours: "illm w4a8", theirs: []string{"llama.cpp Q4_0"}, least: 1},
-		{op: peers.Memory, ours: "illm w4a4", theirs: []string{"llama.cpp Q4_0"}, least: 1},
-		{op: peers.GEMM, ours: nameInt8, theirs: []string{namePeak}, least: 0.8, from: 128, to: anyRows},
-		{op: peers.GEMM, ours: nameInt8, theirs: libraries, least: 1, from: 128, to: anyRows},
-		{op: peers.GEMM, ours: nameInt4, theirs: []string{nameInt8}, least: 0.9, from: 128, to: anyRows},
-		{op: peers.GEMM, ours: nameInt8, theirs: []string{nameRead}, least: 0.85, from: 1, to: 1},
-		{op: peers.GEMM, ours: nameInt4, theirs: []string{nameRead}, least: 1.7, from: 1, to: 1},
-		{op: peers.SGEMM, ours: nameFloat, theirs: libraries, least: 0.85},
+		{op: peers.Prefill, ours: "illm w8a8", theirs: []string{"llama.cpp Q8_0"}, least: 6, idea: prefill},
+		{op: peers.Prefill, ours: "illm w8a8", theirs: []string{"llama.cpp Q4_0"}, least: 3.5, idea: prefill},
+		{op: peers.Prefill, ours: "illm w4a4", theirs: []string{"illm w8a8"}, least: 1, idea: narrow},
+		{op: peers.Prefill, ours: "illm w8a8", theirs: []string{"illm fp32"}, least: 2.5, idea: prefill},
+		{op: peers.Decode, ours: "illm w8a8", theirs: []string{"llama.cpp Q8_0"}, least: 2, idea: decode},
+		{op: peers.Decode, ours: "illm w4a8", theirs: []string{"llama.cpp Q4_0"}, least: 2.5, idea: decode},
+		{op: peers.Decode, ours: "illm w4a4", theirs: []string{"llama.cpp Q4_0"}, least: 2.5, idea: decode},
+		{op: peers.Memory, ours: "illm w8a8", theirs: []string{"llama.cpp Q8_0"}, least: 1, idea: memory},
+		{op: peers.Memory, ours: "illm w4a8", theirs: []string{"llama.cpp Q4_0"}, least: 1, idea: memory},
+		{op: peers.Memory, ours: "illm w4a4", theirs: []string{"llama.cpp Q4_0"}, least: 1, idea: memory},
+		{op: peers.GEMM, ours: nameInt8, theirs: []string{namePeak}, least: 0.8, from: 128, to: anyRows, idea: tiles},
+		{op: peers.GEMM, ours: nameInt8, theirs: libraries, least: 1, from: 128, to: anyRows, idea: tiles},
+		{op: peers.GEMM, ours: nameInt4, theirs: []string{nameInt8}, least: 0.9, from: 128, to: anyRows, idea: tiles},
+		{op: peers.GEMM, ours: nameInt8, theirs: []string{nameRead}, least: 0.85, from: 1, to: 1, idea: stream},
+		{op: peers.GEMM, ours: nameInt4, theirs: []string{nameRead}, least: 1.7, from: 1, to: 1, idea: stream},
+		{op: peers.SGEMM, ours: nameFloat, theirs: libraries, least: 0.85, idea: float},
 	}
 	return list
 }

@@ -59,7 +59,10 @@ type Ratio struct {
 }
 
 // Ratios compares each of ours with the better form of each rival, by case.
-func (t *Table) Ratios() []Ratio {
+func (t *Table) Ratios() []Ratio { return t.ratios(false) }
+
+// ratios is Ratios, with own with the others of ours too.
+func (t *Table) ratios(own bool) []Ratio {
 	var out []Ratio
 	best := t.Best()
 	for _, ours := range best {
@@ -67,7 +70,7 @@ func (t *Table) Ratios() []Ratio {
 			continue
 		}
 		for _, theirs := range best {
-			if theirs.Rival == "" || theirs.Case != ours.Case {
+			if theirs.Rival == "" && !own || theirs.Name == ours.Name || theirs.Case != ours.Case {
 				continue
 			}
 			r := Ratio{Case: ours.Case, Ours: ours.Name, Theirs: theirs.Name, Rival: theirs.Rival, Form: theirs.Form}

@@ -99,11 +99,12 @@ type recordConfig struct {
 
 // Records returns a timing record for every result with numbers, without
 // provenance (Env, Commit, Artefact), which the caller fills in. model names the
-// language model of the model cases; versions are those of Fleet. A rival's record
-// carries the ratios against ours: ratio_NAME with ratio_NAME_low and _high.
+// language model of the model cases; versions are those of Fleet. A record carries
+// the ratios against ours: ratio_NAME with ratio_NAME_low and _high says how many
+// times faster (of memory: smaller) NAME, one of ours, is than the record's subject.
 func (t *Table) Records(model string, versions map[string]string) ([]*record.Record, error) {
 	var out []*record.Record
-	ratios := t.Ratios()
+	ratios := t.ratios(true)
 	for _, r := range t.Results {
 		if r.Missing != "" || len(r.Seconds) == 0 {
 			continue

@@ -1,0 +1,107 @@
+package bench
+
+import (
+	"testing"
+	"time"
+
+	"github.com/illm-go/illm/pkg/chart"
+	"github.com/illm-go/illm/pkg/peers"
+	"github.com/illm-go/illm/pkg/record"
+)
+
+// targetStore holds records of a comparison whose answers are known.
+func targetStore(t *testing.T) *record.Store {
+	t.Helper()
+	store, err := record.Open(record.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	add := func(at time.Time, axes map[string]string, config any, metrics ...record.Metric) {
+		cfg, err := record.ConfigOf(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Append(&record.Record{Kind: record.Timing, Time: at, Axes: axes, Config: cfg, Metrics: metrics}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ratio := func(ours string, v float64) []record.Metric {
+		return []record.Metric{{Name: "ratio_" + ours, Value: v}, {Name: "ratio_" + ours + "_low", Value: v - 0.1}, {Name: "ratio_" + ours + "_high", Value: v + 0.1}}
+	}
+	type config struct {
+		Case peers.Case `json:"case"`
+		At   int        `json:"at"` // keys must differ
+	}
+	product := func(n, m int, subject, ours string, v float64) {
+		c := peers.Case{Op: peers.GEMM, M: m, N: n, K: 64}
+		add(day, map[string]string{"op": string(c.Op), "case": c.Name(), "subject": subject}, config{Case: c, At: n}, ratio(ours, v)...)
+	}
+	model := func(at int, subject string, v float64) {
+		axes := map[string]string{"op": "prefill", "case": "prefill 512", "subject": subject, "model": "m"}
+		add(day.Add(time.Duration(at)*time.Hour), axes, config{At: at}, ratio("illm w8a8", v)...)
+	}
+	model(1, "llama.cpp Q8_0", 9) // older: does not count
+	model(2, "llama.cpp Q8_0", 5)
+	model(3, "llama.cpp Q4_0", 3.55)
+	product(64, 512, namePeak, nameInt8, 0.95)
+	product(128, 512, namePeak, nameInt8, 0.5) // the worst
+	product(128, 16, namePeak, nameInt8, 0.1)  // too few rows
+	product(192, 512, peers.MKL, nameInt8, 2)
+	product(192, 512, peers.OneDNN, nameInt8, 1.5) // the better library
+	study := map[string]string{"study": StudyOperators, "operator": "softmax", "n": "256"}
+	add(day, study, map[string]any{"task": "speed-study"}, record.Metric{Name: "share", Value: 0.7}, record.Metric{Name: "share_low", Value: 0.65}, record.Metric{Name: "share_high", Value: 0.75})
+	return store
+}
+
+func TestTargets(t *testing.T) {
+	list := TargetsOf(targetStore(t), "m")
+	type answer struct {
+		value          float64
+		reached, cases int
+		verdict        string
+	}
+	want := map[string]answer{
+		"prefill: illm w8a8 by llama.cpp Q8_0":                                          {5, 0, 1, "missed"},
+		"prefill: illm w8a8 by llama.cpp Q4_0":                                          {3.55, 0, 1, "open"},
+		"decode: illm w8a8 by llama.cpp Q8_0":                                           {0, 0, 0, "no record"},
+		"gemm_u8s8, 128 rows and more: illm int8 by the better of mkl and onednn":       {1.5, 1, 1, "reached"},
+		"softmax, aligned scores to weights: time by an equally vectorised float32 one": {0.7, 1, 1, "reached"},
+		"gemm_u8s8, 128 rows and more: illm int8 by arithmetic peak":                    {0.5, 1, 2, "missed"},
+		"allocations of a decoded token, in steady state":                               {0, 0, 0, "tested"},
+	}
+	beyond := map[string]answer{"integer products": {0.5, 1, 2, "missed"}, "operators": {0.7, 0, 1, "missed"}}
+	for _, x := range list {
+		if x.What == "the same, the goal beyond" {
+			if w := beyond[x.Part]; x.Value != w.value || x.Reached != w.reached || x.Cases != w.cases || x.Verdict() != w.verdict {
+				t.Errorf("%+v", x)
+			}
+			delete(beyond, x.Part)
+			continue
+		}
+		w, ok := want[x.What]
+		if !ok {
+			continue
+		}
+		delete(want, x.What)
+		if x.Value != w.value || x.Reached != w.reached || x.Cases != w.cases || x.Verdict() != w.verdict {
+			t.Errorf("%s: %v, %d of %d, %s; want %+v", x.What, x.Value, x.Reached, x.Cases, x.Verdict(), w)
+		}
+	}
+	if len(beyond) > 0 {
+		t.Errorf("no goal beyond of %v", beyond)
+	}
+	for what := range want {
+		t.Errorf("no target %q", what)
+	}
+	if g := TargetGrid(list); len(g.Rows) != len(list) {
+		t.Errorf("%d rows of %d targets", len(g.Rows), len(list))
+	}
+	for _, g := range []chart.Grid{TargetGrid(list), IdeaGrid(list)} {
+		for _, row := range g.Rows {
+			if len(row) != len(g.Head) {
+				t.Errorf("%d cells under %d heads: %q", len(row), len(g.Head), row)
+			}
+		}
+	}
+}

@@ -1,0 +1,44 @@
+package nb
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/illm-go/illm/pkg/ablation"
+	"github.com/illm-go/illm/pkg/catalog"
+	"github.com/illm-go/illm/pkg/hub"
+)
+
+// Massive runs the float model over the first n tokens of a text and returns where its largest activations are and what
+// grids of the given widths make of them. Of the models the first counts that is on this machine: none is fetched.
+func (s *Session) Massive(text string, n int, bits []int, models ...string) (*ablation.Massive, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	for _, model := range models {
+		if err := catalog.Here(model); err != nil {
+			if !errors.Is(err, hub.ErrUnavailable) {
+				return nil, err
+			}
+			base, _, _ := catalog.Variant(model) // its error is Here's
+			note(Hole{What: model + ", massive activations", Model: model, Why: "not in the cache", Cure: "illm fetch " + base, Beside: true})
+			continue
+		}
+		entry, ids, err := tokens(ctx, s.runner, model, text)
+		if err != nil {
+			return nil, err
+		}
+		if n < 2 || n > min(len(ids), entry.MaxContext()) {
+			return nil, fmt.Errorf("nb: massive activations over %d tokens of %s: expected 2 to %d", n, text, min(len(ids), entry.MaxContext()))
+		}
+		cfg, src, err := entry.Weights()
+		if err != nil {
+			return nil, err
+		}
+		Show(fmt.Sprintf("%s, the first %d tokens of %s", model, n, text))
+		return ablation.FindMassive(ctx, cfg, src, ids[:n], threads(), bits...)
+	}
+	return nil, fmt.Errorf("nb: massive activations: none of %v is on this machine: %w", models, hub.ErrUnavailable)
+}

@@ -19,7 +19,10 @@ type Line struct {
 	Rate    float64 `json:"lr,omitempty"`      // of s and δ
 	Seconds float64 `json:"seconds"`           // of the epoch; of the whole block
 
-	// Of a block that is done, where it was computed and what it took.
+	// Of a block that is done, how much it was trained, where, and what it took.
+	Windows int    `json:"windows,omitempty"`
+	Tokens  int    `json:"window,omitempty"` // of a window
+	Batch   int    `json:"batch,omitempty"`
 	Backend string `json:"backend,omitempty"`
 	Device  int64  `json:"device_bytes,omitempty"` // most that was on the device so far: buffers, and a program's scratch where its compiler tells
 	Host    int64  `json:"host_bytes,omitempty"`   // largest resident set of the process so far; on Linux

@@ -77,7 +77,7 @@ func TestMemory(t *testing.T) {
 			if l.Epoch > 0 {
 				continue
 			}
-			if l.Backend != "go" || l.Device < int64(4*least) || runtime.GOOS == "linux" && l.Host < 1<<20 {
+			if l.Windows != len(o.Windows) || l.Tokens != o.window() || l.Batch != o.Batch || l.Backend != "go" || l.Device < int64(4*least) || runtime.GOOS == "linux" && l.Host < 1<<20 {
 				t.Errorf("%s: block %d: %+v, want at least %d bytes on backend go", config, l.Block, l, 4*least)
 			}
 		}

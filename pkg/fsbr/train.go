@@ -288,6 +288,7 @@ func (r *run) block(ctx context.Context, n int) error {
 		done.Initial = done.Loss
 	}
 	done.Seconds = time.Since(began).Seconds()
+	done.Windows, done.Tokens, done.Batch = len(r.o.Windows), r.o.window(), r.o.Batch
 	done.Backend, done.Device, done.Host = backendName(r.o.Backend), r.dev.peak, hostPeak()
 	r.state.Blocks = append(r.state.Blocks, r.l.block(values))
 	r.state.Ranges = append(r.state.Ranges, r.l.ranges(values))

@@ -35,7 +35,7 @@ func (a *app) tellHoles(list []notebookHoles, asked func(model string) bool) err
 				return err
 			}
 			if counts {
-				names = append(names, h.What)
+				names = append(names, h.Name())
 				tables = append(tables, n.notebook)
 			}
 		}
@@ -43,5 +43,5 @@ func (a *app) tellHoles(list []notebookHoles, asked func(model string) bool) err
 	if len(names) == 0 {
 		return nil
 	}
-	return withCode(exitMissing, fmt.Errorf("reproduce: %d parts of %s have no numbers: %s", len(names), strings.Join(slices.Compact(tables), ", "), strings.Join(names, "; ")))
+	return withCode(exitMissing, fmt.Errorf("reproduce: parts of %s have no numbers (%d): %s", strings.Join(slices.Compact(tables), ", "), len(names), strings.Join(names, "; ")))
 }

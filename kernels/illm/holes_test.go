@@ -25,9 +25,9 @@ func TestHolesAndExitCodes(t *testing.T) {
 	}{
 		{"none", []notebookHoles{{"start", nil}}, "", exitOK, "", ""},
 		{"beside", []notebookHoles{{"start", []nb.Hole{beside}}}, "", exitOK, "start: left out, its record stands: smollm2, computed here: not in the cache\n", ""},
-		{"asked for", []notebookHoles{{"start", []nb.Hole{beside}}}, "smollm2", exitMissing, "start: missing: smollm2", "1 parts of start"},
+		{"asked for", []notebookHoles{{"start", []nb.Hole{beside}}}, "smollm2", exitMissing, "start: missing: smollm2", "parts of start have no numbers (1): smollm2"},
 		{"rows", []notebookHoles{{"start", []nb.Hole{beside}}, {"T1", []nb.Hole{rows}}}, "", exitMissing,
-			"T1: missing: study methods, tiny-opt: 3 rows: no record (illm study run methods --model tiny-opt)\n", "1 parts of T1 have no numbers: study methods, tiny-opt"},
+			"T1: missing: study methods, tiny-opt: 3 rows: no record (illm study run methods --model tiny-opt)\n", "parts of T1 have no numbers (1): study methods, tiny-opt"},
 	} {
 		var out bytes.Buffer
 		a := &app{stdout: &out, stderr: &out}

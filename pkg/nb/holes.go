@@ -24,6 +24,7 @@ type Hole struct {
 	What  string `json:"what"`            // rows of a study, or a model
 	Model string `json:"model,omitempty"` // which it is about
 	Rows  int    `json:"rows,omitempty"`  // how many rows of a study
+	Cells int    `json:"cells,omitempty"` // how many cells ended early for the same reason
 	Why   string `json:"why"`
 	Cure  string `json:"cure,omitempty"` // a command that fills it
 
@@ -32,9 +33,17 @@ type Hole struct {
 	Beside bool `json:"beside,omitempty"`
 }
 
+// Name is what is missing, without the reason.
+func (h Hole) Name() string {
+	if h.Cells > 1 {
+		return fmt.Sprintf("%d cells", h.Cells)
+	}
+	return h.What
+}
+
 // String is the hole on one line.
 func (h Hole) String() string {
-	s := h.What
+	s := h.Name()
 	if h.Rows > 0 {
 		s += fmt.Sprintf(": %d rows", h.Rows)
 	}
@@ -68,8 +77,8 @@ func note(holes ...Hole) {
 // maxHoles bounds what is read of a file of holes: 1 MB holds thousands.
 const maxHoles = 1 << 20
 
-// ReadHoles reads the file that cells wrote, each hole once; of one that several cells
-// met, the one with the most rows.
+// ReadHoles reads the file that cells wrote, each hole once: of rows that several cells
+// met, the most; of cells that ended early for one reason, their number.
 func ReadHoles(path string) ([]Hole, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -91,12 +100,16 @@ func ReadHoles(path string) ([]Hole, error) {
 		if err := json.Unmarshal([]byte(line), &h); err != nil {
 			return nil, fmt.Errorf("nb: holes: %s: line %q: %w", path, line, err)
 		}
-		at := slices.IndexFunc(out, func(o Hole) bool { return o.What == h.What && o.Model == h.Model && o.Beside == h.Beside })
+		at := slices.IndexFunc(out, func(o Hole) bool {
+			return o.What == h.What && o.Model == h.Model && o.Beside == h.Beside && (h.Cells == 0 || o.Why == h.Why)
+		})
 		switch {
 		case at < 0:
 			out = append(out, h)
 		case h.Rows > out[at].Rows:
 			out[at] = h
+		default:
+			out[at].Cells += h.Cells
 		}
 	}
 	return out, nil
@@ -131,7 +144,7 @@ func unavailable(err error) {
 	if !gonbui.IsNotebook || Interactive() || !errors.Is(err, hub.ErrUnavailable) {
 		return
 	}
-	h := Hole{What: "a cell", Why: err.Error()}
+	h := Hole{What: "a cell", Why: err.Error(), Cells: 1}
 	display(plain("Missing: "+h.Why), "")
 	note(h)
 	gonbui.Sync()

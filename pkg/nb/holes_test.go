@@ -50,9 +50,9 @@ func TestHoles(t *testing.T) {
 	fewer.Rows = 1
 	note(fewer)
 	note(got[0], Hole{What: "x", Why: "two\nlines", Beside: true})
-	note(fewer)
+	note(fewer, Hole{What: "a cell", Why: "away", Cells: 1}, Hole{What: "a cell", Why: "away", Cells: 1}, Hole{What: "a cell", Why: "gone", Cells: 1})
 	list, err := ReadHoles(path)
-	if err != nil || len(list) != 2 || list[0] != got[0] || list[1].Why != "two\nlines" {
+	if err != nil || len(list) != 4 || list[0] != got[0] || list[1].Why != "two\nlines" || list[2].String() != "2 cells: away" || list[3].String() != "a cell: gone" {
 		t.Errorf("read %+v, %v", list, err)
 	}
 	if err := os.WriteFile(path, []byte("{\"what\": \n"), 0o600); err != nil {

@@ -73,22 +73,19 @@ func (r *Runs) T1() (g chart.Grid, missing []string) {
 	return g, missing
 }
 
-// T1Chart draws bits per byte on one text by width, a bar a method, of the rows of table T1.
+// T1Chart draws the divergence from the float model on one text by width, a line a method, of the rows of table T1: on a
+// logarithmic axis, since from 8 bits to 4 it grows a thousandfold.
 func (r *Runs) T1Chart(level string) *chart.Chart {
-	c := &chart.Chart{Kind: chart.KindBar, Title: "Bits per byte, " + chart.Text(level), Subtitle: r.Caption(), X: chart.Axis{Name: "width"},
-		Y: chart.Axis{Name: "Bits per byte", Better: chart.Lower}, Width: 1000}
+	c := &chart.Chart{Kind: chart.KindLine, Title: "Divergence from fp32, " + chart.Text(level) + ": " + r.model(), Subtitle: r.Caption(), X: chart.Axis{Name: "width"},
+		Y: chart.Axis{Name: "Mean KL divergence", Unit: "nats", Log: true, Better: chart.Lower}}
 	at := map[string]int{}
 	for _, row := range r.rows {
 		cell := row.cells[level]
-		if !PaperRow(row.axes) || cell == nil || cell.record == nil {
+		if !PaperRow(row.axes) || row.axes["method"] == "" || cell == nil || cell.record == nil {
 			continue
 		}
-		m, ok := cell.record.Metric("bits_per_byte")
-		if !ok {
-			continue
-		}
-		if row.axes["method"] == "" {
-			c.Baseline("fp32", m.Value)
+		m, ok := cell.record.Metric("kld_mean")
+		if !ok || m.Value <= 0 {
 			continue
 		}
 		name := methodName(row.axes)
@@ -98,7 +95,7 @@ func (r *Runs) T1Chart(level string) *chart.Chart {
 			at[name] = i
 			c.Series = append(c.Series, chart.Series{Name: name})
 		}
-		c.Series[i].Points = append(c.Series[i].Points, chart.Point{Label: row.axes["width"], Y: m.Value, ID: cell.record.Key})
+		c.Series[i].Points = append(c.Series[i].Points, chart.Point{Label: row.axes["width"], Y: m.Value, Err: m.Stderr, ID: cell.record.Key[:min(12, len(cell.record.Key))]})
 	}
 	return c
 }

@@ -25,6 +25,8 @@ type BlockTraining struct {
 	Final   float64   // with the factors that were kept
 	Best    int       // epoch that they are of, from 1; 0: the initial ones
 	Seconds float64
+	Epochs  []float64 // seconds of each
+	Took    Took      // where the curve says so
 }
 
 // maxBlocks bounds a number that comes from a file.
@@ -46,6 +48,7 @@ func ReadTraining(files fs.FS, name string) (*Training, error) {
 		var l struct {
 			Block, Epoch, Best     int
 			Loss, Initial, Seconds float64
+			Took
 		}
 		if err := dec.Decode(&l); err == io.EOF {
 			break
@@ -61,9 +64,11 @@ func ReadTraining(files fs.FS, name string) (*Training, error) {
 		b := &t.Blocks[l.Block]
 		if l.Epoch == 0 {
 			b.Initial, b.Final, b.Best, b.Seconds = l.Initial, l.Loss, l.Best, l.Seconds
+			b.Took = l.Took
 			continue
 		}
 		b.Losses = append(b.Losses, l.Loss)
+		b.Epochs = append(b.Epochs, l.Seconds)
 	}
 	if len(t.Blocks) == 0 {
 		return nil, fmt.Errorf("ablation: training of %s: the curve is empty", name)

@@ -58,6 +58,38 @@ func (s *Session) Training(model, recipe string) (*ablation.Training, error) {
 	return ablation.ReadTraining(curves, model+"-"+recipe)
 }
 
+// Costs is the table of what the shipped trainings took, block by block and window by window, on each backend.
+func (s *Session) Costs() (chart.Grid, error) {
+	if s.err != nil {
+		return chart.Grid{}, s.err
+	}
+	curves, err := fs.Sub(data.Factors(), "curves")
+	if err != nil {
+		return chart.Grid{}, fmt.Errorf("nb: training curves: %w", err)
+	}
+	costs, err := ablation.ReadCosts(curves, shippedHeader)
+	return ablation.CostTable(costs), err
+}
+
+// shippedHeader is what a shipped factor file says of how it was made; nil without the file.
+func shippedHeader(name string) map[string]string {
+	raw, err := fs.ReadFile(data.Factors(), name+".safetensors")
+	if err != nil {
+		return nil
+	}
+	f, err := smooth.Parse(name, raw)
+	if err != nil {
+		return nil
+	}
+	return f.Meta
+}
+
+// Header is what the factor file of a model's recipe says of how it was made; nil where none is shipped, as for rounding
+// to nearest.
+func (s *Session) Header(model string) func(recipe string) map[string]string {
+	return func(recipe string) map[string]string { return shippedHeader(model + "-" + recipe) }
+}
+
 // Factors returns the factors of a recipe, shipped or the user's own, and where they were found.
 func (s *Session) Factors(model, recipe string) (*smooth.Factors, error) {
 	if s.err != nil {

@@ -1,0 +1,128 @@
+package ablation
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/illm-go/illm/pkg/chart"
+)
+
+// Took is how much a block was trained, where, and what it took, as the trainer writes it into the curve.
+type Took struct {
+	Windows, Batch int
+	Tokens         int `json:"window"` // of a window
+	Backend        string
+	Device         int64 `json:"device_bytes"` // most on the device until then: buffers, and a program's scratch where its compiler tells
+	Host           int64 `json:"host_bytes"`   // largest resident set of the process until then
+}
+
+// Cost is what the training of a recipe took.
+type Cost struct {
+	Name, Backend          string
+	Blocks, Epochs         int
+	Windows, Tokens, Batch int
+	Block                  float64 // median seconds of a block, all of it
+	Window                 float64 // median milliseconds of a window of training: forward, backward, update
+	Device, Host           int64   // 0: not recorded
+}
+
+// Cost sums a curve up. made is the header of its factor file, for what the curve itself does not say; nil: none.
+func (t *Training) Cost(made map[string]string) Cost {
+	c := Cost{Name: t.Name, Blocks: len(t.Blocks), Backend: made["backend"]}
+	number := func(key string) int { n, _ := strconv.Atoi(made[key]); return n }
+	c.Windows, c.Tokens, c.Batch = number("windows"), number("window"), number("batch")
+	var blocks, windows []float64
+	for _, b := range t.Blocks {
+		if b.Took.Windows > 0 {
+			c.Windows, c.Tokens, c.Batch = b.Took.Windows, b.Took.Tokens, b.Took.Batch
+		}
+		if b.Took.Backend != "" {
+			c.Backend = b.Took.Backend
+		}
+		c.Device, c.Host = max(c.Device, b.Took.Device), max(c.Host, b.Took.Host)
+		c.Epochs = max(c.Epochs, len(b.Losses))
+		if b.Seconds > 0 {
+			blocks = append(blocks, b.Seconds)
+		}
+	}
+	c.Block = middle(blocks)
+	for _, b := range t.Blocks {
+		for _, s := range b.Epochs {
+			if c.Windows > 0 {
+				windows = append(windows, 1000*s/float64(c.Windows))
+			}
+		}
+	}
+	c.Window = middle(windows)
+	if c.Backend == "SimpleGo (go)" {
+		c.Backend = "go"
+	}
+	return c
+}
+
+// middle is the upper median, 0 without values.
+func middle(v []float64) float64 {
+	if len(v) == 0 {
+		return 0
+	}
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+// ReadCosts sums up every curve of a folder and its subfolders; made finds the header of a factor file by the curve's name.
+// It is sorted by model, window's cost and name.
+func ReadCosts(files fs.FS, made func(name string) map[string]string) ([]Cost, error) {
+	var costs []Cost
+	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".jsonl") {
+			return err
+		}
+		name := strings.TrimSuffix(path, ".jsonl")
+		t, err := ReadTraining(files, name)
+		if err != nil {
+			return err
+		}
+		if t.Name = name[strings.LastIndex(name, "/")+1:]; t.Name == name {
+			costs = append(costs, t.Cost(made(name)))
+		} else {
+			costs = append(costs, t.Cost(nil))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ablation: training costs: %w", err)
+	}
+	slices.SortStableFunc(costs, func(a, b Cost) int {
+		return cmp.Or(cmp.Compare(a.model(), b.model()), cmp.Compare(a.Window, b.Window), cmp.Compare(a.Name, b.Name))
+	})
+	return costs, nil
+}
+
+// model is the name up to the recipe.
+func (c Cost) model() string {
+	if i := strings.LastIndex(c.Name, "-w"); i > 0 {
+		return c.Name[:i]
+	}
+	return c.Name
+}
+
+// CostTable has a row for each training. What a file does not say is "–".
+func CostTable(costs []Cost) chart.Grid {
+	g := chart.Grid{Left: 2, Head: []string{"training", "backend", "windows × tokens", "batch", "blocks", "epochs", "s a block", "ms a window", "device, GB", "host, GB"}}
+	or := func(ok bool, text string) string {
+		if !ok {
+			return "–"
+		}
+		return text
+	}
+	gb := func(n int64) string { return or(n > 0, fmt.Sprintf("%.2f", float64(n)/1e9)) }
+	for _, c := range costs {
+		g.Rows = append(g.Rows, []string{c.Name, or(c.Backend != "", c.Backend), or(c.Windows > 0, fmt.Sprintf("%d × %d", c.Windows, c.Tokens)), or(c.Batch > 0, strconv.Itoa(c.Batch)),
+			strconv.Itoa(c.Blocks), strconv.Itoa(c.Epochs), or(c.Block > 0, fmt.Sprintf("%.3g", c.Block)), or(c.Window > 0, fmt.Sprintf("%.3g", c.Window)), gb(c.Device), gb(c.Host)})
+	}
+	return g
+}

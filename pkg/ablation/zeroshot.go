@@ -137,5 +137,5 @@ func (r *Runs) ZeroShotSentence() string {
 		}
 		return line + "."
 	}
-	return "No record of the float model yet."
+	return r.model() + ": no record of the float model yet."
 }

@@ -134,7 +134,18 @@ func ExpTable(runs *Runs) chart.Grid {
 
 // Gaps names the rows without a record, text by text: "c4: 3 of 31 rows (w8a8 static, …)"; "" for none.
 func (r *Runs) Gaps() string {
-	var parts []string
+	var parts, axes []string
+	for _, a := range r.Study.Axes { // those that tell rows apart
+		seen := map[string]bool{}
+		for _, row := range r.rows {
+			if v := row.axes[a.Name]; v != "" {
+				seen[v] = true
+			}
+		}
+		if len(seen) > 1 {
+			axes = append(axes, a.Name)
+		}
+	}
 	for _, level := range r.levels() {
 		var rows []string
 		all := 0
@@ -145,10 +156,13 @@ func (r *Runs) Gaps() string {
 			}
 			if all++; c.record == nil {
 				var levels []string
-				for _, a := range r.Study.Axes {
-					if v := row.axes[a.Name]; v != "" && a.Name != r.Study.Spread && a.Name != "model" && !(a.Name == "method" && v == "rtn") {
+				for _, a := range axes {
+					if v := row.axes[a]; v != "" {
 						levels = append(levels, v)
 					}
+				}
+				if len(levels) == 0 {
+					levels = []string{"the float model"}
 				}
 				rows = append(rows, strings.Join(levels, " "))
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/illm-go/illm/pkg/quant"
 	"github.com/illm-go/illm/pkg/record"
 	"github.com/illm-go/illm/pkg/simd/fvec"
+	"github.com/illm-go/illm/pkg/simd/vec"
 )
 
 // operators times single rows. A contender of each is
@@ -91,18 +92,19 @@ func softmaxRow(spec quant.Spec, n int) []*contender {
 	rng := rand.New(rand.NewPCG(uint64(n), 5))
 	x, dst := normals(rng, n, 3), make([]float32, n)
 	const m, k = 32768, 45
-	s, scratch, lo, hi := make([]int64, n), make([]int64, n), int64(math.MaxInt64), int64(math.MinInt64)
+	s, lo, hi := make([]int64, n), int64(math.MaxInt64), int64(math.MinInt64)
+	scratch := make([]int64, (n+vec.FoldedBlock-1)&^(vec.FoldedBlock-1))
 	vals := di.NewKeys(n)
 	for i, v := range x {
 		s[i] = int64(float64(v) * (1 << (k - 15)))
 		lo, hi = min(lo, s[i]), max(hi, s[i])
-		vals.M[i], vals.K[i], vals.KMin[i] = 40000+rng.Uint32N(20000), 18+rng.Int32N(2), 18
+		vals.M[i], vals.K[i] = 40000+rng.Uint32N(20000), 18+rng.Int32N(2)
 	}
+	vals.Extend(0, n)
 	e, nlo, nhi := make([]int32, n), make([]uint8, n), make([]uint8, n)
 	whole := func(w di.Worker) func(int) error {
 		return forever(func() {
-			w.Softmax(e, s, lo, hi, m, k)
-			di.Weights(nlo, nhi, scratch, e, vals, n) // the engine gives it the scores' row, which is spent then
+			di.SoftmaxWeights(w, nlo, nhi, e, scratch, s, lo, hi, m, k, vals) // the engine's scratch is the scores' own row
 		})
 	}
 	return []*contender{

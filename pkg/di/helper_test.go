@@ -60,8 +60,6 @@ func normRow(rng *rand.Rand, n int, spread float64) []int64 {
 // Set stores the header of position j, whose predecessors are set, for codes of the given width and head dimension.
 func (c *Keys) Set(j int, p quant.RowParams, bits, dim int) {
 	off := Offset(bits)
-	c.M[j], c.K[j], c.Zero[j], c.Sum[j], c.KMin[j] = p.M, p.K, p.Zero-off, p.Sum-off*int32(dim), p.K
-	if j > 0 {
-		c.KMin[j] = min(p.K, c.KMin[j-1])
-	}
+	c.M[j], c.K[j], c.Zero[j], c.Sum[j] = p.M, p.K, p.Zero-off, p.Sum-off*int32(dim)
+	c.Extend(j, j+1)
 }

@@ -104,7 +104,7 @@ func shiftBy(v, beta []int64) (lo, hi int64) {
 func (w *worker) Norm(dst []uint8, h []int32, p *Norm, bits int) quant.RowParams {
 	if p.Static == nil && !p.Twice {
 		if lo, hi, ok := w.normPending(h, p); ok {
-			return p.Ratio.requantPending(dst, &w.row, lo, hi, 1<<15, 30+p.KGamma+15, bits, w.mantissa)
+			return p.Ratio.RequantPending(dst, &w.row, lo, hi, 1<<15, 30+p.KGamma+15, bits, w.mantissa)
 		}
 	}
 	v := w.scratch(len(h))

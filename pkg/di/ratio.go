@@ -52,8 +52,8 @@ func (r Ratio) Requant(dst []uint8, t []int64, lo, hi int64, m uint32, k int32, 
 	return quant.RowParams{M: m, K: k, Zero: int32(z), Sum: int32(sum)}
 }
 
-// requantPending is Requant of a row that vec holds.
-func (r Ratio) requantPending(dst []uint8, row *vec.Pending, lo, hi int64, m uint32, k int32, bits, mantissa int) quant.RowParams {
+// RequantPending is Requant of a row that vec holds.
+func (r Ratio) RequantPending(dst []uint8, row *vec.Pending, lo, hi int64, m uint32, k int32, bits, mantissa int) quant.RowParams {
 	whole := hi - lo
 	if lo, hi = r.cut(lo, hi); hi == lo {
 		clear(dst)

@@ -86,7 +86,7 @@ func (w *worker) SwiGLU(dst []uint8, gate, up Row, p *GLU, bits int) quant.RowPa
 	if plain && n >= gateRow && after.Rotate == nil && after.Static == nil && !after.Twice && n <= w.row.Cap() {
 		vec.GateTable(&w.gates, int64(gate.Zero), w.log2e(gate.M), gate.K, w.quad, w.sigma)
 		lo, hi := w.row.SwiGLU(gate.Codes, up.Codes, &w.gates, gate.Zero, up.Zero)
-		return after.Ratio.requantPending(dst[:n], &w.row, lo, hi, s.M, s.K+15, bits, w.mantissa)
+		return after.Ratio.RequantPending(dst[:n], &w.row, lo, hi, s.M, s.K+15, bits, w.mantissa)
 	}
 	y := w.scratch(n)
 	lo, hi := w.SwiGLURow(y, gate, up, p)

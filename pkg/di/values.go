@@ -54,6 +54,11 @@ func normalise(w []int64, top, sum int64) norming {
 	if s > 0 {
 		sum = vec.SumShift(w, s)
 	}
+	return normingBy(s, sum)
+}
+
+// normingBy is normalise for the sum of w>>s.
+func normingBy(s uint, sum int64) norming {
 	l := intmath.ILog2(uint64(sum))
 	if l >= 30 {
 		sum = intmath.Asr(sum, l-30)
@@ -81,13 +86,22 @@ func Normalise(p, e []int32, w []int64) {
 
 // rowScale is ΣW/(Σe·ΣN), without k_min. ΣW < 2^62; Σe may pass Fit's 2^46 by a bit.
 func rowScale(sumW, sumE, sumN int64) dyadic.Scale {
+	s, _ := rowScaleWithin(sumW, 0, sumE, sumN)
+	return s
+}
+
+// rowScaleWithin is rowScale of a ΣW that is known to lie in sumW … sumW + slack; ok says that all of them have the same.
+func rowScaleWithin(sumW, slack, sumE, sumN int64) (scale dyadic.Scale, ok bool) {
 	if sumW <= 0 || sumE <= 0 || sumN <= 0 {
-		return dyadic.One(dyadic.Bits) // no mass: every product with this row is 0
+		return dyadic.One(dyadic.Bits), slack == 0 // no mass: every product with this row is 0
 	}
 	s := max(0, intmath.ILog2(uint64(sumE))-45)
 	a := dyadic.Fit(uint64(sumW), uint64(intmath.Asr(sumE, s)), dyadic.Bits)
+	if slack > 0 && a != dyadic.Fit(uint64(sumW+slack), uint64(intmath.Asr(sumE, s)), dyadic.Bits) {
+		return a, false
+	}
 	a.K += int32(s)
-	return a.Mul(dyadic.Fit(1, uint64(sumN), dyadic.Bits), dyadic.Bits)
+	return a.Mul(dyadic.Fit(1, uint64(sumN), dyadic.Bits), dyadic.Bits), true
 }
 
 // MergeScale returns k_min over the heads of one token: U of Merge has the scale 2^−(k_min+8), which Requant takes as

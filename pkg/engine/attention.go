@@ -4,6 +4,7 @@ import (
 	"github.com/illm-go/illm/pkg/di"
 	"github.com/illm-go/illm/pkg/quant"
 	"github.com/illm-go/illm/pkg/simd/gemm"
+	"github.com/illm-go/illm/pkg/simd/vec"
 )
 
 // attentionPhase takes tasks of one KV head and one row block: scores over all
@@ -64,12 +65,12 @@ func (s *Session) attend(w *worker, b span, h0, h1 int) {
 			if fixed := m.blocks[s.layer].scores; fixed != nil {
 				lo = fixed[head].Floor(score, lo, hi, q.M, k)
 			}
-			w.ops.Softmax(w.e[:visible], score, lo, hi, q.M, k)
 			nlo, nhi := w.n[i*ldn:][:ldn], w.n[(lines+i)*ldn:][:ldn]
 			if m.spec.Mode == quant.Published {
+				w.ops.Softmax(w.e[:visible], score, lo, hi, q.M, k)
 				s.pv[row*m.heads+head] = di.WeightsPublished(nlo[:visible], nhi[:visible], w.e[:visible], c.values, visible)
 			} else {
-				s.pv[row*m.heads+head] = di.Weights(nlo[:visible], nhi[:visible], score, w.e[:visible], c.values, visible)
+				s.pv[row*m.heads+head] = di.SoftmaxWeights(w.ops, nlo[:visible], nhi[:visible], w.e, w.score, score, lo, hi, q.M, k, c.values)
 			}
 			clear(nlo[visible:])
 			clear(nhi[visible:])
@@ -88,8 +89,8 @@ func (w *worker) reserve(rows, keys, channels int) {
 		w.scoreAcc = make([]int32, n)
 		w.n = make([]uint8, 2*n)
 	}
-	if len(w.score) < keys {
-		w.score = make([]int64, keys)
+	if len(w.e) < keys {
+		w.score = make([]int64, (keys+vec.FoldedBlock-1)&^(vec.FoldedBlock-1))
 		w.e = make([]int32, keys)
 	}
 	if n := 2 * rows * channels; len(w.mixAcc) < n {

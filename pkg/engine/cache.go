@@ -122,16 +122,10 @@ func (c *kvCache) setHeader(h *di.Keys, t int, p quant.RowParams) {
 	h.M[t], h.K[t], h.Zero[t], h.Sum[t] = p.M, p.K, p.Zero-off, p.Sum-off*int32(c.dim)
 }
 
-// extend brings the running minima of the exponents up to the tokens [from, to).
+// extend brings the running extremes of the exponents up to the tokens [from, to).
 func (c *kvCache) extend(from, to int) {
-	for _, h := range [2]*di.Keys{c.keys, c.values} {
-		for t := from; t < to; t++ {
-			h.KMin[t] = h.K[t]
-			if t > 0 {
-				h.KMin[t] = min(h.K[t], h.KMin[t-1])
-			}
-		}
-	}
+	c.keys.Extend(from, to)
+	c.values.Extend(from, to)
 }
 
 // scores sets acc[i*ld+j] = Σ Q_i·K'_j for rows of query codes and the first n keys.

@@ -78,11 +78,11 @@ func vecPending(c *build.Context) {
 	vecNormPairs(c, "layerPairsAVX512", true, false, evens)
 	vecNormPairs(c, "layerBetaPairsAVX512", true, true, evens)
 
-	writeWide(c, "requantPairsAVX512", "dst = clamp(((v>>s)·g + base)>>(32 + h32), 0, top) of a row in pairs, and its sum.",
-		"func(dst *uint8, v *int64, n int, s uint, mul, base int64, h32, top int32) (sum int64)",
+	writeWide(c, "requantPairsAVX512", "dst = clamp(((v>>s)·g>>32 + base)>>h32, 0, top) of a row in pairs, and its sum.",
+		"func(dst *uint8, v *int64, n int, s uint, mul int64, base, h32, top int32) (sum int64)",
 		func(r *wide) (func(), func()) {
 			dst, v := r.ptr("dst"), r.ptr("v")
-			s, g, base, h, top := r.q("s"), r.q("mul"), r.q("base"), r.d16("h32"), r.d16("top")
+			s, g, base, h, top := r.q("s"), r.q("mul"), r.d16("base"), r.d16("h32"), r.d16("top")
 			zero, sum, low := r.zero(), r.zero(), r.evenLanes()
 			return func() {
 				var p [2]reg.VecVirtual
@@ -91,9 +91,9 @@ func vecPending(c *build.Context) {
 					r.VMOVDQU64(r.half(v, 8, i), p[i])
 					r.VPSRAVQ(s, p[i], p[i])
 					r.VPMULDQ(g, p[i], p[i])
-					r.VPADDQ(base, p[i], p[i])
 				}
 				r.interleave(p[0], p[1], low)
+				r.VPADDD(base, p[1], p[1])
 				r.VPSRAVD(h, p[1], p[1])
 				r.VPMAXSD(zero, p[1], p[1])
 				r.VPMINSD(top, p[1], p[1])
@@ -193,9 +193,8 @@ func (r *wide) reduce32(op func(...Op), z reg.VecVirtual) reg.GPVirtual {
 	return g
 }
 
-// A block is a kernel over thirty-two elements a step, the last step under a mask.
-func writeBlocks(c *build.Context, name, doc, signature string, setup func(r *wide) (step func(), finish func())) {
-	const size = 32
+// A block is a kernel over thirty-two or sixty-four elements a step, the last step under a mask.
+func writeBlocks(c *build.Context, size uint32, name, doc, signature string, setup func(r *wide) (step func(), finish func())) {
 	c.Function(name)
 	c.Attributes(attr.NOSPLIT)
 	c.Pragma("noescape")
@@ -219,7 +218,7 @@ func writeBlocks(c *build.Context, name, doc, signature string, setup func(r *wi
 	c.MOVQ(I32(-1), ones)
 	c.BZHIQ(n, ones, ones)
 	r.tail = c.K()
-	c.KMOVD(ones.As32(), r.tail)
+	c.KMOVQ(ones, r.tail)
 	r.masked = true
 	step()
 	r.masked = false
@@ -244,7 +243,7 @@ func (r *wide) constW(v uint32) reg.VecVirtual {
 // vecGLUNarrow: products of 8-bit operands fit 32 bits. They lie as unpacking words leaves them, four of the first half of
 // a block of thirty-two and four of the second by turns, and packing them brings them back.
 func vecGLUNarrow(c *build.Context) {
-	writeBlocks(c, "swigluNarrowAVX512", "y = (g − zg)·table[g]·(u − zu), unpacked, and its range.",
+	writeBlocks(c, 32, "swigluNarrowAVX512", "y = (g − zg)·table[g]·(u − zu), unpacked, and its range.",
 		"func(y *int32, gate, u *uint8, table *uint16, n int, zg, zu int32) (lo, hi int64)",
 		func(r *wide) (func(), func()) {
 			y, g, u, table := r.ptr("y"), r.ptr("gate"), r.ptr("u"), r.ptr("table")
@@ -306,11 +305,11 @@ func vecGLUNarrow(c *build.Context) {
 				}
 		})
 
-	writeBlocks(c, "requantNarrowAVX512", "dst = clamp(((y>>s)·g + base)>>(32 + h32), 0, top) of a row unpacked, and its sum.",
-		"func(dst *uint8, y *int32, n int, s int32, mul, base int64, h32, top int32) (sum int64)",
+	writeBlocks(c, 32, "requantNarrowAVX512", "dst = clamp(((y>>s)·g>>32 + base)>>h32, 0, top) of a row unpacked, and its sum.",
+		"func(dst *uint8, y *int32, n int, s int32, mul int64, base, h32, top int32) (sum int64)",
 		func(r *wide) (func(), func()) {
 			dst, y := r.ptr("dst"), r.ptr("y")
-			s, g, base, h := r.d16("s"), r.q("mul"), r.q("base"), r.d16("h32")
+			s, g, base, h := r.d16("s"), r.q("mul"), r.d16("base"), r.d16("h32")
 			w := r.GP32()
 			top := r.ZMM()
 			r.Load(r.Param("top"), w)
@@ -327,9 +326,8 @@ func vecGLUNarrow(c *build.Context) {
 						r.VPSRLQ(Imm(32), a, p[i])
 						r.VPMULDQ(g, a, a)
 						r.VPMULDQ(g, p[i], p[i])
-						r.VPADDQ(base, a, a)
-						r.VPADDQ(base, p[i], p[i])
 						r.interleave(a, p[i], low)
+						r.VPADDD(base, p[i], p[i])
 						r.VPSRAVD(h, p[i], p[i])
 					}
 					v := p[0]

@@ -173,9 +173,7 @@ func upperTable(c *build.Context) Mem {
 }
 
 // vecWide: the kernels of the longest rows again, where their numbers allow sixteen lanes.
-func vecWide(c *build.Context) {
-	upper := upperTable(c)
-
+func vecWide(c *build.Context, upper Mem) {
 	writeWide(c, "requantWideAVX512", "dst = clamp(((t>>s)·g + base)>>(32 + h32), 0, top) and its sum.",
 		"func(dst *uint8, t *int64, n int, s uint, mul, base int64, h32, top int32) (sum int64)",
 		func(r *wide) (func(), func()) {

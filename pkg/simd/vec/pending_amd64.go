@@ -39,7 +39,7 @@ func (p *Pending) requantHeld(dst []uint8, s uint, g int64, h uint, z, top int64
 	if p.form == natural || !untied(g, h) || bits.Len64(uint64(z))+int(h) > 61 {
 		return 0, false
 	}
-	base, h32 := z<<h+half(h), int32(h-32)
+	base, h32 := int32((z<<h+half(h))>>32), int32(h-32) // a multiple of 2^32
 	if p.form == pairs {
 		return requantPairsAVX512(&dst[0], &p.wide[0], len(dst), s&63, g, base, h32, int32(top)), true
 	}

@@ -184,6 +184,26 @@ func gatesQuadAVX512(table *uint16, n int, zg int32, mf int32, cap int32, left i
 //go:noescape
 func swigluAlphaQuadAVX512(y *int64, gate *uint8, u *uint8, alpha *int32, n int, zg int32, zu int32, mf int32, cap int64, left int64, right int64, sigma *uint16) (lo int64, hi int64)
 
+// foldExpAVX512: w = e·(m<<(left−k)) + 2^15 in pairs with e = (2^30 − (x<<fraction & mask)) >> (x>>octave), x = mf·code, of the codes of s; Σ of e in pairs of lanes, Σ of the odd e, and all bits of w.
+//
+//go:noescape
+func foldExpAVX512(w *int64, s *int64, m *uint32, k *int32, n int, hi int64, s1 uint, mul int64, half int32, h32 int32, mf int32, octave int32, fraction int32, left int32) (all int64, odd int64, top int64)
+
+// foldExpClippedAVX512: w = e·(m<<(left−k)) + 2^15 in pairs with e = (2^30 − (x<<fraction & mask)) >> (x>>octave), x = mf·code, of the codes of s; Σ of e in pairs of lanes, Σ of the odd e, and all bits of w.
+//
+//go:noescape
+func foldExpClippedAVX512(w *int64, s *int64, m *uint32, k *int32, n int, hi int64, r int64, s1 uint, mul int64, half int32, h32 int32, mf int32, octave int32, fraction int32, left int32) (all int64, odd int64, top int64)
+
+// sumPairsAVX512: Σ w>>s; n is a multiple of 16.
+//
+//go:noescape
+func sumPairsAVX512(w *int64, n int, s uint) (sum int64)
+
+// splitPairsAVX512: N = min(32767, ((w>>s)·c / 2^32 + half) >> n32) in two bytes, ΣN, ΣN·zero; |zero| < 2^15.
+//
+//go:noescape
+func splitPairsAVX512(lo *uint8, hi *uint8, w *int64, zero *int32, n int, s uint, c int64, half int32, n32 int32) (sum int64, dot int64)
+
 // addResidualWideAVX512: h += round(round(t/2^16)·m / 2^shift) with both clamps, and how many they changed; shift ≤ 62.
 //
 //go:noescape
@@ -219,20 +239,20 @@ func layerPairsAVX512(v *int64, h *int32, gamma *int32, n int, l int32, mean int
 //go:noescape
 func layerBetaPairsAVX512(v *int64, h *int32, gamma *int32, beta *int64, n int, l int32, mean int32, rho int64, half int64, shift uint) (lo int64, hi int64)
 
-// requantPairsAVX512: dst = clamp(((v>>s)·g + base)>>(32 + h32), 0, top) of a row in pairs, and its sum.
+// requantPairsAVX512: dst = clamp(((v>>s)·g>>32 + base)>>h32, 0, top) of a row in pairs, and its sum.
 //
 //go:noescape
-func requantPairsAVX512(dst *uint8, v *int64, n int, s uint, mul int64, base int64, h32 int32, top int32) (sum int64)
+func requantPairsAVX512(dst *uint8, v *int64, n int, s uint, mul int64, base int32, h32 int32, top int32) (sum int64)
 
 // swigluNarrowAVX512: y = (g − zg)·table[g]·(u − zu), unpacked, and its range.
 //
 //go:noescape
 func swigluNarrowAVX512(y *int32, gate *uint8, u *uint8, table *uint16, n int, zg int32, zu int32) (lo int64, hi int64)
 
-// requantNarrowAVX512: dst = clamp(((y>>s)·g + base)>>(32 + h32), 0, top) of a row unpacked, and its sum.
+// requantNarrowAVX512: dst = clamp(((y>>s)·g>>32 + base)>>h32, 0, top) of a row unpacked, and its sum.
 //
 //go:noescape
-func requantNarrowAVX512(dst *uint8, y *int32, n int, s int32, mul int64, base int64, h32 int32, top int32) (sum int64)
+func requantNarrowAVX512(dst *uint8, y *int32, n int, s int32, mul int64, base int32, h32 int32, top int32) (sum int64)
 
 // minMaxAVX2: min(0, min t), max(0, max t).
 //

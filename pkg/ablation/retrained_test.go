@@ -9,8 +9,8 @@ import (
 	"github.com/illm-go/illm/pkg/record"
 )
 
-// madeUp runs a study over made-up records: cost is what a configuration loses of the float model's loss in nats.
-func madeUp(t *testing.T, store *record.Store, s Study, cost func(Config) float64, options ...Option) *Runs {
+// runOverCosts runs a study over made-up records: cost is what a configuration loses of the float model's loss in nats.
+func runOverCosts(t *testing.T, store *record.Store, s Study, cost func(Config) float64, options ...Option) *Runs {
 	t.Helper()
 	_, err := s.Run(context.Background(), store, Each(func(_ context.Context, c Config) (record.Record, error) {
 		r := c.Record()
@@ -47,7 +47,7 @@ func open(t *testing.T) *record.Store {
 func TestRetrained(t *testing.T) {
 	recipes := map[string]string{}
 	store := open(t)
-	again := madeUp(t, store, Retrained, func(c Config) float64 {
+	again := runOverCosts(t, store, Retrained, func(c Config) float64 {
 		recipes[c["trained"]] = c["recipe"]
 		return map[string]float64{"w4a4": 0.2, "w4a4-fsbr": 0.1, "w4a4-fsbr@no_qkv": 0.11, "w4a4-fsbr@only_qkv": 0.15}[c["recipe"]]
 	}, Only(func(c Config) bool {
@@ -59,7 +59,7 @@ func TestRetrained(t *testing.T) {
 		}
 	}
 	// The row of all kinds is the same record in both studies.
-	together := madeUp(t, store, Shares, func(c Config) float64 {
+	together := runOverCosts(t, store, Shares, func(c Config) float64 {
 		return map[string]float64{"-qkv": 0.13, "qkv": 0.19, noKinds: 0.2}[c["kinds"]]
 	}, Only(func(c Config) bool { return c["kinds"] == "-qkv" || c["kinds"] == "qkv" || c["kinds"] == noKinds }))
 	g := KindTable(together, again, "wikitext2")
@@ -86,7 +86,7 @@ func TestRetrained(t *testing.T) {
 // TestCalibration: levels spell variants, the seeds' spread is that of the three numbers, and rows without a record say so.
 func TestCalibration(t *testing.T) {
 	cost := map[string]float64{"fp32": 0, "w4a4-fsbr@n16": 0.3, "w4a4-fsbr@n64": 0.15, "w4a4-fsbr": 0.1, "w4a4-fsbr@seed3": 0.12, "w4a4-fsbr@seed4": 0.08}
-	runs := madeUp(t, open(t), Calibration, func(c Config) float64 { return cost[c["recipe"]] },
+	runs := runOverCosts(t, open(t), Calibration, func(c Config) float64 { return cost[c["recipe"]] },
 		Only(func(c Config) bool { _, ok := cost[c["recipe"]]; return ok }))
 	var sum, squares float64
 	v := []float64{20 * math.Exp(0.1), 20 * math.Exp(0.12), 20 * math.Exp(0.08)}

@@ -111,38 +111,62 @@ func (m ByModel) ExpVerdict(texts ...string) string {
 	return strings.Join(lines, "\n")
 }
 
-// NonLinearVerdict says, over models and texts, what float operators change of the quality of the integer engine at one pair
-// of widths. What speaks against integer operators comes first.
-func (m ByModel) NonLinearVerdict(widths string, texts ...string) string {
-	kl := m.tallies("operators", Integer, "excess", texts, "recipe", widths)
-	ppl := m.tallies("operators", Integer, "delta", texts, "recipe", widths)
-	var against, others []string
-	for _, level := range []string{"float32", "half", "half:softmax", "half:activation", "half:norm"} {
-		d, p := tallyOf(kl, level), tallyOf(ppl, level)
-		if p == nil {
-			continue
+// NonLinearVerdict says, over models and texts, whether float operators bring the integer engine closer to the float model, in
+// one sentence for each pair of widths. What speaks against integer operators comes first.
+func (m ByModel) NonLinearVerdict(texts ...string) string {
+	var against, even []string
+	for _, widths := range m.levels("recipe") {
+		kl := m.tallies("operators", Integer, "excess", texts, "recipe", widths)
+		var closer, rest []string
+		for _, t := range kl {
+			line := fmt.Sprintf("%s in %d of %d", t.level, t.below, t.all())
+			if t.below > t.above {
+				closer = append(closer, line)
+			} else {
+				rest = append(rest, line)
+			}
 		}
-		line := fmt.Sprintf("%s: perplexity %s %%, lower beyond two standard errors in %d of %d comparisons, higher in %d", level, fromTo(p.least, p.most), p.below, p.all(), p.above)
-		if d != nil {
-			line += fmt.Sprintf("; divergence from fp32 %s nats/1000, lower in %d of %d, higher in %d", fromTo(d.least, d.most), d.below, d.all(), d.above)
-		}
-		if p.below > p.above || d != nil && d.below > d.above {
-			against = append(against, line)
-		} else {
-			others = append(others, line)
+		switch {
+		case len(kl) == 0:
+		case len(closer) > 0:
+			against = append(against, fmt.Sprintf("Against integer operators, %s: closer to fp32 beyond two standard errors, by divergence, are %s comparisons.", widths, strings.Join(closer, ", ")))
+		default:
+			even = append(even, fmt.Sprintf("Not against them, %s: no float operators are closer to fp32 more often than farther from it (%s comparisons).", widths, strings.Join(rest, ", ")))
 		}
 	}
-	var lines []string
-	if len(against) > 0 {
-		lines = append(lines, widths+", against integer operators (change from integer to):\n  "+strings.Join(against, "\n  "))
+	if len(against)+len(even) == 0 {
+		return "No records yet."
 	}
-	if len(others) > 0 {
-		lines = append(lines, widths+", not against them:\n  "+strings.Join(others, "\n  "))
+	return strings.Join(append(against, even...), "\n")
+}
+
+// levels lists what an axis of the study has in any of the models, in the study's order.
+func (m ByModel) levels(axis string) (out []string) {
+	for _, runs := range m {
+		for _, row := range runs.rows {
+			if l := row.axes[axis]; l != "" && !slices.Contains(out, l) && row.axes[runs.Study.Axes[1].Name] != "" {
+				out = append(out, l)
+			}
+		}
 	}
-	if len(lines) == 0 {
-		return widths + ": no records yet."
+	return out
+}
+
+// NonLinearChanges counts, over models and texts, what each set of float operators changes: perplexity and divergence from
+// fp32, least to most, and how often beyond two standard errors.
+func (m ByModel) NonLinearChanges(texts ...string) chart.Grid {
+	g := chart.Grid{Left: 2, Head: []string{"widths", "operators", "perplexity (%)", "lower", "higher", "divergence from fp32 (nats/1000)", "lower", "higher", "comparisons"}}
+	for _, widths := range m.levels("recipe") {
+		kl := m.tallies("operators", Integer, "excess", texts, "recipe", widths)
+		for _, p := range m.tallies("operators", Integer, "delta", texts, "recipe", widths) {
+			row := []string{widths, p.level, fromTo(p.least, p.most), fmt.Sprint(p.below), fmt.Sprint(p.above), none, none, none, fmt.Sprint(p.all())}
+			if d := tallyOf(kl, p.level); d != nil {
+				row[5], row[6], row[7] = fromTo(d.least, d.most), fmt.Sprint(d.below), fmt.Sprint(d.above)
+			}
+			g.Rows = append(g.Rows, row)
+		}
 	}
-	return strings.Join(lines, "\n")
+	return g
 }
 
 // ExpChanges says for one text which exponentials change the perplexity of each model beyond two standard errors, and what

@@ -99,8 +99,11 @@ func TestVerdicts(t *testing.T) {
 		}
 		return 0, 0, true
 	}, Set("corpus", "c4"), Set("recipe", "w8a8"), Set("operators", Integer, "half"))}
-	expect(t, floats.NonLinearVerdict("w8a8", "c4"), "w8a8, against integer operators", "half: perplexity 0.1 %", "lower in 1 of 1")
-	if s := floats.NonLinearVerdict("w4a4", "c4"); s != "w4a4: no records yet." {
+	expect(t, floats.NonLinearVerdict("c4"), "Against integer operators, w8a8: closer to fp32", "half in 1 of 1")
+	if g := floats.NonLinearChanges("c4"); len(g.Rows) != 1 || strings.Join(g.Rows[0], "|") != "w8a8|half|0.1|0|1|-0.5|1|0|1" {
+		t.Errorf("changes\n%s", g)
+	}
+	if s := floats.NonLinearVerdict("wikitext2"); s != "No records yet." {
 		t.Error(s)
 	}
 

@@ -43,7 +43,8 @@
 //
 // # Cost
 //
-// CPU time at w4a4 on an AVX-512 core (Zen 4) that others used too (BenchmarkBlock), extrapolated to the model:
+// CPU time at w4a4 on an AVX-512 core (Zen 4) that others used too (go test -bench Block ./pkg/gptq), extrapolated to the
+// model:
 //
 //	model, windows              a window and block   a block   ClipLoss   ratios    all: GPTQ     + ClipLoss, ratios
 //	SmolLM2-135M, 32 × 2048     0.55 s               0.6 s     + 2.7 s    + 4.8 s   9.1 CPU-min   13 CPU-min
@@ -55,17 +56,15 @@
 //
 // # Measured
 //
-// tiny-llama, 32 windows of 1024 tokens of WikiText-2 train; perplexity of the first 8 windows of 1024 of the test set,
-// fp32 26.230, and ln ratio to it with its paired error (TestPerplexity: float simulation, TestEngine: integer engine):
+// No figure stands here, because no record would keep it true. What rounding by GPTQ is worth against rounding to nearest,
+// in integers, is the study "rotation" (rows rtn, gptq, rotate, best):
 //
-//	w4a4, simulation                           w4a4, engine               w4a8, engine
-//	to nearest         33.93  0.257 ± 0.017    33.87  0.256 ± 0.013       27.20  0.036 ± 0.006
-//	GPTQ               32.99  0.229 ± 0.014    32.68  0.220 ± 0.014       27.00  0.029 ± 0.004
-//	GPTQ, ClipPlain    32.87  0.226 ± 0.014
-//	GPTQ, ClipLoss     32.67  0.220 ± 0.014                               26.75  0.020 ± 0.003
-//	… and ratios       32.01  0.199 ± 0.009    31.97  0.198 ± 0.010
+//	illm study show rotation --model tiny-llama
 //
-// At w4a4 the activations are what is left; at w4a8 almost half of the loss of rounding to nearest goes.
+// and ClipPlain, ClipLoss and the range ratios one by one, each with its paired error, are printed by
+//
+//	ILLM_TEST_LONG=8 go test -run TestPerplexity -v ./pkg/gptq      in float simulation, 8 windows, some minutes
+//	ILLM_TEST_ENGINE=8 go test -run TestEngine -v ./pkg/gptq        in the integer engine
 //
 // # Map
 //

@@ -104,7 +104,7 @@ func softmaxRow(spec quant.Spec, n int) []*contender {
 	e, nlo, nhi := make([]int32, n), make([]uint8, n), make([]uint8, n)
 	whole := func(w di.Worker) func(int) error {
 		return forever(func() {
-			di.SoftmaxWeights(w, nlo, nhi, e, scratch, s, lo, hi, m, k, vals) // the engine's scratch is the scores' own row
+			di.SoftmaxWeights(w, nlo, nhi, e, scratch, s, lo, lo, hi, m, k, vals) // the engine's scratch is the scores' own row
 		})
 	}
 	return []*contender{

@@ -6,17 +6,17 @@ import (
 )
 
 // Weigher is a Worker that takes a row of scores to its weights in one call: SoftmaxWeights is Softmax and Weights, bit for
-// bit, and may be faster. e has a place for the numerators, row is scratch: s and what follows it up to a multiple of
-// vec.FoldedBlock.
+// bit, and may be faster. least is the plain minimum of s, where lo may be that of a fixed grid. e has a place for the
+// numerators, row is scratch: s and what follows it up to a multiple of vec.FoldedBlock.
 type Weigher interface {
-	SoftmaxWeights(nlo, nhi []uint8, e []int32, row, s []int64, lo, hi int64, m uint32, k int32, vals *Values) PVRow
+	SoftmaxWeights(nlo, nhi []uint8, e []int32, row, s []int64, least, lo, hi int64, m uint32, k int32, vals *Values) PVRow
 }
 
 // SoftmaxWeights sets nlo and nhi to the weights of one row of visible scores: ops.Softmax, then Weights, or what ops has
 // for both. The arguments are theirs and Weigher's.
-func SoftmaxWeights(ops Worker, nlo, nhi []uint8, e []int32, row, s []int64, lo, hi int64, m uint32, k int32, vals *Values) PVRow {
+func SoftmaxWeights(ops Worker, nlo, nhi []uint8, e []int32, row, s []int64, least, lo, hi int64, m uint32, k int32, vals *Values) PVRow {
 	if w, ok := ops.(Weigher); ok {
-		return w.SoftmaxWeights(nlo, nhi, e, row, s, lo, hi, m, k, vals)
+		return w.SoftmaxWeights(nlo, nhi, e, row, s, least, lo, hi, m, k, vals)
 	}
 	ops.Softmax(e[:len(s)], s, lo, hi, m, k)
 	return Weights(nlo, nhi, row, e[:len(s)], vals, len(s))
@@ -27,11 +27,11 @@ func SoftmaxWeights(ops Worker, nlo, nhi []uint8, e []int32, row, s []int64, lo,
 //
 // ΣW, which the row's scale needs to 16 bits, is known from the second pass to n·(2^s−1). Where this leaves a choice, about
 // once in 2^14/n rows or less, a fourth pass has it exactly.
-func (w *worker) SoftmaxWeights(nlo, nhi []uint8, e []int32, row, s []int64, lo, hi int64, m uint32, k int32, vals *Values) PVRow {
+func (w *worker) SoftmaxWeights(nlo, nhi []uint8, e []int32, row, s []int64, least, lo, hi int64, m uint32, k int32, vals *Values) PVRow {
 	n := len(s)
 	if !w.literal && !w.quad && w.score == 8 {
 		if d := w.newDistance(lo, hi, m, k); d.r > 0 {
-			f, ok := vec.FoldExp(row, s, vals.M, vals.K, vals.KMin[n-1], vals.KMax[n-1], hi, d.r, d.r < hi-lo, d.s, d.g, d.h, w.log2e(d.m), d.k)
+			f, ok := vec.FoldExp(row, s, vals.M, vals.K, vals.KMin[n-1], vals.KMax[n-1], hi, d.r, d.r < hi-least, d.s, d.g, d.h, w.log2e(d.m), d.k)
 			if ok {
 				return weightsOf(&f, nlo, nhi, vals, n)
 			}

@@ -62,6 +62,7 @@ func (s *Session) attend(w *worker, b span, h0, h1 int) {
 			q := s.qp[at+i]
 			score := w.score[:visible]
 			lo, hi, k := di.Scores(score, w.scoreAcc[i*ldn:][:visible], q, c.keys, visible, m.d)
+			least := lo
 			if fixed := m.blocks[s.layer].scores; fixed != nil {
 				lo = fixed[head].Floor(score, lo, hi, q.M, k)
 			}
@@ -70,7 +71,7 @@ func (s *Session) attend(w *worker, b span, h0, h1 int) {
 				w.ops.Softmax(w.e[:visible], score, lo, hi, q.M, k)
 				s.pv[row*m.heads+head] = di.WeightsPublished(nlo[:visible], nhi[:visible], w.e[:visible], c.values, visible)
 			} else {
-				s.pv[row*m.heads+head] = di.SoftmaxWeights(w.ops, nlo[:visible], nhi[:visible], w.e, w.score, score, lo, hi, q.M, k, c.values)
+				s.pv[row*m.heads+head] = di.SoftmaxWeights(w.ops, nlo[:visible], nhi[:visible], w.e, w.score, score, least, lo, hi, q.M, k, c.values)
 			}
 			clear(nlo[visible:])
 			clear(nhi[visible:])

@@ -99,3 +99,31 @@ func (r *Runs) T1Chart(level string) *chart.Chart {
 	}
 	return c
 }
+
+// klBlock are the columns of KLBlock: metric and head. Shares of tokens are in percent.
+var klBlock = [...]struct{ metric, head string }{{"kld_mean", "mean KL"}, {"kld_median", "median"}, {"kld_p99", "99 % of tokens below"}, {"same_top", "same top token (%)"}}
+
+// KLBlock says how far each row of a table is from the float model's distributions on one text: mean ± error, median and
+// 99th percentile of the divergence, and how often the likeliest token is the same. Rows without a record are left out.
+func (r *Runs) KLBlock(level string) chart.Grid {
+	g := chart.Grid{Left: 2, Head: []string{"width", "method"}}
+	for _, k := range klBlock {
+		g.Head = append(g.Head, k.head)
+	}
+	for _, row := range r.rows {
+		c := row.cells[level]
+		if row.axes["method"] == "" || c == nil || c.record == nil {
+			continue
+		}
+		cells := []string{row.axes["width"], methodName(row.axes)}
+		for _, k := range klBlock {
+			cell := "–"
+			if m, ok := c.record.Metric(k.metric); ok {
+				cell = chart.Value{Y: m.Value, Err: m.Stderr}.String()
+			}
+			cells = append(cells, cell)
+		}
+		g.Rows = append(g.Rows, cells)
+	}
+	return g
+}

@@ -63,6 +63,10 @@ func TestT1(t *testing.T) {
 		t.Errorf("row %v", row)
 	}
 	find("SmoothQuant") // in integers: beside the paper's rows, but measured
+	block := runs.KLBlock("c4") // SmoothQuant simulated among them, the float model and missing rows not
+	if len(block.Rows) != 7 || block.Rows[0][1] != "RTN, simulated" || !strings.HasPrefix(block.Rows[0][2], "0.0500 ±") || block.Rows[0][5] != "–" {
+		t.Errorf("block\n%s", block)
+	}
 	c := runs.T1Chart("wikitext2")
 	if err := c.Validate(); err != nil || len(c.Series) != 6 || !strings.Contains(c.Title, "tiny-llama") {
 		t.Errorf("%d series: %v", len(c.Series), err)

@@ -62,7 +62,7 @@ func TestT1(t *testing.T) {
 	if row := find("best combined"); row[3] != "× 2.2e+04" || row[2] != "4.4e+05" {
 		t.Errorf("row %v", row)
 	}
-	find("SmoothQuant") // in integers: beside the paper's rows, but measured
+	find("SmoothQuant")         // in integers: beside the paper's rows, but measured
 	block := runs.KLBlock("c4") // SmoothQuant simulated among them, the float model and missing rows not
 	if len(block.Rows) != 7 || block.Rows[0][1] != "RTN, simulated" || !strings.HasPrefix(block.Rows[0][2], "0.0500 ±") || block.Rows[0][5] != "–" {
 		t.Errorf("block\n%s", block)

@@ -3,7 +3,10 @@ package ablation
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/illm-go/illm/pkg/baseline/fakequant"
 	"github.com/illm-go/illm/pkg/chart"
@@ -82,56 +85,62 @@ func transposed(h func([]float32), n int) (func([]float32), error) {
 		h(cols[j])
 	}
 	return func(v []float32) {
-		out := make([]float32, n)
-		for j, c := range cols { // (Hᵀv)_j = column j · v
+		y := slices.Clone(v)
+		for j, c := range cols { // (Hᵀy)_j = column j · y
 			s := 0.0
 			for i, x := range c {
-				s += float64(x) * float64(v[i])
+				s += float64(x) * float64(y[i])
 			}
-			out[j] = float32(s)
+			v[j] = float32(s)
 		}
-		copy(v, out)
 	}, nil
 }
 
+// rowError is the squared length of a row, of its error, and of both behind the linear.
+type rowError struct {
+	x, e, wx, we float64
+	zero, live   int
+}
+
 func gridError(name string, bits int, x Magnitudes, w []float32, outs, massive int, round func([]float32)) MassiveGrid {
-	g := MassiveGrid{Name: name, Bits: bits}
-	var in, out []float64
-	total, zero, live := 0.0, 0, 0
-	v := make([]float32, x.Cols)
-	for r := range x.Rows {
+	rows := make([]rowError, x.Rows)
+	inParallel(x.Rows, func(r int) {
+		e := &rows[r]
 		row := x.X[r*x.Cols:][:x.Cols]
-		copy(v, row)
+		v := slices.Clone(row)
 		round(v)
-		e := make([]float32, x.Cols)
-		var e2, x2, we2, wx2 float64
 		for i := range v {
-			e[i] = v[i] - row[i]
-			e2 += float64(e[i]) * float64(e[i])
-			x2 += float64(row[i]) * float64(row[i])
-			if r != massive && row[i] != 0 {
-				live++
+			if row[i] != 0 {
+				e.live++
 				if v[i] == 0 {
-					zero++
+					e.zero++
 				}
 			}
+			v[i] -= row[i]
+			e.e += float64(v[i]) * float64(v[i])
+			e.x += float64(row[i]) * float64(row[i])
 		}
 		for j := range outs {
 			var a, b float64
 			for i, c := range w[j*x.Cols:][:x.Cols] {
-				a += float64(c) * float64(e[i])
+				a += float64(c) * float64(v[i])
 				b += float64(c) * float64(row[i])
 			}
-			we2 += a * a
-			wx2 += b * b
+			e.we += a * a
+			e.wx += b * b
 		}
-		total += we2
-		ein, eout := math.Sqrt(e2/x2), math.Sqrt(we2/wx2)
+	})
+	g := MassiveGrid{Name: name, Bits: bits}
+	var in, out []float64
+	total, zero, live := 0.0, 0, 0
+	for r, e := range rows {
+		total += e.we
 		if r == massive {
-			g.In, g.Out, g.Share = ein, eout, we2
+			g.In, g.Out, g.Share = math.Sqrt(e.e/e.x), math.Sqrt(e.we/e.wx), e.we
 			continue
 		}
-		in, out = append(in, ein), append(out, eout)
+		in, out = append(in, math.Sqrt(e.e/e.x)), append(out, math.Sqrt(e.we/e.wx))
+		zero, live = zero+e.zero, live+e.live
 	}
 	slices.Sort(in)
 	slices.Sort(out)
@@ -141,6 +150,20 @@ func gridError(name string, bits int, x Magnitudes, w []float32, outs, massive i
 	}
 	g.LostChannels = float64(zero) / float64(max(live, 1))
 	return g
+}
+
+// inParallel calls fn for 0 … n−1 from as many goroutines as there are processors.
+func inParallel(n int, fn func(int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				fn(i)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // GridTable has a row for each width and grid.

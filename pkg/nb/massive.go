@@ -9,6 +9,24 @@ import (
 	"github.com/illm-go/illm/pkg/hub"
 )
 
+// Here returns those of the models that are on this machine, and notes the others: a cell that computes on them goes on
+// without a network.
+func (s *Session) Here(models ...string) (here []string, err error) {
+	for _, model := range models {
+		err := catalog.Here(model)
+		switch {
+		case err == nil:
+			here = append(here, model)
+		case !errors.Is(err, hub.ErrUnavailable):
+			return nil, err
+		default:
+			base, _, _ := catalog.Variant(model) // its error is Here's
+			note(Hole{What: model + ", computed here", Model: model, Why: "not in the cache", Cure: "illm fetch " + base, Beside: true})
+		}
+	}
+	return here, nil
+}
+
 // Massive runs the float model over the first n tokens of a text and returns where its largest activations are and what
 // grids of the given widths make of them. Of the models the first counts that is on this machine: none is fetched.
 func (s *Session) Massive(text string, n int, bits []int, models ...string) (*ablation.Massive, error) {
@@ -17,15 +35,11 @@ func (s *Session) Massive(text string, n int, bits []int, models ...string) (*ab
 	}
 	ctx, stop := interruptible()
 	defer stop()
-	for _, model := range models {
-		if err := catalog.Here(model); err != nil {
-			if !errors.Is(err, hub.ErrUnavailable) {
-				return nil, err
-			}
-			base, _, _ := catalog.Variant(model) // its error is Here's
-			note(Hole{What: model + ", massive activations", Model: model, Why: "not in the cache", Cure: "illm fetch " + base, Beside: true})
-			continue
-		}
+	here, err := s.Here(models...)
+	if err != nil {
+		return nil, err
+	}
+	for _, model := range here {
 		entry, ids, err := tokens(ctx, s.runner, model, text)
 		if err != nil {
 			return nil, err

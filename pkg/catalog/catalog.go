@@ -103,7 +103,7 @@ func find(ctx context.Context, name, base string) (string, error) {
 	}
 	if _, err := os.Stat(base); err != nil {
 		if slices.Contains(Names(), base) {
-			return "", fmt.Errorf("catalog: model %q: this program was built without its weights: build it from a checkout that has data/models/%s/model.safetensors", name, base)
+			return "", unavailable{fmt.Errorf("catalog: model %q: this program was built without its weights: build it from a checkout that has data/models/%s/model.safetensors", name, base)}
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return "", fmt.Errorf("catalog: model %q: %w, and no such file: use %s, hf:ORG/NAME, or the path of a GGUF file, a safetensors folder or an artefact",
@@ -133,6 +133,11 @@ const (
 // Names lists the models that have a name of their own. Each may be followed by
 // "+outliers" (see Variant).
 func Names() []string { return []string{TinyLlama, TinyOPT, hub.SmolLM2} }
+
+// unavailable is an error that is also hub.ErrUnavailable, in its own words.
+type unavailable struct{ error }
+
+func (unavailable) Is(target error) bool { return target == hub.ErrUnavailable }
 
 // Here returns nil if the model called name can be opened without a download, else
 // the reason. It opens nothing.

@@ -78,14 +78,33 @@ func (e stored) Window(ctx context.Context, model string) int {
 }
 
 func window(ctx context.Context, runner *bench.Runner, model string) int {
-	if catalog.Pinned(model) || catalog.Here(model) != nil {
+	if catalog.Pinned(model) {
 		return eval.DefaultWindow
+	}
+	if catalog.Here(model) != nil {
+		return recordedWindow(runner.Store, model)
 	}
 	entry, err := runner.Entry(ctx, model)
 	if err != nil {
 		return eval.DefaultWindow
 	}
 	return min(eval.DefaultWindow, entry.MaxContext())
+}
+
+// recordedWindow is the longest window that the records of a model without its files were measured with by the protocol:
+// its context, or the protocol's window.
+func recordedWindow(store *record.Store, model string) int {
+	longest := 0
+	for _, r := range store.Filter(func(r *record.Record) bool { return r.Kind == record.Quality && r.Axes["model"] == model }) {
+		var n int
+		if _, err := fmt.Sscan(fmt.Sprint(r.Config["window"]), &n); err == nil && n <= eval.DefaultWindow {
+			longest = max(longest, n)
+		}
+	}
+	if longest == 0 {
+		return eval.DefaultWindow
+	}
+	return longest
 }
 
 // Stands accepts a record of the present integer semantics. A name may have come to

@@ -115,6 +115,16 @@ func ReadHoles(path string) ([]Hole, error) {
 	return out, nil
 }
 
+// absent says why a model is not here: one to be fetched is not in the cache, one of the
+// repository's own was not part of the build.
+func absent(model string) Hole {
+	base, _, err := catalog.Variant(model)
+	if err == nil && base != hub.SmolLM2 && slices.Contains(catalog.Names(), base) {
+		return Hole{Model: model, Why: "this program was built without its weights"}
+	}
+	return Hole{Model: model, Why: "not in the cache", Cure: "illm fetch " + base}
+}
+
 // holesOf are the rows of runs without a result, one hole a model.
 func holesOf(runs *ablation.Runs) []Hole {
 	var out []Hole

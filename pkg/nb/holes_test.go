@@ -68,3 +68,11 @@ func TestHoles(t *testing.T) {
 		t.Errorf("a long file: %v", err)
 	}
 }
+
+func TestAbsent(t *testing.T) {
+	for model, want := range map[string]string{"tiny-opt+outliers": "built without its weights", "smollm2": "illm fetch smollm2", "smollm2+outliers": "illm fetch smollm2", "hf:some/model": "illm fetch hf:some/model"} {
+		if h := absent(model); h.Model != model || !strings.Contains(h.String(), want) {
+			t.Errorf("%s: %s, want %q", model, h, want)
+		}
+	}
+}

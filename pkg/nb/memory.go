@@ -69,8 +69,10 @@ func (s *Session) Memory(model string, recipes ...string) error {
 		return s.err
 	}
 	if err := catalog.Here(model); errors.Is(err, hub.ErrUnavailable) {
-		Show(model + ": missing, not in the cache (illm fetch " + model + ")")
-		note(Hole{What: "memory of " + model, Model: model, Why: "not in the cache", Cure: "illm fetch " + model})
+		h := absent(model)
+		h.What = "memory of " + model
+		Show(h.String())
+		note(h)
 		return nil
 	}
 	ctx, stop := interruptible()

@@ -42,9 +42,10 @@ func (s *Session) part(text, recipe string, p Part) ([]string, error) {
 		if !errors.Is(err, hub.ErrUnavailable) {
 			return nil, err
 		}
-		base, _, _ := catalog.Variant(p.Model) // its error is Here's
-		note(Hole{What: p.Model + ", computed here", Model: p.Model, Why: "not in the cache", Cure: "illm fetch " + base, Beside: true})
-		return []string{p.Model, "–", "–", "–", "–", "–", "missing: not in the cache (illm fetch " + base + ")"}, nil
+		h := absent(p.Model)
+		h.What, h.Beside = p.Model+", computed here", true
+		note(h)
+		return []string{p.Model, "–", "–", "–", "–", "–", strings.TrimSuffix(fmt.Sprintf("missing: %s (%s)", h.Why, h.Cure), " ()")}, nil
 	}
 	options := []ablation.Option{ablation.Set("model", p.Model), ablation.Set("recipe", recipe), ablation.Set("corpus", text), ablation.Set("windows", p.Windows)}
 	now, err := s.Live(ablation.Models, options...)

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/illm-go/illm/pkg/eval"
 	"github.com/illm-go/illm/pkg/model/modeltest"
+	"github.com/illm-go/illm/pkg/record"
 )
 
 // Models computes what is here, all windows if asked, and names what is not.
@@ -40,5 +42,28 @@ func TestModels(t *testing.T) {
 	}
 	if err := s.Models(text, "w8a8", Part{tiny, 9}); err == nil {
 		t.Error("more windows than the text has were accepted")
+	}
+}
+
+// A model without its files has the windows of its records.
+func TestRecordedWindow(t *testing.T) {
+	store, err := record.Open(record.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := recordedWindow(store, "away"); n != eval.DefaultWindow {
+		t.Errorf("without records: %d", n)
+	}
+	for i, window := range []int{512, 1024, 8192, 256} {
+		r := &record.Record{Kind: record.Quality, Axes: map[string]string{"model": "away"}, Config: map[string]any{"window": window, "i": i}, Metrics: []record.Metric{{Name: "ppl", Value: 1}}}
+		if window == 256 {
+			r.Axes["model"] = "other"
+		}
+		if err := store.Append(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := recordedWindow(store, "away"); n != 1024 {
+		t.Errorf("window %d, want the longest that the protocol has, 1024", n)
 	}
 }

@@ -64,7 +64,7 @@ nb.Show("never\nshown")`)
 
 // Every table of the paper and every ablation goes by its name, and a table's own cells are tagged with it.
 func TestTablesByName(t *testing.T) {
-	for _, table := range []string{"T1", "T4", "T5", "T6", "A", "B", "D"} {
+	for _, table := range []string{"T1", "T2", "T3", "T4", "T5", "T6", "A", "B", "D"} {
 		e, err := notebook.Open(notebooksDir, table)
 		if err != nil {
 			t.Error(err)

@@ -305,7 +305,11 @@ func (e *Entry) IntegerWith(ctx context.Context, spec quant.Spec, ops di.Operato
 	if err != nil {
 		return nil, err
 	}
-	return engine.New(art, engine.Options{Spec: &spec, Threads: e.opt.Threads, Operators: ops, Static: grids})
+	steps, err := e.residualSteps(ctx, spec, art.Header.KR)
+	if err != nil {
+		return nil, err
+	}
+	return engine.New(art, engine.Options{Spec: &spec, Threads: e.opt.Threads, Operators: ops, Static: grids, Residual: steps})
 }
 
 // open maps the artefact at path, once for all engines of the entry.

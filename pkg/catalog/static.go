@@ -94,6 +94,18 @@ func readRanges(path, source, factors string) (ptq.StaticRanges, bool) {
 	return s.StaticRanges, true
 }
 
+// residualSteps returns the steps of the residual stream of mode published on the grid 2^−kr, nil for another mode.
+func (e *Entry) residualSteps(ctx context.Context, spec quant.Spec, kr int32) ([]int32, error) {
+	if spec.Mode != quant.Published {
+		return nil, nil
+	}
+	r, err := e.StaticRanges(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	return r.ResidualSteps(kr), nil
+}
+
 // staticGrids returns the constant grids of a recipe, nil for a dynamic one. Mode published has them at the values always.
 func (e *Entry) staticGrids(ctx context.Context, spec quant.Spec) (artifact.Static, error) {
 	if spec.Recipe.Static == "" && spec.Mode != quant.Published {

@@ -7,8 +7,8 @@ import (
 )
 
 // The literal formulas of mode "published", for ablations: what they lose against the default is in the algorithm
-// reference, sections 4.4, 5, 7 and 13. The residual stream keeps its int32 grid; the paper's 16 bits a channel are not
-// among them.
+// reference, sections 4.4, 5, 7 and 13. The residual stream of 16 bits a channel is
+// NarrowResidual.
 
 // publishedProb is the number of fraction bits of a probability, and of a sigmoid.
 const publishedProb = 7

@@ -32,6 +32,9 @@ type Options struct {
 	// Static holds constant grids for some of the sites, which are dynamic otherwise; a range ratio of the artefact does not
 	// act there. Grids at the inputs of the linears behind a norm and of down need the integer operators.
 	Static artifact.Static
+	// Residual holds the step of each channel of the residual stream in units of its grid, for codes of 16 bits
+	// (di.NarrowResidual): mode published, which needs it. Other modes take none.
+	Residual []int32
 }
 
 // Placement is the kind of memory that holds the weights. It never changes a bit of the result.
@@ -65,6 +68,7 @@ type Model struct {
 	heads, kv, d  int
 	vocab, maxCtx int
 	kr            int32
+	steps16       []int32 // of the published residual stream; nil: int32
 	bos, eos      int
 
 	blocks  []block
@@ -131,6 +135,9 @@ func New(a *artifact.File, opt Options) (*Model, error) {
 		return nil, fmt.Errorf("engine: load %s: %w", a.Path, err)
 	}
 	if err := m.loadStatic(opt.Static, opt.Operators == nil); err != nil {
+		return nil, fmt.Errorf("engine: load %s: %w", a.Path, err)
+	}
+	if err := m.loadResidual(opt.Residual); err != nil {
 		return nil, fmt.Errorf("engine: load %s: %w", a.Path, err)
 	}
 	return m, nil

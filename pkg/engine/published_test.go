@@ -10,7 +10,7 @@ import (
 	"github.com/illm-go/illm/pkg/simd/cpu"
 )
 
-// Mode published needs a grid for the values, and gives one prompt one hash over splits, threads and instruction sets.
+// Mode published needs a grid for the values and steps for the residual stream, and gives one prompt one hash over splits, threads and instruction sets.
 func TestPublished(t *testing.T) {
 	for _, shape := range []string{"64", "opt"} {
 		t.Run(shape, func(t *testing.T) {
@@ -25,9 +25,22 @@ func TestPublished(t *testing.T) {
 			}
 			ids := d.ids(70)
 			g := d.grids(t, "w8a8-static:value", "illm", ids[:16])
+			if _, err := engine.New(a, engine.Options{Spec: &spec, Static: g}); err == nil || !strings.Contains(err.Error(), "16 bits a channel") {
+				t.Errorf("without steps of the residual stream: %v", err)
+			}
+			steps := make([]int32, a.Header.Hidden)
+			for c := range steps {
+				steps[c] = int32(200 + c%5)
+			}
+			if _, err := engine.New(a, engine.Options{Spec: &spec, Static: g, Residual: steps[1:]}); err == nil || !strings.Contains(err.Error(), "channels") {
+				t.Errorf("with a step too few: %v", err)
+			}
+			if _, err := engine.New(a, engine.Options{Residual: steps}); err == nil || !strings.Contains(err.Error(), "int32") {
+				t.Errorf("mode illm with steps: %v", err)
+			}
 			run := func(threads int, pieces ...int) string {
 				t.Helper()
-				m, err := engine.New(a, engine.Options{Spec: &spec, Threads: threads, Static: g})
+				m, err := engine.New(a, engine.Options{Spec: &spec, Threads: threads, Static: g, Residual: steps})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -47,6 +60,12 @@ func TestPublished(t *testing.T) {
 			}
 			if hash(t, rows(t, loadStatic(t, a, g, 2), ids, 70)) == want {
 				t.Error("mode illm has the same hash")
+			}
+			for c := range steps {
+				steps[c] = 900
+			}
+			if run(2, 70) == want {
+				t.Error("coarser steps of the residual stream change nothing")
 			}
 		})
 	}

@@ -89,7 +89,7 @@ func (s *Session) embedRows(b span) {
 		case s.m.place != nil:
 			n += di.AddEmbed(s.residual(i), s.m.place, s.pos+i, s.m.kr)
 		}
-		if n > 0 {
+		if n += s.inSteps(i); n > 0 {
 			s.saturated.Add(int64(n))
 		}
 	}
@@ -196,7 +196,7 @@ func (s *Session) addProduct(w *worker, b span, x *quant.Acts, l *quant.Linear) 
 	for i := range rows {
 		p := x.Params[i]
 		t, _, _ := s.accumulated(w, 0, j, i, p, 0, s.m.hidden)
-		if n := di.AddResidual(s.residual(b.from+i), t, p.M, p.K+l.KW, s.m.kr); n > 0 {
+		if n := di.AddResidual(s.residual(b.from+i), t, p.M, p.K+l.KW, s.m.kr) + s.inSteps(b.from+i); n > 0 {
 			s.saturated.Add(int64(n))
 		}
 	}

@@ -27,6 +27,8 @@ type StaticRanges struct {
 	Text    string `json:"text"`
 	// Sites holds, by site, layer and head, what was seen before quantisation, queries and scores with their factor 1/√d.
 	Sites map[string][][]SiteRange `json:"sites"`
+	// Residual holds the largest |h| of each channel of the residual stream over all layers, before and behind attention.
+	Residual []float64 `json:"residual"`
 }
 
 // staticSites gives the taps of the float forward pass the names of the integer one's sites.
@@ -59,9 +61,10 @@ type seenKey struct {
 
 // staticTap keeps ranges and a histogram of magnitudes for every site, layer and head. It changes nothing.
 type staticTap struct {
-	mu  sync.Mutex
-	all map[seenKey]*seen
-	bad string
+	mu       sync.Mutex
+	all      map[seenKey]*seen
+	residual []float32 // largest magnitude by channel
+	bad      string
 }
 
 func (t *staticTap) at(k seenKey) *seen {
@@ -78,6 +81,10 @@ func (t *staticTap) at(k seenKey) *seen {
 
 // Tap implements floatref.Tap.
 func (t *staticTap) Tap(b *floatref.Block) {
+	if b.Site == floatref.Residual || b.Site == floatref.ResidualMid {
+		t.stream(b)
+		return
+	}
 	site, ok := staticSites[b.Site]
 	if !ok {
 		return
@@ -105,6 +112,21 @@ func (t *staticTap) Tap(b *floatref.Block) {
 			s.bins[amplitudeBin(a)]++
 		}
 		s.n += uint64(len(row))
+	}
+}
+
+// stream keeps the largest magnitude of each channel of the residual stream. What is not finite there stops the pass
+// itself.
+func (t *staticTap) stream(b *floatref.Block) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.residual == nil {
+		t.residual = make([]float32, b.Cols)
+	}
+	for r := range b.Rows {
+		for c, v := range b.Row(r) {
+			t.residual[c] = max(t.residual[c], v, -v)
+		}
 	}
 }
 
@@ -147,6 +169,9 @@ func StaticCalibrate(ctx context.Context, cfg model.Config, src floatref.Source,
 		return StaticRanges{}, fmt.Errorf("ptq: calibrate static ranges: %s is not finite in the float model: the weights are damaged", tap.bad)
 	}
 	out := StaticRanges{Hash: cal.Hash, Windows: cal.Windows, Window: cal.Window, Text: text, Sites: map[string][][]SiteRange{}}
+	for _, v := range tap.residual {
+		out.Residual = append(out.Residual, float64(v))
+	}
 	for k, s := range tap.all {
 		site, scale := staticSites[k.site], 1.0
 		switch {

@@ -19,8 +19,28 @@ func MixedDynamic() []string { return slices.Clone(mixedDynamic[:]) }
 // and from 0.315 to 2.41, 0.554 and 0.509 at W4A4 (8 windows); no other site reaches 0.0029 and 0.434 (study static-sites).
 var mixedDynamic = [...]string{artifact.SiteProduct, artifact.SiteMLPIn, artifact.SiteAttnIn}
 
+// ResidualSteps are the steps of the residual stream of mode published on the grid 2^−kr: a channel's largest magnitude in
+// calibration has the code 32767,
+//
+//	r_c = sat(⌈max|h_c|·2^kr/32767⌉, 1, 2^16)
+func (s *StaticRanges) ResidualSteps(kr int32) []int32 {
+	out := make([]int32, len(s.Residual))
+	for c, v := range s.Residual {
+		out[c] = int32(max(1, min(math.Ceil(math.Ldexp(v, int(kr))/math.MaxInt16), di.MaxResidualStep)))
+	}
+	return out
+}
+
 // Check compares ranges, which may come from a file, with the model they are for.
 func (s *StaticRanges) Check(cfg model.Config) error {
+	if len(s.Residual) != cfg.Hidden {
+		return fmt.Errorf("static ranges of the residual stream: expected %d channels, found %d", cfg.Hidden, len(s.Residual))
+	}
+	for c, v := range s.Residual {
+		if !(v >= 0 && v <= math.MaxFloat32) {
+			return fmt.Errorf("static range of channel %d of the residual stream: expected a finite number from 0 on, found %v", c, v)
+		}
+	}
 	for _, site := range staticSitesOf(cfg) {
 		heads := 1
 		switch site {

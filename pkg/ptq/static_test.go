@@ -69,6 +69,22 @@ func TestStaticCalibrate(t *testing.T) {
 			if r.Hash != Hash(windows) || r.Windows != 3 || r.Window != 20 {
 				t.Errorf("found %s, %d windows of %d", r.Hash, r.Windows, r.Window)
 			}
+			most := make([]float64, c.Hidden) // of each channel of the residual stream
+			for k, values := range oracle.all {
+				if k.site == floatref.Residual || k.site == floatref.ResidualMid {
+					for i, v := range values {
+						most[i%c.Hidden] = math.Max(most[i%c.Hidden], math.Abs(v))
+					}
+				}
+			}
+			if !slices.Equal(r.Residual, most) {
+				t.Errorf("residual stream %v, want %v", r.Residual[:4], most[:4])
+			}
+			for i, step := range r.ResidualSteps(18) {
+				if exact := most[i] * (1 << 18) / 32767; float64(step) < exact || float64(step) >= math.Max(exact, 1)+1 {
+					t.Errorf("step of channel %d: %d for %g", i, step, exact)
+				}
+			}
 			checked := 0
 			for k, values := range oracle.all {
 				site, ok := staticSites[k.site]

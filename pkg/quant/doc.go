@@ -33,10 +33,10 @@
 //	sigmoid         two branches, Q15             as illm, DI-Exp+                   row maximum, 2^−7
 //	SwiGLU operands 8 bits                        16 bits                            8 bits
 //	requantisation  one rounding, B = 16          as illm                            two roundings, B = 8
-//	residual        int32 on one grid             as illm                            as illm
+//	residual        int32 on one grid             as illm                            16 bits a channel, constant steps
 //
-// Mode "published" has the paper's literal formulas, for ablations; its residual of 16 bits a channel is not among them, nor
-// is B_w = 8 for the weights, which belong to the artefact.
+// Mode "published" has the paper's literal formulas, for ablations. Not among them is B_w = 8 for the weights, which belong
+// to the artefact (study multiplier). Its steps and the values' grid come from calibration.
 //
 // # Panel
 //

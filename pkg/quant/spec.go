@@ -13,7 +13,7 @@ type Mode string
 const (
 	ILLM      Mode = "illm"      // the default: DI-Exp, 8-bit scores and SwiGLU operands
 	Precise   Mode = "precise"   // DI-Exp+, 16-bit scores and SwiGLU operands
-	Published Mode = "published" // the paper's literal formulas but for the residual, which stays int32
+	Published Mode = "published" // the paper's literal formulas
 )
 
 // ParseMode turns a name into a Mode; "" is the default.

@@ -36,6 +36,9 @@
 // Points come as structs, or from anything that implements Source (the rows of
 // a study do): Line, Bar, Scatter and Histogram build a Chart from its columns.
 //
+// HeatMap draws matrices, pooled to what can be looked at, as panels under one scale
+// of colours that lightness alone orders.
+//
 // Only this package imports go-echarts. Licences of the embedded library:
 // assets/echarts.
 //

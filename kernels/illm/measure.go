@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -74,11 +75,19 @@ func (a *app) runner(s *settings) (*bench.Runner, error) {
 func (a *app) step(p bench.Progress) {
 	switch {
 	case p.MeanNLL > 0 && p.Took > 0:
-		a.logf("  %d/%d  window %d, %s: mean NLL %.4f, %.1f s", p.Done, p.Total, p.Window, p.What, p.MeanNLL, p.Took.Seconds())
+		a.logf("  %d/%d  window %d, %s: mean NLL %.4f, %.1f s%s", p.Done, p.Total, p.Window, p.What, p.MeanNLL, p.Took.Seconds(), timeLeft(p))
 	case p.MeanNLL > 0:
 	case p.Total > 0 && (p.Done == p.Total || p.Done%32 == 0 || p.What == "calibrate" || strings.HasPrefix(p.What, "bench")):
-		a.logf("  %s %d/%d", p.What, p.Done, p.Total)
+		a.logf("  %s %d/%d%s", p.What, p.Done, p.Total, timeLeft(p))
 	}
+}
+
+// timeLeft is the estimate behind a line of progress, if there is one.
+func timeLeft(p bench.Progress) string {
+	if p.Left <= 0 {
+		return ""
+	}
+	return ", about " + p.Left.Round(time.Second).String() + " left"
 }
 
 // entry opens a model; a name that does not exist is the user's mistake.

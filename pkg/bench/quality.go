@@ -35,6 +35,7 @@ type Progress struct {
 	Window      int           // number of the window scored
 	Took        time.Duration // of the step; 0: reused
 	MeanNLL     float64
+	Left        time.Duration // estimate of the time left of Total, from the steps that were run; 0: not known
 }
 
 // Variant is one configuration of a quality run. The recipe "fp32" is the float model.
@@ -277,7 +278,7 @@ func (r *Runner) score(ctx context.Context, entry *catalog.Entry, ids []int32, r
 	}
 	rep, err := eval.Run(ctx, base, variants, ids, eval.Options{Window: req.Window, First: req.First, Windows: req.Windows,
 		KeepPositions: req.Bins > 0,
-		Journal:       filepath.Join(r.Store.Dir(), "journal"), BaseKey: source, Progress: r.windowDone})
+		Journal:       filepath.Join(r.Store.Dir(), "journal"), BaseKey: source, Progress: r.windowDone()})
 	if err != nil {
 		return err
 	}
@@ -317,12 +318,21 @@ func (r *Runner) file(p *prepared, res *eval.Result, cover eval.Coverage) error 
 	return nil
 }
 
-func (r *Runner) windowDone(p eval.Progress) {
-	if r.Progress != nil {
+// windowDone passes a finished window on. A step's time is the mean of those that were run, of all models, since every window
+// has a step of each.
+func (r *Runner) windowDone() func(p eval.Progress) {
+	spent, ran := time.Duration(0), 0
+	return func(p eval.Progress) {
+		if r.Progress == nil {
+			return
+		}
 		took := p.Took
 		if p.Reused {
 			took = 0
+		} else {
+			spent, ran = spent+took, ran+1
 		}
-		r.Progress(Progress{What: p.Model, Done: p.Done, Total: p.Total, Window: p.Window, Took: took, MeanNLL: p.MeanNLL})
+		left := spent / time.Duration(max(ran, 1)) * time.Duration(p.Total-p.Done)
+		r.Progress(Progress{What: p.Model, Done: p.Done, Total: p.Total, Window: p.Window, Took: took, MeanNLL: p.MeanNLL, Left: left})
 	}
 }

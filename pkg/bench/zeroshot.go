@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/illm-go/illm/pkg/catalog"
 	"github.com/illm-go/illm/pkg/engine"
@@ -21,7 +22,7 @@ type ZeroShotRequest struct {
 	Items    int  // of each task; 0: all
 	NoRecord bool // only answer, in the journal: a shard
 	Variants []Variant
-	// Progress is told of finished questions; nil: silent.
+	// Progress is told of finished questions; nil: the runner's is.
 	Progress func(variant string, p eval.ChoiceProgress)
 }
 
@@ -211,8 +212,14 @@ func (r *Runner) answerOne(ctx context.Context, e *catalog.Entry, req ZeroShotRe
 		return err
 	}
 	opt := eval.ChoiceOptions{Journal: filepath.Join(r.Store.Dir(), "journal"), Key: key}
-	if req.Progress != nil {
+	switch {
+	case req.Progress != nil:
 		opt.Progress = func(c eval.ChoiceProgress) { req.Progress(p.name, c) }
+	case r.Progress != nil:
+		opt.Progress = func(c eval.ChoiceProgress) {
+			left := c.Took / time.Duration(max(c.Done-c.Reused, 1)) * time.Duration(c.Total-c.Done)
+			r.Progress(Progress{What: p.name + " " + c.Task, Done: c.Done, Total: c.Total, Left: left})
+		}
 	}
 	scores, took, err := eval.ZeroShot(ctx, lm, asked, opt)
 	if err != nil {

@@ -43,6 +43,11 @@ func Page(ctx context.Context, store *record.Store) (string, error) {
 		return "", err
 	}
 	list := []Section{claimed(results)}
+	tables, err := tableSections(ctx, store, nb.Evaluator(runner))
+	if err != nil {
+		return "", err
+	}
+	list = append(list, tables...)
 	studies, err := studySections(ctx, store, nb.Evaluator(runner))
 	if err != nil {
 		return "", err

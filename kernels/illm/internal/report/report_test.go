@@ -98,7 +98,7 @@ func checkPage(t *testing.T, page string) {
 			t.Errorf("no section of the study %s", s.Name)
 		}
 	}
-	for _, name := range append([]string{"claims", "speed", "peers", "missing", "provenance"}, bench.StudyNames()...) {
+	for _, name := range append([]string{"claims", "T1", "T2,-T3", "T4", "T5", "T6", "speed", "peers", "missing", "provenance"}, bench.StudyNames()...) {
 		if !ids[name] && !ids["speed:-"+name] {
 			t.Errorf("no section %s", name)
 		}

@@ -90,8 +90,11 @@ func (s Section) command() string {
 	if study, ok := strings.CutPrefix(s.Name, "speed: "); ok {
 		return "illm bench --model " + speedModel + " --study " + study
 	}
+	if study, ok := map[string]string{"T1": ablation.Methods.Name, "T2, T3": ablation.ZeroShots.Name, "T5": ablation.Cumulative.Name, "T6": ablation.Clip.Name}[s.Name]; ok {
+		return "illm study run " + study + " --model NAME"
+	}
 	switch s.Name {
-	case "speed":
+	case "speed", "T4":
 		return "illm bench --model " + speedModel
 	case "peers":
 		return "illm bench --model " + speedModel + " --peers llama.cpp"

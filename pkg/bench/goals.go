@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/illm-go/illm/pkg/peers"
 )
@@ -48,7 +49,7 @@ func goals() []goal {
 		{op: peers.GEMM, ours: nameInt4, theirs: []string{nameInt8}, least: 0.9, from: 128, to: anyRows, idea: tiles},
 		{op: peers.GEMM, ours: nameInt8, theirs: []string{nameRead}, least: 0.85, from: 1, to: 1, idea: stream},
 		{op: peers.GEMM, ours: nameInt4, theirs: []string{nameRead}, least: 1.7, from: 1, to: 1, idea: stream},
-		{op: peers.SGEMM, ours: nameFloat, theirs: libraries, least: 0.85, idea: float},
+		{op: peers.SGEMM, ours: nameFloat, theirs: append(libraries, peers.OpenBLAS), least: 0.85, idea: float},
 	}
 	return list
 }
@@ -86,7 +87,8 @@ func (g goal) what() string {
 	}
 	theirs := g.theirs[0]
 	if len(g.theirs) > 1 {
-		theirs = fmt.Sprintf("the better of %s and %s", g.theirs[0], g.theirs[1])
+		last := len(g.theirs) - 1
+		theirs = fmt.Sprintf("the best of %s and %s", strings.Join(g.theirs[:last], ", "), g.theirs[last])
 	}
 	return fmt.Sprintf("%s%s: %s by %s", g.op, rows, g.ours, theirs)
 }

@@ -201,7 +201,7 @@ func TestGoals(t *testing.T) {
 		"prefill: illm w8a8 by llama.cpp Q4_0":                                    "open",
 		"memory: illm w4a8 by llama.cpp Q4_0":                                     "missed",
 		"gemm_u8s8, 128 rows and more: illm int8 by arithmetic peak":              "reached",
-		"gemm_u8s8, 128 rows and more: illm int8 by the better of mkl and onednn": "reached",
+		"gemm_u8s8, 128 rows and more: illm int8 by the best of mkl and onednn": "reached",
 		"gemm_u8s8, 128 rows and more: illm int4 by illm int8":                    "missed",
 		"gemm_u8s8, 1 row: illm int8 by read bandwidth":                           "reached",
 		"gemm_u8s8, 1 row: illm int4 by read bandwidth":                           "missed",

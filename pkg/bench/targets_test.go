@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,7 +67,7 @@ func TestTargets(t *testing.T) {
 		"prefill: illm w8a8 by llama.cpp Q8_0":                                          {5, 0, 1, "missed"},
 		"prefill: illm w8a8 by llama.cpp Q4_0":                                          {3.55, 0, 1, "open"},
 		"decode: illm w8a8 by llama.cpp Q8_0":                                           {0, 0, 0, "no record"},
-		"gemm_u8s8, 128 rows and more: illm int8 by the better of mkl and onednn":       {1.5, 1, 1, "reached"},
+		"gemm_u8s8, 128 rows and more: illm int8 by the best of mkl and onednn":         {1.5, 1, 1, "reached"},
 		"softmax, aligned scores to weights: time by an equally vectorised float32 one": {0.7, 1, 1, "reached"},
 		"gemm_u8s8, 128 rows and more: illm int8 by arithmetic peak":                    {0.5, 1, 2, "missed"},
 		"allocations of a decoded token, in steady state":                               {0, 0, 0, "tested"},
@@ -103,5 +105,39 @@ func TestTargets(t *testing.T) {
 				t.Errorf("%d cells under %d heads: %q", len(row), len(g.Head), row)
 			}
 		}
+	}
+}
+
+// A product's share of the peak is the peak's time by its own, and the better record of a library says who is faster.
+func TestProductGrid(t *testing.T) {
+	b := Beside(newestPeers(targetStore(t), ""))
+	if n := len(b.ProductGrid(peers.SGEMM).Rows); n != 0 {
+		t.Errorf("%d rows of float products, want none", n)
+	}
+	g := b.ProductGrid(peers.GEMM)
+	at := func(row []string, head string) string {
+		for i, h := range g.Head {
+			if h == head {
+				return row[i]
+			}
+		}
+		t.Fatalf("no column %q in %q", head, g.Head)
+		return ""
+	}
+	var shares, faster []string
+	for _, row := range g.Rows {
+		if len(row) != len(g.Head) {
+			t.Fatalf("%d cells under %d heads", len(row), len(g.Head))
+		}
+		shares, faster = append(shares, at(row, "of the peak (%)")), append(faster, row[len(row)-1])
+	}
+	if got := strings.Join(shares, " "); got != "95 50 10 –" {
+		t.Errorf("shares %s", got)
+	}
+	if got := faster[len(faster)-1]; got != "1.50 (1.40–1.60)" {
+		t.Errorf("onednn: %s", got)
+	}
+	if c := b.ProductChart(peers.GEMM, 512); c.Validate() != nil && !errors.Is(c.Validate(), chart.ErrEmpty) {
+		t.Error(c.Validate())
 	}
 }

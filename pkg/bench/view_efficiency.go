@@ -99,7 +99,7 @@ func (m Measured) WeightGrid() chart.Grid {
 		float := list[0]
 		numbers := number(float, "weight_bytes") / 4
 		line("times less than fp32", "", func(r *record.Record) float64 { return number(float, "weight_bytes") / all(r) }, "%.3f")
-		line("of it by the codes alone", "what the matrices of the blocks would give if nothing else were there", func(r *record.Record) float64 {
+		line("times less, the codes alone", "what the matrices of the blocks would give if nothing else were there", func(r *record.Record) float64 {
 			return number(float, "bytes codes") / number(r, "bytes codes")
 		}, "%.3f")
 		line("bits a number", "", func(r *record.Record) float64 { return 8 * all(r) / numbers }, "%.3f")

@@ -7,8 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"time"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 

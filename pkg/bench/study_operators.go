@@ -94,7 +94,7 @@ func softmaxRow(spec quant.Spec, n int) []*contender {
 	const m, k = 32768, 45
 	s, lo, hi := make([]int64, n), int64(math.MaxInt64), int64(math.MinInt64)
 	scratch := make([]int64, (n+vec.FoldedBlock-1)&^(vec.FoldedBlock-1))
-	vals := di.NewKeys(n)
+	vals := di.NewValues(n)
 	for i, v := range x {
 		s[i] = int64(float64(v) * (1 << (k - 15)))
 		lo, hi = min(lo, s[i]), max(hi, s[i])

@@ -31,9 +31,11 @@ func (w *worker) SoftmaxWeights(nlo, nhi []uint8, e []int32, row, s []int64, lea
 	n := len(s)
 	if !w.literal && !w.quad && w.score == 8 {
 		if d := w.newDistance(lo, hi, m, k); d.r > 0 {
-			f, ok := vec.FoldExp(row, s, vals.M, vals.K, vals.KMin[n-1], vals.KMax[n-1], hi, d.r, d.r < hi-least, d.s, d.g, d.h, w.log2e(d.m), d.k)
-			if ok {
-				return weightsOf(&f, nlo, nhi, vals, n)
+			if scale, shift, ok := vals.folded(n); ok {
+				f, ok := vec.FoldExp(row, s, scale, shift, hi, d.r, hi-least, d.s, d.g, d.h, w.log2e(d.m), d.k)
+				if ok {
+					return weightsOf(&f, nlo, nhi, vals, n)
+				}
 			}
 		}
 	}
@@ -46,7 +48,7 @@ func weightsOf(f *vec.Folded, nlo, nhi []uint8, vals *Values, n int) PVRow {
 	s := uint(max(0, intmath.ILog2(uint64(f.Top))-30))
 	kept := f.SumShift(s)
 	nz := normingBy(s, kept)
-	sumN, dot := f.Split(nlo, nhi, nz.s, nz.c, nz.n, vals.Zero)
+	sumN, dot := f.Split(nlo, nhi, nz.s, nz.c, nz.n, vals.Zero, vals.zero8)
 	row := PVRow{SumN: sumN, ZeroDot: dot}
 	scale, ok := rowScaleWithin(kept<<s, int64(n)*(1<<s-1), f.Sum, sumN)
 	if !ok {

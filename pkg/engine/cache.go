@@ -38,7 +38,7 @@ func newKVCache(bits, dim, capacity int) *kvCache {
 		c.ldk, c.ldv = gemm.Stride(dim), gemm.Stride(capacity)
 		c.k, c.v = make([]byte, gemm.PanelBytes(capacity, dim)), make([]byte, gemm.PanelBytes(dim, capacity))
 	}
-	c.keys, c.values = di.NewKeys(capacity), di.NewKeys(capacity)
+	c.keys, c.values = di.NewKeys(capacity), di.NewValues(capacity)
 	return c
 }
 

@@ -45,12 +45,13 @@ const (
 	AVXVNNI                // AVX2 and VPDPBUSD in its VEX form: CPUID 7.1 EAX bit 4
 	AVX512                 // AVX-512 F, BW, VL, DQ and CD
 	AVX512VNNI             // AVX512 and the 8-bit dot product VPDPBUSD in its EVEX form
+	AVX512IFMA             // AVX512VNNI, the 52-bit multiplications of IFMA and the byte permutations of VBMI
 
 	// Largest is the last Set: no limit.
-	Largest = AVX512VNNI
+	Largest = AVX512IFMA
 )
 
-var names = [...]string{"generic", "NEON", "NEONDotProd", "NEONI8MM", "AVX2", "AVXVNNI", "AVX512", "AVX512VNNI"}
+var names = [...]string{"generic", "NEON", "NEONDotProd", "NEONI8MM", "AVX2", "AVXVNNI", "AVX512", "AVX512VNNI", "AVX512IFMA"}
 
 // String returns the name of the set as it stands in records.
 func (s Set) String() string {
@@ -92,6 +93,8 @@ func Has(s Set) bool {
 		return avx512
 	case AVX512VNNI:
 		return avx512 && x.HasAVX512VNNI
+	case AVX512IFMA:
+		return avx512 && x.HasAVX512VNNI && x.HasAVX512IFMA && x.HasAVX512VBMI
 	}
 	return false
 }

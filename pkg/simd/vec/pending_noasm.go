@@ -22,12 +22,12 @@ func squares(h []int32) (top uint32, sum int64) { return squaresPlain(h) }
 
 func absSum(h []int32) (top uint32, sum int64) { return absSumPlain(h) }
 
-func foldExp(buf, s []int64, m []uint32, kv []int32, kmin int32, hi, r int64, clipped bool, s1 uint, g int64, h uint, mf int64, k int32) (f Folded, ok bool) {
+func foldExp(buf, s []int64, scale []uint32, shift uint, hi, r, far int64, s1 uint, g int64, h uint, mf int64, k int32) (f Folded, ok bool) {
 	return f, false
 }
 
 func (f *Folded) sumShift(s uint) int64 { return 0 }
 
-func (f *Folded) split(lo, hi []uint8, s uint, c int64, n uint, zero []int32) (sum, dot int64) {
+func (f *Folded) split(lo, hi []uint8, s uint, c int64, n uint, zero []int32, zero8 []int8) (sum, dot int64) {
 	return 0, 0
 }

@@ -8,9 +8,10 @@ import (
 	"github.com/illm-go/illm/pkg/simd/cpu"
 )
 
-var useAVX512, useAVX2 bool
+var useIFMA, useAVX512, useAVX2 bool
 
 func init() {
+	cpu.Register("vec", cpu.AVX512IFMA, &useIFMA)
 	cpu.Register("vec", cpu.AVX512, &useAVX512)
 	cpu.Register("vec", cpu.AVX2, &useAVX2)
 }

@@ -184,15 +184,30 @@ func gatesQuadAVX512(table *uint16, n int, zg int32, mf int32, cap int32, left i
 //go:noescape
 func swigluAlphaQuadAVX512(y *int64, gate *uint8, u *uint8, alpha *int32, n int, zg int32, zu int32, mf int32, cap int64, left int64, right int64, sigma *uint16) (lo int64, hi int64)
 
-// foldExpAVX512: w = e·(m<<(left−k)) + 2^15 in pairs with e = (2^30 − (x<<fraction & mask)) >> (x>>octave), x = mf·code, of the codes of s; Σ of e in pairs of lanes, Σ of the odd e, and all bits of w.
+// foldExpAVX512: w = e·m + round in pairs with e = (2^30 − (x<<fraction & mask)) >> (x>>octave), x = mf·code, of the codes of s; Σ of e in pairs of lanes, Σ of the odd e, and all bits of w. m is read up to a whole step and one further.
 //
 //go:noescape
-func foldExpAVX512(w *int64, s *int64, m *uint32, k *int32, n int, hi int64, s1 uint, mul int64, half int32, h32 int32, mf int32, octave int32, fraction int32, left int32) (all int64, odd int64, top int64)
+func foldExpAVX512(w *int64, s *int64, m *uint32, n int, round int64, hi int64, s1 uint, mul int64, half int32, h32 int32, mf int32, octave int32, fraction int32) (all int64, odd int64, top int64)
 
-// foldExpClippedAVX512: w = e·(m<<(left−k)) + 2^15 in pairs with e = (2^30 − (x<<fraction & mask)) >> (x>>octave), x = mf·code, of the codes of s; Σ of e in pairs of lanes, Σ of the odd e, and all bits of w.
+// foldExpClippedAVX512: w = e·m + round in pairs with e = (2^30 − (x<<fraction & mask)) >> (x>>octave), x = mf·code, of the codes of s; Σ of e in pairs of lanes, Σ of the odd e, and all bits of w. m is read up to a whole step and one further.
 //
 //go:noescape
-func foldExpClippedAVX512(w *int64, s *int64, m *uint32, k *int32, n int, hi int64, r int64, s1 uint, mul int64, half int32, h32 int32, mf int32, octave int32, fraction int32, left int32) (all int64, odd int64, top int64)
+func foldExpClippedAVX512(w *int64, s *int64, m *uint32, n int, round int64, hi int64, r int64, s1 uint, mul int64, half int32, h32 int32, mf int32, octave int32, fraction int32) (all int64, odd int64, top int64)
+
+// foldExpAVX512IFMA: w = e·m + round in pairs with e = (2^30 − (x<<fraction & mask)) >> (x>>octave), x = mf·code, of the codes of s; Σ of e in pairs of lanes, Σ of the odd e, and all bits of w. m is read up to a whole step and one further.
+//
+//go:noescape
+func foldExpAVX512IFMA(w *int64, s *int64, m *uint32, n int, round int64, hi int64, s1 uint, mul int64, mf int32, octave int32, fraction int32) (all int64, odd int64, top int64)
+
+// foldExpClippedAVX512IFMA: w = e·m + round in pairs with e = (2^30 − (x<<fraction & mask)) >> (x>>octave), x = mf·code, of the codes of s; Σ of e in pairs of lanes, Σ of the odd e, and all bits of w. m is read up to a whole step and one further.
+//
+//go:noescape
+func foldExpClippedAVX512IFMA(w *int64, s *int64, m *uint32, n int, round int64, hi int64, s1 uint, mul int64, mf int32, octave int32, fraction int32) (all int64, odd int64, top int64)
+
+// splitBytesAVX512IFMA: N = ((w>>s)·c / 2^52 + 2^8) >> 9 in two bytes, ΣN, ΣN·zero; N < 2^15. zero is read up to a whole step.
+//
+//go:noescape
+func splitBytesAVX512IFMA(lo *uint8, hi *uint8, w *int64, zero *int8, n int, s uint, c int64) (sum int64, dot int64)
 
 // sumPairsAVX512: Σ w>>s; n is a multiple of 16.
 //

@@ -128,7 +128,11 @@ func Set(name string, levels ...any) Option {
 			if len(list) != 1 {
 				return fmt.Errorf("ablation: set %q: expected one value for a fixed setting, found %d", name, len(list))
 			}
-			p.fixed[name] = list[0]
+			checked, err := checkFixed(name, list[0])
+			if err != nil {
+				return err
+			}
+			p.fixed[name] = checked
 			return nil
 		}
 		return fmt.Errorf("ablation: set %q: study %s has no such axis or setting: it has %s", name, p.study.Name, strings.Join(p.study.settings(), ", "))

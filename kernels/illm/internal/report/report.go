@@ -73,6 +73,8 @@ body>*{max-width:1080px}
 table.r{border-collapse:collapse;margin:8px 0;font-size:90%}
 table.r th,table.r td{padding:2px 10px;border-bottom:1px solid #8884;text-align:right;white-space:nowrap}
 table.r .w{text-align:left;white-space:normal;min-width:7em}
+table.r .l{text-align:left;white-space:normal;min-width:18em}
+@media print{.s{overflow:visible!important} table.r{font-size:60%} h2{break-after:avoid}}
 .s{overflow-x:auto} .m{color:#b4508f;white-space:pre-line}
 </style>
 `
@@ -125,6 +127,12 @@ func (s Section) render() ([]chart.Output, error) {
 // table is a grid in HTML.
 func table(g chart.Grid) string {
 	var b strings.Builder
+	long := make([]bool, len(g.Head)) // columns of sentences and commands
+	for _, r := range g.Rows {
+		for i, cell := range r[:min(len(r), len(long))] {
+			long[i] = long[i] || len(cell) > 48
+		}
+	}
 	row := func(tag string, cells []string) {
 		b.WriteString("<tr>")
 		for i := range g.Head {
@@ -132,7 +140,10 @@ func table(g chart.Grid) string {
 			if i < len(cells) {
 				cell = cells[i]
 			}
-			if i < max(g.Left, 1) {
+			switch {
+			case long[i]:
+				class = ` class="l"`
+			case i < max(g.Left, 1):
 				class = ` class="w"`
 			}
 			fmt.Fprintf(&b, "<%s%s>%s</%s>", tag, class, html.EscapeString(cell), tag)

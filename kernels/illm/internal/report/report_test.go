@@ -41,6 +41,14 @@ func TestPage(t *testing.T) {
 	}
 }
 
+func TestQuestions(t *testing.T) {
+	for _, name := range bench.StudyNames() {
+		if questions[name] == "" {
+			t.Errorf("the speed study %s has no question", name)
+		}
+	}
+}
+
 // Without a record every part is there and named as missing.
 func TestEmpty(t *testing.T) {
 	store, err := record.Open(record.Options{Dir: t.TempDir()})

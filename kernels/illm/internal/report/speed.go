@@ -19,6 +19,10 @@ var questions = map[string]string{
 	bench.StudyFloats:    "How fast is the engine with integer and with float non-linear operators?",
 	bench.StudyScaling:   "What do more threads bring?",
 	bench.StudyContext:   "How does the cost grow with the length of the prompt?",
+	bench.StudyFloatPart: "Where does the time go when the non-linear operators are float ones?",
+	bench.StudyDynamic:   "What does a grid of its own cost a row, beside a constant one?",
+	bench.StudyEfficient: "T4: how much memory and time in float, in integers between float operators, and in integers alone?",
+	bench.StudyShapes:    "T4: the same for blocks of large models' shapes, with synthetic weights?",
 	bench.StudyRoofline:  "How close are products to the machine's arithmetic peak and read bandwidth?",
 }
 
@@ -28,7 +32,8 @@ func speedSections(store *record.Store) []Section {
 	all := bench.Measured(store.Filter(func(r *record.Record) bool { return r.Axes["study"] != "" && r.Config["task"] == "speed-study" }))
 	for _, name := range bench.StudyNames() {
 		model := speedModel
-		if name == bench.StudyOperators {
+		switch name {
+		case bench.StudyOperators, bench.StudyDynamic, bench.StudyShapes: // of no model
 			model = ""
 		}
 		m := all.Of(name, model)

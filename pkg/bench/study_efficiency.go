@@ -24,7 +24,7 @@ type form struct {
 
 func (f form) String() string {
 	if f.operators == "float32" {
-		return f.recipe + ", float operators"
+		return f.recipe + " + floats"
 	}
 	return f.recipe
 }

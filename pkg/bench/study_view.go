@@ -56,6 +56,9 @@ func (m Measured) Where() string {
 		s = r.Env.CPU + ", 1 thread"
 	}
 	what := strings.TrimSuffix(r.Axes["model"]+", "+r.Axes["recipe"], ", ")
+	if r.Axes["study"] == StudyEfficient { // of all recipes
+		what = r.Axes["model"]
+	}
 	if r.Axes["model"] != "" {
 		s = what + "; " + s
 	}

@@ -113,7 +113,7 @@ func (m Measured) efficiencyChart(c *chart.Chart) {
 	c.X, c.Y = chart.Axis{Name: "form"}, chart.Axis{Name: "Prefill", Unit: "ms", Better: chart.Lower}
 	c.Stack().Size(1000, 480)
 	for _, part := range efficiencyParts {
-		s := chart.Series{Name: part}
+		s := chart.Series{Name: part, Method: map[string]string{"add": "fp16", "rest": "float"}[part]} // more parts than colours
 		any := false
 		for _, r := range m {
 			if r.Axes["component"] == part {

@@ -197,14 +197,14 @@ func TestGoals(t *testing.T) {
 		got[o.what()] = o.state()
 	}
 	want := map[string]string{
-		"prefill: illm w8a8 by llama.cpp Q8_0":                                    "reached",
-		"prefill: illm w8a8 by llama.cpp Q4_0":                                    "open",
-		"memory: illm w4a8 by llama.cpp Q4_0":                                     "missed",
-		"gemm_u8s8, 128 rows and more: illm int8 by arithmetic peak":              "reached",
+		"prefill: illm w8a8 by llama.cpp Q8_0":                                  "reached",
+		"prefill: illm w8a8 by llama.cpp Q4_0":                                  "open",
+		"memory: illm w4a8 by llama.cpp Q4_0":                                   "missed",
+		"gemm_u8s8, 128 rows and more: illm int8 by arithmetic peak":            "reached",
 		"gemm_u8s8, 128 rows and more: illm int8 by the best of mkl and onednn": "reached",
-		"gemm_u8s8, 128 rows and more: illm int4 by illm int8":                    "missed",
-		"gemm_u8s8, 1 row: illm int8 by read bandwidth":                           "reached",
-		"gemm_u8s8, 1 row: illm int4 by read bandwidth":                           "missed",
+		"gemm_u8s8, 128 rows and more: illm int4 by illm int8":                  "missed",
+		"gemm_u8s8, 1 row: illm int8 by read bandwidth":                         "reached",
+		"gemm_u8s8, 1 row: illm int4 by read bandwidth":                         "missed",
 	}
 	for what, state := range want {
 		if got[what] != state {

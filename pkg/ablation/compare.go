@@ -105,13 +105,21 @@ func (c Comparison) Table() chart.Grid {
 	g := chart.Grid{Head: []string{"configuration", "windows", "PPL now", "PPL in the record", "largest ΔNLL", "verdict"}}
 	for _, a := range c {
 		name := ""
-		for _, k := range []string{"recipe", "exp", "operators", "score", "clip", "corpus"} {
+		for _, k := range []string{"recipe", "exp", "operators", "score", "mantissa", "multiplier", "kv", "layers", "clip", "corpus"} {
 			if v := a.Axes[k]; v != "" {
 				switch k {
 				case "clip":
 					v = "c=" + v
 				case "score":
 					v += "-bit scores"
+				case "mantissa":
+					v = "m of " + v + " bits"
+				case "multiplier":
+					v = "M of " + v + " bits"
+				case "kv":
+					v = "kv" + v
+				case "layers":
+					v = "blocks " + v
 				}
 				name += v + " "
 			}

@@ -133,3 +133,12 @@ func TestContextTokens(t *testing.T) {
 		}
 	}
 }
+
+// What was varied stands in the name of a compared row.
+func TestComparisonNames(t *testing.T) {
+	c := Comparison{{Axes: map[string]string{"recipe": "w8a8", "mantissa": "8", "corpus": "c4"}}, {Axes: map[string]string{"layers": "484", "corpus": "c4"}}}
+	rows := c.Table().Rows
+	if rows[0][0] != "w8a8 m of 8 bits c4 " || rows[1][0] != "blocks 484 c4 " {
+		t.Errorf("rows %q and %q", rows[0][0], rows[1][0])
+	}
+}

@@ -2,6 +2,7 @@ package ablation
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/illm-go/illm/pkg/chart"
 )
@@ -47,7 +48,7 @@ func (r *Runs) T1() (g chart.Grid, missing []string) {
 			if c := row.cells[level]; c != nil && c.record != nil {
 				any = true
 				if m, ok := c.record.Metric("ppl"); ok {
-					ppl = fmt.Sprintf("%#.4g", m.Value)
+					ppl = strings.TrimSuffix(fmt.Sprintf("%#.4g", m.Value), ".")
 					if m.Value >= 1e4 {
 						ppl = fmt.Sprintf("%.2g", m.Value)
 					}

@@ -10,38 +10,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gomlx/gomlx/backends"
-	_ "github.com/gomlx/gomlx/backends/simplego" // registers itself
 	"github.com/spf13/cobra"
 
 	"github.com/illm-go/illm/pkg/model"
 	"github.com/illm-go/illm/pkg/pretrain"
 )
-
-// backendVariable chooses the backend.
-const backendVariable = "GOMLX_BACKEND"
-
-// openBackend returns the backend that the environment names; without a name, the pure-Go one.
-func openBackend() (b backends.Backend, err error) {
-	name := os.Getenv(backendVariable)
-	switch name {
-	case "", "go":
-		name = "go:ops_sequential" // its parallel mode can block for ever (v0.26.0, two cores)
-	}
-	kind, _, _ := strings.Cut(name, ":")
-	known := false
-	for _, k := range backends.List() {
-		known = known || k == kind
-	}
-	if !known {
-		return nil, fmt.Errorf("%w: %s=%s: expected one of %v, the backends of this build: build with cgo for xla", errUsage, backendVariable, name, backends.List())
-	}
-	b, err = backends.NewWithConfig(name)
-	if err != nil {
-		return nil, fmt.Errorf("backend %s: %w: PJRT_PLUGIN_LIBRARY_PATH names the folder with the plugin", name, err)
-	}
-	return b, nil
-}
 
 // deterministicFlags make XLA's CUDA backend give the same bits in every process: no atomic additions, and no choice of
 // kernels by timing them. Measured on an H200: 10–15 % slower, and a resumed run ends in the same weights; without them

@@ -81,6 +81,9 @@ func shippedHeader(name string) map[string]string {
 	if err != nil {
 		return nil
 	}
+	if f.Rotation.Any() {
+		f.Meta["rotation"] = strings.Join(f.Rotation.Sites(), ",")
+	}
 	return f.Meta
 }
 

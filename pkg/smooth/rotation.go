@@ -33,6 +33,9 @@ func (r *Rotation) flags() []*bool {
 // Any reports whether a site is on.
 func (r Rotation) Any() bool { return len(r.names()) > 0 }
 
+// Sites lists the sites that are on by their names in files.
+func (r Rotation) Sites() []string { return r.names() }
+
 // Online reports at which sites something is left at run time.
 func (r Rotation) Online(cfg model.Config) (qk, out, down bool) {
 	return r.QueryKey && cfg.Rotary(), r.OutProj, r.Down

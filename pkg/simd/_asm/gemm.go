@@ -50,7 +50,9 @@ func intTile(c *build.Context, t tile) tile {
 
 // ahead asks for a line of the panel that one row, which waits for memory, needs
 // some blocks later. On a Xeon a line at 8 KiB brought one row of nibbles from 66 to
-// 100 % of the bandwidth of reading, at 2 KiB to 87 %.
+// 100 % of the bandwidth of reading, at 2 KiB to 87 %; one row of bytes had 68 to
+// 73 % there without. On a Zen 4, whose own prefetcher is enough, one row of bytes
+// has 90 to 97 % with it and 95 to 101 % without, at any distance or hint.
 func ahead(c *build.Context, rows int, line Mem) {
 	if rows == 1 {
 		c.PREFETCHT0(line.Offset(8192))

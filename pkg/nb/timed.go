@@ -147,6 +147,30 @@ func (t *ExpTimes) Lengths(bits int) chart.Grid {
 	return g
 }
 
+// Points lists what Front draws, the quickest first, and taylor3-raw with it.
+func (t *ExpTimes) Points(clip quant.Clip) (chart.Grid, error) {
+	g := chart.Grid{Head: []string{"exponential", "time (ns a key) ↓", "greatest absolute error ↓", "on the front"}}
+	c, err := ablation.ExpFront(t.store, clip, baseline.FormDirect, 16, t.row)
+	if err != nil {
+		return g, err
+	}
+	var all []chart.Point
+	front := map[string]string{}
+	for i, s := range c.Series {
+		all = append(all, s.Points...)
+		for _, p := range s.Points {
+			if front[p.Label] = "no"; i == 0 {
+				front[p.Label] = "yes"
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b chart.Point) int { return cmp.Compare(a.X, b.X) })
+	for _, p := range all {
+		g.Rows = append(g.Rows, []string{p.Label, fmt.Sprintf("%.2f", p.X), fmt.Sprintf("%.2g", p.Y), front[p.Label]})
+	}
+	return g, nil
+}
+
 // Best says which exponentials are on the front of error against time, and how far DI-Exp is from the quickest.
 func (t *ExpTimes) Best(clip quant.Clip) (string, error) {
 	c, err := ablation.ExpFront(t.store, clip, baseline.FormDirect, 16, t.row)

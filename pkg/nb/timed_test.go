@@ -2,6 +2,7 @@ package nb
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,21 @@ func TestExpTimes(t *testing.T) {
 	}
 	if g := times.Table(); len(g.Rows) < 20 || len(g.Rows[0]) != 4 || g.Rows[0][1] == "–" {
 		t.Errorf("table %v", g)
+	}
+	// rows of every length, by what computes them; and the front has what nothing beats: the least time and the least error
+	if g := times.Lengths(8); len(g.Head) != 2+len(expLengths) || len(g.Rows) < 20 || g.Rows[0][1] == "" || slices.Contains(g.Rows[0], "–") {
+		t.Errorf("lengths %v", g)
+	}
+	points, err := times.Points(quant.DefaultClip)
+	if err != nil || len(points.Rows) < 20 {
+		t.Fatal(points, err)
+	}
+	best, err := times.Best(quant.DefaultClip)
+	if err != nil || !strings.Contains(best, "DI-Exp takes") {
+		t.Error(best, err)
+	}
+	if quick := points.Rows[0]; quick[3] != "yes" || !strings.Contains(best, quick[0]) {
+		t.Errorf("the quickest, %v, is not on the front: %s", quick, best)
 	}
 
 	r := &bench.Runner{Store: empty}

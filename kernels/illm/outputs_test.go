@@ -57,8 +57,9 @@ func copyTree(t *testing.T, root, to string) {
 	}
 }
 
-// TestTwoClonesShowTheSame runs the first notebook in this clone and in another at another path, with its own records
-// and nothing in its cache but the installation: all that is not tagged as timing is byte for byte the same.
+// TestTwoClonesShowTheSame runs a notebook in this clone and, with another number of threads, in another at another path,
+// with its own records and nothing in its cache but the installation: all that is not tagged as timing is byte for byte
+// the same.
 func TestTwoClonesShowTheSame(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs Jupyter twice")
@@ -73,7 +74,7 @@ func TestTwoClonesShowTheSame(t *testing.T) {
 	run := func(out string) {
 		t.Helper()
 		t.Setenv("ILLM_RECORDS", t.TempDir())
-		if code, _, stderr := command(t, "reproduce", "start", "--quick", "--out", out); code != exitOK {
+		if code, _, stderr := command(t, "reproduce", "clip", "--quick", "--out", out); code != exitOK {
 			t.Fatalf("code %d: %s", code, stderr)
 		}
 	}
@@ -87,13 +88,14 @@ func TestTwoClonesShowTheSame(t *testing.T) {
 	}
 	t.Chdir(clone)
 	t.Setenv("ILLM_CACHE", cache)
+	t.Setenv("GOMAXPROCS", "3")
 	run(outs[1])
 
 	code, stdout, stderr := command(t, "verify", "outputs", outs[0], outs[1])
 	if code != exitOK {
 		t.Errorf("code %d: %s%s", code, stdout, stderr)
 	}
-	n, err := notebook.Read(filepath.Join(outs[1], "00-start.ipynb"))
+	n, err := notebook.Read(filepath.Join(outs[1], "10-clip.ipynb"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +105,7 @@ func TestTwoClonesShowTheSame(t *testing.T) {
 			compared++
 		}
 	}
-	if compared < 2 {
-		t.Errorf("%d cells were compared, want at least the records and the hashes", compared)
+	if compared < 5 {
+		t.Errorf("%d cells were compared, want at least those of records, scores, the live check and the slider", compared)
 	}
 }

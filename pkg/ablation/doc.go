@@ -30,6 +30,10 @@
 // is the study of the clip value c of DI-ClippedSoftmax (algorithm
 // reference, 4.4; table T6), Rule the theory beside it. Methods and its T1 are the paper's first table, ZeroShots T2 and T3,
 // Cumulative T5; Mantissa, Multiplier, KV, Context, Layers, Shares, Rotation and Calibration are its reviewers' questions;
-// Surface and Smoothness look at channels before and after factors. Static and StaticSites ask what constant grids cost against the rows' own (ablation A), at
-// all sites and one by one; Amplitudes and TokenModel show why.
+// Surface and Smoothness look at channels before and after factors.
+//
+// Static and StaticSites ask what constant grids cost against the rows' own (ablation A), at all sites and one by one;
+// Amplitudes and TokenModel show why. Exp is ablation B, NonLinear D. ByModel are the runs of a study on several models:
+// StaticTable, ExpTable and NonLinearTable lay them out, StaticVerdict, ExpVerdict and NonLinearVerdict say what they amount
+// to, with what contradicts the paper first, and Gaps names what has no record.
 package ablation

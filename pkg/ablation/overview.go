@@ -222,11 +222,14 @@ func (m ByModel) Table(layout func(*Runs) chart.Grid) (all chart.Grid) {
 
 // Gaps names what has no record, a model a line.
 func (m ByModel) Gaps() string {
-	var lines []string
+	var lines, mixed []string
 	stale := 0
 	for _, r := range m {
 		if gap := r.Gaps(); gap != "" {
 			lines = append(lines, r.model()+": "+gap)
+		}
+		if from := r.clocks(); len(from) > 1 {
+			mixed = append(mixed, fmt.Sprintf("%s: times of %d builds or machines stand side by side and cannot be compared (%s): measure them in one run.", r.model(), len(from), strings.Join(from, "; ")))
 		}
 		stale += r.Stale
 	}
@@ -234,10 +237,27 @@ func (m ByModel) Gaps() string {
 	if len(lines) > 0 {
 		text = "No record yet (illm study run " + m[0].Study.Name + " -m MODEL makes some):\n" + strings.Join(lines, "\n")
 	}
+	if len(mixed) > 0 {
+		text += "\n" + strings.Join(mixed, "\n")
+	}
 	if stale > 0 {
 		text += fmt.Sprintf("\n%d records of another version of the arithmetic or of other weights were left out.", stale)
 	}
 	return text
+}
+
+// clocks lists the builds and machines that the rows' times were taken with.
+func (r *Runs) clocks() (out []string) {
+	for _, row := range r.rows {
+		if c := row.cells[Speed]; c != nil && c.record != nil {
+			e := c.record
+			from := fmt.Sprintf("%s, %d threads, code %s", e.Env.CPU, e.Env.Threads, e.Commit[:min(12, len(e.Commit))])
+			if !slices.Contains(out, from) {
+				out = append(out, from)
+			}
+		}
+	}
+	return out
 }
 
 // ModelOf names the model that runs are about.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -96,6 +97,7 @@ func (s Study) Run(ctx context.Context, store *record.Store, ev Evaluator, optio
 			missing = append(missing, i)
 		}
 	}
+	missing = together(cells, missing)
 	err = compute(ctx, p, store, ev, cells, missing)
 	runs := newRuns(s, cells, stale)
 	if ctxErr := ctx.Err(); ctxErr != nil {
@@ -144,6 +146,25 @@ func (s Study) Missing(ctx context.Context, store *record.Store, ev Evaluator, o
 		out = append(out, list)
 	}
 	return out, ctx.Err()
+}
+
+// together adds to the missing cells those that have times already where a row beside them has none: times are compared with
+// each other, so they are taken in one run, on one machine, in turn.
+func together(cells []cell, missing []int) []int {
+	key := func(c Config) string { return c["model"] + "\x00" + c["corpus"] }
+	open := map[string]bool{}
+	for _, i := range missing {
+		if c := cells[i].config; c["corpus"] == Speed {
+			open[key(c)] = true
+		}
+	}
+	for i := range cells {
+		if c := cells[i].config; open[key(c)] && !slices.Contains(missing, i) {
+			missing = append(missing, i)
+		}
+	}
+	slices.Sort(missing)
+	return missing
 }
 
 // compute evaluates the missing cells batch by batch. An evaluator's failure is

@@ -3,8 +3,10 @@ package ablation
 import (
 	"context"
 	"math"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/illm-go/illm/pkg/chart"
 	"github.com/illm-go/illm/pkg/record"
@@ -192,5 +194,56 @@ func TestTokenErrorFactors(t *testing.T) {
 	expect(t, TokenErrorFactors([]TokenErrors{{8, 0.01, 0.1, 0.5}, {4, 0.1, 0.5, 0.5}}), "by 10.0 at 8 bits, 5.0 at 4 bits", "once more by 5.0 at 8 bits, 1.0 at 4 bits")
 	if s := TokenErrorFactors(nil); !strings.Contains(s, "No error") {
 		t.Error(s)
+	}
+}
+
+// Times stand beside times of the same run: a row without a time has all of them taken again, rows of texts stay as they are,
+// and what was taken with different builds is told.
+func TestTimesAreTakenTogether(t *testing.T) {
+	store, err := record.Open(record.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit, clock := "one", time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	var computed []string
+	ev := Each(func(_ context.Context, c Config) (record.Record, error) {
+		computed = append(computed, c["corpus"]+" "+c["operators"])
+		r := c.Record()
+		clock = clock.Add(time.Minute)
+		r.Time = clock
+		if c["corpus"] == Speed {
+			r.Kind, r.Commit, r.Axes = record.Timing, commit, map[string]string{"corpus": Speed, "operators": c["operators"]}
+			r.Config["task"], r.Config["commit"] = Speed, commit
+		}
+		r.Metrics = []record.Metric{{Name: "ppl", Value: 1}, {Name: "prefill_tok_s", Value: 1}}
+		return r, nil
+	})
+	run := func(stored bool, operators ...any) *Runs {
+		t.Helper()
+		computed = nil
+		options := []Option{Set("recipe", "w8a8"), Set("corpus", "c4", Speed), Set("operators", operators...), WithoutBase()}
+		if stored {
+			options = append(options, Stored())
+		}
+		runs, err := NonLinear.Run(context.Background(), store, ev, options...)
+		if err != nil || runs.Err() != nil {
+			t.Fatal(err, runs.Err())
+		}
+		return runs
+	}
+	run(false, Integer)
+	commit = "two"
+	runs := run(false, Integer, "half")
+	if slices.Sort(computed); strings.Join(computed, ", ") != "c4 half, speed half, speed integer" {
+		t.Errorf("computed %s, want both times and the text of the new row", computed)
+	}
+	if from := runs.clocks(); len(from) != 1 || !strings.Contains(from[0], "two") {
+		t.Errorf("times of %q", from)
+	}
+	if run(false, Integer, "half"); len(computed) != 0 {
+		t.Errorf("computed again: %v", computed)
+	}
+	if m := (ByModel{run(true, Integer, "half")}); strings.Contains(m.Gaps(), "builds") {
+		t.Error(m.Gaps())
 	}
 }

@@ -84,7 +84,22 @@ func TargetsOf(store *record.Store, model string) (out []Target) {
 	}
 	out = append(out, firstTokenTarget(beside))
 	all := Measured(store.Filter(func(r *record.Record) bool { return r.Axes["study"] != "" && r.Config["task"] == "speed-study" }))
+	for i, t := range out {
+		if limit := all.Of(StudyParts, model).products("w8a8"); strings.Contains(t.What, string(peers.Prefill)+": illm w8a8") && t.Cases > 0 && limit > 0 {
+			out[i].Idea += fmt.Sprintf("; the linear products alone, with nothing between them, would be at %.2f", t.Value/limit)
+		}
+	}
 	return append(append(out, studyTargets(all, model)...), provedTargets()...)
+}
+
+// products is the part of prefill that the linear products of a recipe take, 0 without a record.
+func (m Measured) products(recipe string) float64 {
+	for _, r := range m {
+		if r.Axes["component"] == "linear products" && r.Axes["recipe"] == recipe {
+			return number(r, "share") / 100
+		}
+	}
+	return 0
 }
 
 // newestPeers are the newest records of bench --peers on a model, and on matrices, by case, subject and form.

@@ -141,3 +141,18 @@ func TestProductGrid(t *testing.T) {
 		t.Error(c.Validate())
 	}
 }
+
+// A prompt whose products take half of the time would be twice as fast without the rest.
+func TestTargetLimit(t *testing.T) {
+	store := targetStore(t)
+	cfg := map[string]any{"task": "speed-study", "at": 1}
+	axes := map[string]string{"study": StudyParts, "model": "m", "recipe": "w8a8", "component": "linear products"}
+	if err := store.Append(&record.Record{Kind: record.Timing, Axes: axes, Config: cfg, Metrics: []record.Metric{{Name: "share", Value: 50}}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range TargetsOf(store, "m") {
+		if x.What == "prefill: illm w8a8 by llama.cpp Q8_0" && !strings.HasSuffix(x.Idea, "would be at 10.00") {
+			t.Errorf("idea %q, want the limit 10", x.Idea)
+		}
+	}
+}

@@ -32,20 +32,33 @@ func openBackend() (b backends.Backend, err error) {
 	if !known {
 		return nil, fmt.Errorf("%w: %s=%s: expected one of %v, the backends of this build: build with cgo for xla", errUsage, backendVariable, name, backends.List())
 	}
+	config := name
+	if name == "xla:cpu" && os.Getenv(pluginVariable) == "" { // what "trainer plugin" installed
+		if dir, err := pluginFolder(); err == nil {
+			if path := filepath.Join(dir, cpuPlugin); isFile(path) {
+				config = "xla:" + path
+			}
+		}
+	}
 	// A file that is no plugin makes the library panic (go-xla v0.1.4, checkPlugin).
 	defer func() {
 		if p := recover(); p != nil {
-			b, err = nil, pluginError(name, fmt.Errorf("%v", p))
+			b, err = nil, pluginError(name, config, fmt.Errorf("%v", p))
 		}
 	}()
-	if b, err = backends.NewWithConfig(name); err != nil {
-		return nil, pluginError(name, err)
+	if b, err = backends.NewWithConfig(config); err != nil {
+		return nil, pluginError(name, config, err)
 	}
 	return b, nil
 }
 
+func isFile(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.Mode().IsRegular()
+}
+
 // pluginError says what was tried and what to do.
-func pluginError(name string, cause error) error {
+func pluginError(name, config string, cause error) error {
 	var tried []string
 	for _, dir := range filepath.SplitList(os.Getenv(pluginVariable)) {
 		files, _ := filepath.Glob(filepath.Join(dir, "pjrt_*plugin*"))
@@ -62,11 +75,14 @@ func pluginError(name string, cause error) error {
 			tried = append(tried, dir+" (no pjrt_c_api_*_plugin file in it)")
 		}
 	}
+	if config != name {
+		tried = append(tried, strings.TrimPrefix(config, "xla:"))
+	}
 	if len(tried) == 0 {
 		tried = []string{"the system's folders, " + pluginVariable + " is not set"}
 	}
 	return fmt.Errorf("backend %s: no plugin loads: tried %s: %w: "+
-		"xla:cpu needs libpjrt_cpu.so of the PyPI package fastatomstruct-xla-cpu as DIR/pjrt_c_api_cpu_plugin.so, "+
+		"\"trainer plugin\" installs that of xla:cpu (from "+wheelPackage+"), "+
 		"xla:cuda needs xla_cuda_plugin.so of jax-cuda13-pjrt as DIR/pjrt_c_api_cuda_plugin.so, and %s=DIR; %s=go needs nothing and is slow",
 		name, strings.Join(tried, ", "), cause, pluginVariable, backendVariable)
 }

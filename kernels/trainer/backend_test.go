@@ -39,7 +39,7 @@ func TestPlugin(t *testing.T) {
 	file := filepath.Join(dir, "pjrt_c_api_cpu_plugin.so")
 	want := func(what string, err error, parts ...string) {
 		t.Helper()
-		for _, part := range append(parts, "backend xla:cpu: no plugin loads", "fastatomstruct-xla-cpu", backendVariable+"=go needs nothing") {
+		for _, part := range append(parts, "backend xla:cpu: no plugin loads", `"trainer plugin" installs`, backendVariable+"=go needs nothing") {
 			if err == nil || !strings.Contains(err.Error(), part) {
 				t.Errorf("%s: error %v, want %q", what, err, part)
 			}
@@ -53,5 +53,12 @@ func TestPlugin(t *testing.T) {
 	if err := errors.Join(os.Remove(file), os.Symlink(filepath.Join(dir, "gone"), file)); err != nil {
 		t.Fatal(err)
 	}
+	cache := t.TempDir()
+	t.Setenv("ILLM_CACHE", cache)
+	installed := filepath.Join(cache, "pjrt", cpuPlugin)
+	if err := errors.Join(os.Mkdir(filepath.Dir(installed), 0o777), os.WriteFile(installed, []byte("no library"), 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	want("damaged in the cache", open("xla:cpu", ""), "tried "+installed)
 	want("dangling link", open("xla:cpu", dir), file+" (leads nowhere)")
 }

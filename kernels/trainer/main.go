@@ -78,6 +78,6 @@ func rootCmd() *cobra.Command {
 		return fmt.Errorf("%w: %w: \"%s --help\" lists the flags", errUsage, err, cmd.CommandPath())
 	})
 	root.AddCommand(pretrainCmd())
-	root.AddCommand(prepareCmd(), tokensCmd(), fsbrCmd())
+	root.AddCommand(prepareCmd(), tokensCmd(), fsbrCmd(), pluginCmd())
 	return root
 }

@@ -83,3 +83,14 @@ func TestMemory(t *testing.T) {
 		}
 	}
 }
+
+// A backend's name in records holds no path.
+func TestPlatform(t *testing.T) {
+	for name, want := range map[string]string{
+		"xla:cuda": "xla:cuda", "xla:/a/b.c/pjrt_c_api_cpu_plugin.so": "xla:cpu", `xla:C:\x\pjrt_c_api_cpu_plugin.dll`: "xla:cpu", "xla:/a/other.so": "xla:other.so",
+	} {
+		if got := platform(name); got != want {
+			t.Errorf("platform(%q) = %q, want %q", name, got, want)
+		}
+	}
+}

@@ -138,15 +138,27 @@ func (r *run) meta() map[string]string {
 	return m
 }
 
-// backendName is the backend with its platform, "xla:cuda", or "go": what GOMLX_BACKEND calls it.
+// backendName is the backend with its platform, "xla:cuda", or "go": what GOMLX_BACKEND calls it. Of a plugin that was opened
+// by its path only the platform stays.
 func backendName(b backends.Backend) string {
 	if full, _, _ := strings.Cut(b.Description(), " "); strings.HasPrefix(full, b.Name()+":") {
-		return full
+		return platform(full)
 	}
 	if b.Name() == "SimpleGo (go)" {
 		return "go"
 	}
 	return b.Name()
+}
+
+// platform turns "xla:/folder/pjrt_c_api_cpu_plugin.so" into "xla:cpu".
+func platform(name string) string {
+	kind, path, _ := strings.Cut(name, ":")
+	if !strings.ContainsAny(path, `/\`) {
+		return name
+	}
+	base := path[strings.LastIndexAny(path, `/\`)+1:]
+	base, _, _ = strings.Cut(strings.TrimPrefix(base, "pjrt_c_api_"), "_plugin")
+	return kind + ":" + base
 }
 
 func (r *run) all(ctx context.Context) (*smooth.Factors, error) {

@@ -12,10 +12,10 @@ func TestStudyExitCodes(t *testing.T) {
 		code int
 		want string // on stderr
 	}{
-		{[]string{"run", "widths", "--set", "window=1", "--set", "corpus=opticks"}, exitMissing, "5 configurations have no record: bench: window of 1 tokens"},
+		{[]string{"run", "widths", "--set", "first=100000", "--set", "corpus=opticks"}, exitMissing, "5 configurations have no record: bench: windows 100000"},
 		{[]string{"run", "widths", "--model", "no-such-model"}, exitUsage, "unknown model"},
 		{[]string{"run", "widths", "--model", "no-such-model", "--json"}, exitUsage, "unknown model"},
-		{[]string{"show", "widths", "--set", "window=1", "--set", "corpus=opticks"}, exitOK, "5 configurations have no record"},
+		{[]string{"show", "widths", "--set", "first=100000", "--set", "corpus=opticks"}, exitOK, "5 configurations have no record"},
 		{[]string{"run", "width"}, exitUsage, "widths"},
 		{[]string{"run", "widths", "--shard", "3/2"}, exitUsage, "expected i/n"},
 	} {

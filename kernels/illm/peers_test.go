@@ -67,7 +67,7 @@ func TestBenchPeers(t *testing.T) {
 	if code != exitOK {
 		t.Fatalf("code %d: %s", code, stderr)
 	}
-	for _, want := range []string{"mkl 0.1", "illm int8", "illm int4", "illm float32", "read bandwidth", "× [", "goals", "by the best of mkl and onednn", "onednn: install onednn: no such package for this platform"} {
+	for _, want := range []string{"mkl 0.1", "illm int8", "illm int4", "illm float32", "read bandwidth", "× [", "goals", "by the best of mkl, onednn and openblas", "onednn: install onednn: no such package for this platform"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the table does not say %q:\n%s", want, out)
 		}

@@ -130,7 +130,7 @@ func (w *worker) normPending(h []int32, p *Norm) (lo, hi int64, ok bool) {
 		return 0, 0, false
 	}
 	r := newReciprocal(max(1, squares+p.E))
-	lo, hi = w.row.Norm(h, p.Gamma, r.rho, r.n)
+	lo, hi = w.row.Norm(h, p.Gamma, top, r.rho, r.n)
 	return lo, hi, true
 }
 

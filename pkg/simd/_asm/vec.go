@@ -12,11 +12,11 @@ func vecFile(c *build.Context) {
 	vecLinear(c)
 	vecAttention(c)
 	vecStream(c)
-	upper := upperTable(c)
+	upper, packed := upperTable(c), packedOrder(c)
 	vecWide(c, upper)
-	vecSoftmax(c, upper)
+	vecSoftmax(c, upper, packed)
 	vecResidual(c)
-	vecPending(c)
+	vecPending(c, upper, packed)
 	vecAVX2(c)
 }
 

@@ -9,7 +9,7 @@ import (
 
 // vecSoftmax: a row of scores becomes its weights in three passes. Between them it lies in pairs (see vecPending), each
 // element as e·m and a rounding term for some m = M·2^n, from which a shift makes W and what is left of it.
-func vecSoftmax(c *build.Context, upper Mem) {
+func vecSoftmax(c *build.Context, upper, order Mem) {
 	second := c.StaticGlobal("second")
 	c.DataAttributes(attr.RODATA | attr.NOPTR)
 	for i := range 8 {
@@ -39,12 +39,6 @@ func vecSoftmax(c *build.Context, upper Mem) {
 				}
 		})
 
-	order := c.StaticGlobal("packed")
-	c.DataAttributes(attr.RODATA | attr.NOPTR)
-	for i := range 8 {
-		at := func(i int) uint64 { return uint64(i&3*4 + i>>2) }
-		c.AppendDatum(U64(at(2*i) | at(2*i+1)<<32))
-	}
 	writeBlocks(c, 64, "splitPairsAVX512", "N = min(32767, ((w>>s)·c / 2^32 + half) >> n32) in two bytes, ΣN, ΣN·zero; |zero| < 2^15.",
 		"func(lo, hi *uint8, w *int64, zero *int32, n int, s uint, c int64, half, n32 int32) (sum, dot int64)",
 		func(r *wide) (func(), func()) {
@@ -101,6 +95,17 @@ func vecSoftmax(c *build.Context, upper Mem) {
 					r.Store(r.sum32(dot), r.Return("dot"))
 				}
 		})
+}
+
+// packedOrder has the order of four bytes each in which packing four registers of dwords leaves them, for VPERMD.
+func packedOrder(c *build.Context) Mem {
+	m := c.StaticGlobal("packed")
+	c.DataAttributes(attr.RODATA | attr.NOPTR)
+	for i := range 8 {
+		at := func(i int) uint64 { return uint64(i&3*4 + i>>2) }
+		c.AppendDatum(U64(at(2*i) | at(2*i+1)<<32))
+	}
+	return m
 }
 
 // vecFoldExp is exp8AVX512 and foldAVX512 without the round trip: the numerators stay in registers. Where the range is

@@ -25,7 +25,7 @@ const pairBlock, unpackedBlock = 16, 32
 
 // NewPending returns a Pending for rows of up to maxRow elements.
 func NewPending(maxRow int) Pending {
-	n := (max(maxRow, 0) + unpackedBlock - 1) &^ (unpackedBlock - 1)
+	n := blocks(max(maxRow, 0), FoldedBlock) // the longest step of a kernel
 	return Pending{wide: make([]int64, n), narrow: make([]int32, n), most: max(maxRow, 0)}
 }
 
@@ -40,11 +40,11 @@ func (p *Pending) Row(n int) []int64 {
 
 // Norm is the function Norm with s = 0: it makes p the row round(h[j]·rho / 2^n)·gamma[j] and returns its range.
 //
-// |h| ≤ 2^24, 0 ≤ rho ≤ 2^31, 1 ≤ n; the quotient is at most 2^30; |gamma| ≤ 2^23.
-func (p *Pending) Norm(h, gamma []int32, rho int64, n uint) (lo, hi int64) {
+// top is the largest |h|, at most 2^24, 0 ≤ rho ≤ 2^31, 1 ≤ n; the quotient is at most 2^30; |gamma| ≤ 2^23.
+func (p *Pending) Norm(h, gamma []int32, top uint32, rho int64, n uint) (lo, hi int64) {
 	v := p.Row(len(h))
 	gamma = gamma[:len(h)]
-	if lo, hi, ok := p.normPairs(h, gamma, rho, n); ok {
+	if lo, hi, ok := p.normPairs(h, gamma, top, rho, n); ok {
 		return lo, hi
 	}
 	return norm(v, h, gamma, 0, rho, n)

@@ -4,11 +4,16 @@ package vec
 
 import "math/bits"
 
-func (p *Pending) normPairs(h, gamma []int32, rho int64, n uint) (lo, hi int64, ok bool) {
+func (p *Pending) normPairs(h, gamma []int32, top uint32, rho int64, n uint) (lo, hi int64, ok bool) {
 	if !useAVX512 || len(h) == 0 {
 		return 0, 0, false
 	}
 	p.form = pairs
+	// A half of 2^n has n − 1 factors of 2; a product has those of rho and at most the bits of |h| less one.
+	if rho < 1<<31 && n <= 32 && bits.TrailingZeros64(uint64(rho))+bits.Len32(top)-1 < int(n)-1 {
+		lo, hi = normUntiedAVX512(&p.wide[0], &h[0], &gamma[0], len(h), rho, half(n), n&63)
+		return lo, hi, true
+	}
 	lo, hi = normPairsAVX512(&p.wide[0], &h[0], &gamma[0], len(h), rho, half(n), n&63)
 	return lo, hi, true
 }

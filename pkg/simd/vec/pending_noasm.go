@@ -2,7 +2,7 @@
 
 package vec
 
-func (p *Pending) normPairs(h, gamma []int32, rho int64, n uint) (lo, hi int64, ok bool) {
+func (p *Pending) normPairs(h, gamma []int32, top uint32, rho int64, n uint) (lo, hi int64, ok bool) {
 	return 0, 0, false
 }
 

@@ -4,6 +4,8 @@ import (
 	"math/bits"
 	"slices"
 	"testing"
+
+	"github.com/illm-go/illm/pkg/simd/simdtest"
 )
 
 // requantBoth quantises a row as di does, held and in its order, on a grid of its own range.
@@ -35,7 +37,7 @@ func TestPendingNorm(t *testing.T) {
 		gamma := ints[int32](s, s.n, -1<<23, 1<<23)
 		rho, n := s.between(0, 1<<31), uint(s.between(25, 31))
 		p := held(s)
-		lo, hi := p.Norm(h, gamma, rho, n)
+		lo, hi := p.Norm(h, gamma, MaxAbs(h), rho, n)
 		got := requantBoth(s, &p, lo, hi, 2+s.IntN(7))
 		v := make([]int64, s.n)
 		a, c := normGeneric(v, h, gamma, 0, rho, n)
@@ -125,10 +127,36 @@ func TestSquaresPaths(t *testing.T) {
 // Where nothing is rounded up to a block's end, nothing behind it is read: rows of no elements at all.
 func TestPendingEmpty(t *testing.T) {
 	var p Pending
-	lo, hi := p.Norm(nil, nil, 1, 1)
+	lo, hi := p.Norm(nil, nil, 0, 1, 1)
 	a, b := p.SwiGLU(nil, nil, new([256]uint16), 0, 0)
 	c, d := p.LayerNorm(nil, nil, nil, 0, 0, 1, 1)
 	if sum := p.Requant(nil, 0, 1, 33, 0, 255); sum|lo|hi|a|b|c|d != 0 {
 		t.Error("an empty row has a range")
+	}
+}
+
+// Every E there is, each on every path: σ is the quotient of the table.
+func TestSigmaDivision(t *testing.T) {
+	sigma := make([]uint16, 32769)
+	for e := range sigma {
+		d := 1<<15 + e
+		sigma[e] = uint16((1<<30 + d/2) / d)
+	}
+	met := make([]bool, len(sigma))
+	simdtest.Each(t, "vec", func(t *testing.T) {
+		var got [256]uint16
+		for mf := int64(1); mf < 1<<17; mf += 1 + mf/20000 {
+			GateTable(&got, 0, mf, 15, false, sigma)
+			for x, s := range got {
+				e := pow2Q15(int64(x)*mf, 15, false)
+				met[e] = true
+				if s != sigma[e] {
+					t.Fatalf("mf = %d, code %d: σ = %d, want %d, that of E = %d", mf, x, s, sigma[e], e)
+				}
+			}
+		}
+	})
+	if i := slices.Index(met, false); i >= 0 {
+		t.Errorf("E = %d was not met", i)
 	}
 }

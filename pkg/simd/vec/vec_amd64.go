@@ -71,7 +71,7 @@ func requant(dst []uint8, t []int64, s uint, g int64, h uint, z, top int64) (sum
 	if n := len(dst); useAVX512 && n > 0 {
 		t = t[:n]
 		if n >= 16 && untied(g, h) && bits.Len64(uint64(z))+int(h) <= 61 {
-			return requantWideAVX512(&dst[0], &t[0], n, s&63, g, z<<h+half(h), int32(h-32), int32(top))
+			return requantWideAVX512(&dst[0], &t[0], n, s&63, g, int32((z<<h+half(h))>>32), int32(h-32), int32(top)) // a multiple of 2^32
 		}
 		return requantAVX512(&dst[0], &t[0], n, s&63, g, h&63, z, top)
 	}
@@ -226,12 +226,11 @@ func gateTable(table *[256]uint16, zg, mf int64, k int32, quad bool, sigma []uin
 		gateTableGeneric(table, zg, mf, k, quad, sigma)
 		return
 	}
-	sigma = sigma[:32769]
 	limit, left, right := octaves32(k)
 	if quad {
-		gatesQuadAVX512(&table[0], len(table), int32(zg), int32(mf), limit, left, right, &sigma[0])
+		gatesQuadAVX512(&table[0], len(table), int32(zg), int32(mf), limit, left, right)
 	} else {
-		gatesAVX512(&table[0], len(table), int32(zg), int32(mf), limit, left, right, &sigma[0])
+		gatesAVX512(&table[0], len(table), int32(zg), int32(mf), limit, left, right)
 	}
 }
 
@@ -243,12 +242,12 @@ func swiGLUAlpha(y []int64, g, u []uint8, zg, zu, mf int64, alpha []int32, k int
 		}
 		return swiGLUCodes(y, g, u, zg, zu, mf, alpha, k, quad, sigma)
 	}
-	g, u, alpha, sigma = g[:n], u[:n], alpha[:n], sigma[:32769]
+	g, u, alpha = g[:n], u[:n], alpha[:n]
 	limit, left, right := octaves64(k)
 	if quad {
-		return swigluAlphaQuadAVX512(&y[0], &g[0], &u[0], &alpha[0], n, int32(zg), int32(zu), int32(mf), limit, left, right, &sigma[0])
+		return swigluAlphaQuadAVX512(&y[0], &g[0], &u[0], &alpha[0], n, int32(zg), int32(zu), int32(mf), limit, left, right)
 	}
-	return swigluAlphaAVX512(&y[0], &g[0], &u[0], &alpha[0], n, int32(zg), int32(zu), int32(mf), limit, left, right, &sigma[0])
+	return swigluAlphaAVX512(&y[0], &g[0], &u[0], &alpha[0], n, int32(zg), int32(zu), int32(mf), limit, left, right)
 }
 
 func swiGLU(y []int64, g, u []uint8, table *[256]uint16, zg, zu int32) (lo, hi int64) {

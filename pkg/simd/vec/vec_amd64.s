@@ -1965,85 +1965,15 @@ DATA upper<>+48(SB)/8, $0x0000001b00000019
 DATA upper<>+56(SB)/8, $0x0000001f0000001d
 GLOBL upper<>(SB), RODATA|NOPTR, $64
 
-// func requantWideAVX512(dst *uint8, t *int64, n int, s uint, mul int64, base int64, h32 int32, top int32) (sum int64)
-// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2
-TEXT ·requantWideAVX512(SB), NOSPLIT, $0-64
-	MOVQ         n+16(FP), CX
-	MOVQ         dst+0(FP), DX
-	MOVQ         t+8(FP), BX
-	VPBROADCASTQ s+24(FP), Z0
-	VPBROADCASTQ mul+32(FP), Z1
-	VPBROADCASTQ base+40(FP), Z2
-	MOVL         h32+48(FP), AX
-	VPBROADCASTD AX, Z3
-	MOVL         top+52(FP), AX
-	VPBROADCASTD AX, Z4
-	VPXORQ       Z5, Z5, Z5
-	VPXORQ       Z6, Z6, Z6
-	VMOVDQU32    upper<>+0(SB), Z7
-	XORQ         AX, AX
-	SUBQ         $0x00000010, CX
-	JL           tail
-
-loop:
-	VMOVDQU64 (BX)(AX*8), Z8
-	VPSRAVQ   Z0, Z8, Z8
-	VPMULDQ   Z1, Z8, Z8
-	VPADDQ    Z2, Z8, Z8
-	VMOVDQU64 64(BX)(AX*8), Z9
-	VPSRAVQ   Z0, Z9, Z9
-	VPMULDQ   Z1, Z9, Z9
-	VPADDQ    Z2, Z9, Z9
-	VPERMT2D  Z9, Z7, Z8
-	VPSRAVD   Z3, Z8, Z8
-	VPMAXSD   Z5, Z8, Z8
-	VPMINSD   Z4, Z8, Z8
-	VPADDD    Z8, Z6, Z6
-	VPMOVDB   Z8, X8
-	VMOVDQU8  X8, (DX)(AX*1)
-	ADDQ      $0x00000010, AX
-	SUBQ      $0x00000010, CX
-	JGE       loop
-
-tail:
-	ADDQ        $0x00000010, CX
-	JZ          done
-	MOVQ        $-1, SI
-	BZHIQ       CX, SI, SI
-	KMOVW       SI, K1
-	KMOVB       SI, K2
-	KSHIFTRW    $0x08, K1, K3
-	VMOVDQU64.Z (BX)(AX*8), K2, Z8
-	VPSRAVQ     Z0, Z8, Z8
-	VPMULDQ     Z1, Z8, Z8
-	VPADDQ      Z2, Z8, Z8
-	VMOVDQU64.Z 64(BX)(AX*8), K3, Z9
-	VPSRAVQ     Z0, Z9, Z9
-	VPMULDQ     Z1, Z9, Z9
-	VPADDQ      Z2, Z9, Z9
-	VPERMT2D    Z9, Z7, Z8
-	VPSRAVD     Z3, Z8, Z8
-	VPMAXSD     Z5, Z8, Z8
-	VPMINSD     Z4, Z8, Z8
-	VPADDD      Z8, Z6, K1, Z6
-	VPMOVDB     Z8, X0
-	VMOVDQU8    X0, K1, (DX)(AX*1)
-
-done:
-	VEXTRACTI64X4 $0x01, Z6, Y0
-	VPMOVSXDQ     Y6, Z1
-	VPMOVSXDQ     Y0, Z0
-	VPADDQ        Z0, Z1, Z1
-	VEXTRACTI64X4 $0x01, Z1, Y0
-	VPADDQ        Y0, Y1, Y0
-	VEXTRACTI32X4 $0x01, Y0, X1
-	VPADDQ        X1, X0, X1
-	VPSHUFD       $0x4e, X1, X0
-	VPADDQ        X1, X0, X1
-	VMOVQ         X1, AX
-	MOVQ          AX, sum+56(FP)
-	VZEROUPPER
-	RET
+DATA packed<>+0(SB)/8, $0x0000000400000000
+DATA packed<>+8(SB)/8, $0x0000000c00000008
+DATA packed<>+16(SB)/8, $0x0000000500000001
+DATA packed<>+24(SB)/8, $0x0000000d00000009
+DATA packed<>+32(SB)/8, $0x0000000600000002
+DATA packed<>+40(SB)/8, $0x0000000e0000000a
+DATA packed<>+48(SB)/8, $0x0000000700000003
+DATA packed<>+56(SB)/8, $0x0000000f0000000b
+GLOBL packed<>(SB), RODATA|NOPTR, $64
 
 // func accumulateWideAVX512(t *int64, acc *int32, sum *int32, m *int32, zero *uint8, n int, z int32, c int32, off int32) (lo int64, hi int64)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
@@ -2775,12 +2705,11 @@ done:
 	VZEROUPPER
 	RET
 
-// func gatesAVX512(table *uint16, n int, zg int32, mf int32, cap int32, left int32, right int32, sigma *uint16)
+// func gatesAVX512(table *uint16, n int, zg int32, mf int32, cap int32, left int32, right int32)
 // Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2
-TEXT ·gatesAVX512(SB), NOSPLIT, $0-48
+TEXT ·gatesAVX512(SB), NOSPLIT, $0-36
 	MOVQ         n+8(FP), CX
 	MOVQ         table+0(FP), DX
-	MOVQ         sigma+40(FP), BX
 	MOVL         mf+20(FP), AX
 	VPBROADCASTD AX, Z0
 	MOVL         cap+24(FP), AX
@@ -2797,8 +2726,12 @@ TEXT ·gatesAVX512(SB), NOSPLIT, $0-48
 	VPBROADCASTD AX, Z6
 	MOVL         $+11, AX
 	VPBROADCASTD AX, Z7
-	MOVL         $+65535, AX
+	MOVL         $+46261, AX
 	VPBROADCASTD AX, Z7
+	MOVL         $+30840, AX
+	VPBROADCASTD AX, Z9
+	MOVL         $+1073741824, AX
+	VPBROADCASTD AX, Z10
 	MOVL         $+16, AX
 	VPBROADCASTD AX, Z12
 	VPXORQ       Z8, Z8, Z8
@@ -2826,14 +2759,32 @@ loop:
 	VPSRLD     $0x01, Z14, Z14
 	VPSUBD     Z14, Z5, Z14
 	VPSRLVD    Z13, Z14, Z13
-	VPMINUD    Z6, Z13, Z13
-	KXNORW     K1, K1, K1
-	VPXORD     Z9, Z9, Z9
-	VPGATHERDD (BX)(Z13*2), K1, Z9
-	VPANDD     Z7, Z9, Z9
+	VPADDD     Z5, Z13, Z13
+	VPMULLD    Z9, Z13, Z14
+	VPSRLD     $0x10, Z14, Z14
+	VPSUBD     Z14, Z7, Z14
+	VPMULLD    Z13, Z14, Z15
+	VPSUBD     Z15, Z10, Z15
+	VPSRAD     $0x0b, Z15, Z15
+	VPMULLD    Z14, Z15, Z15
+	VPSRAD     $0x13, Z15, Z15
+	VPADDD     Z15, Z14, Z14
+	VPMULLD    Z13, Z14, Z15
+	VPSUBD     Z15, Z10, Z15
+	VPSRAD     $0x07, Z15, Z15
+	VPMULLD    Z14, Z15, Z15
+	VPSRAD     $0x17, Z15, Z15
+	VPADDD     Z15, Z14, Z14
+	VPMULLD    Z13, Z14, Z15
+	VPSUBD     Z15, Z10, Z15
+	VPSRLD     $0x01, Z13, Z16
+	VPADDD     Z16, Z15, Z15
+	VPCMPD     $0x05, Z13, Z15, K1
+	VPTERNLOGD $0xff, Z16, Z16, Z16
+	VPSUBD     Z16, Z14, K1, Z14
 	VPCMPGTD   Z11, Z8, K1
-	VPSUBD     Z9, Z5, K1, Z9
-	VPMOVDW    Z9, Y13
+	VPSUBD     Z14, Z5, K1, Z14
+	VPMOVDW    Z14, Y13
 	VMOVDQU16  Y13, (DX)(AX*2)
 	VPADDD     Z12, Z11, Z11
 	ADDQ       $0x00000010, AX
@@ -2843,30 +2794,48 @@ loop:
 tail:
 	ADDQ       $0x00000010, CX
 	JZ         done
-	MOVQ       $-1, SI
-	BZHIQ      CX, SI, SI
-	KMOVW      SI, K1
-	KMOVB      SI, K3
-	KSHIFTRW   $0x08, K1, K3
-	VPABSD     Z11, Z9
-	VPMULLD    Z0, Z9, Z9
-	VPMINUD    Z1, Z9, Z9
-	VPSLLVD    Z2, Z9, Z9
-	VPSRLVD    Z3, Z9, Z9
-	VPMINUD    Z4, Z9, Z9
-	VPANDD     Z6, Z9, Z0
-	VPSRLD     $0x0f, Z9, Z9
+	MOVQ       $-1, BX
+	BZHIQ      CX, BX, BX
+	KMOVW      BX, K1
+	KMOVB      BX, K2
+	KSHIFTRW   $0x08, K1, K2
+	VPABSD     Z11, Z13
+	VPMULLD    Z0, Z13, Z13
+	VPMINUD    Z1, Z13, Z13
+	VPSLLVD    Z2, Z13, Z13
+	VPSRLVD    Z3, Z13, Z13
+	VPMINUD    Z4, Z13, Z13
+	VPANDD     Z6, Z13, Z0
+	VPSRLD     $0x0f, Z13, Z13
 	VPSRLD     $0x01, Z0, Z0
 	VPSUBD     Z0, Z5, Z0
-	VPSRLVD    Z9, Z0, Z0
-	VPMINUD    Z6, Z0, Z0
-	KXNORW     K2, K2, K2
-	VPXORD     Z10, Z10, Z10
-	VPGATHERDD (BX)(Z0*2), K2, Z10
-	VPANDD     Z7, Z10, Z10
+	VPSRLVD    Z13, Z0, Z0
+	VPADDD     Z5, Z0, Z0
+	VPMULLD    Z9, Z0, Z1
+	VPSRLD     $0x10, Z1, Z1
+	VPSUBD     Z1, Z7, Z1
+	VPMULLD    Z0, Z1, Z2
+	VPSUBD     Z2, Z10, Z2
+	VPSRAD     $0x0b, Z2, Z2
+	VPMULLD    Z1, Z2, Z2
+	VPSRAD     $0x13, Z2, Z2
+	VPADDD     Z2, Z1, Z1
+	VPMULLD    Z0, Z1, Z2
+	VPSUBD     Z2, Z10, Z2
+	VPSRAD     $0x07, Z2, Z2
+	VPMULLD    Z1, Z2, Z2
+	VPSRAD     $0x17, Z2, Z2
+	VPADDD     Z2, Z1, Z1
+	VPMULLD    Z0, Z1, Z2
+	VPSUBD     Z2, Z10, Z2
+	VPSRLD     $0x01, Z0, Z3
+	VPADDD     Z3, Z2, Z2
+	VPCMPD     $0x05, Z0, Z2, K2
+	VPTERNLOGD $0xff, Z3, Z3, Z3
+	VPSUBD     Z3, Z1, K2, Z1
 	VPCMPGTD   Z11, Z8, K2
-	VPSUBD     Z10, Z5, K2, Z10
-	VPMOVDW    Z10, Y0
+	VPSUBD     Z1, Z5, K2, Z1
+	VPMOVDW    Z1, Y0
 	VMOVDQU16  Y0, K1, (DX)(AX*2)
 	VPADDD     Z12, Z11, Z11
 
@@ -2874,15 +2843,14 @@ done:
 	VZEROUPPER
 	RET
 
-// func swigluAlphaAVX512(y *int64, gate *uint8, u *uint8, alpha *int32, n int, zg int32, zu int32, mf int32, cap int64, left int64, right int64, sigma *uint16) (lo int64, hi int64)
+// func swigluAlphaAVX512(y *int64, gate *uint8, u *uint8, alpha *int32, n int, zg int32, zu int32, mf int32, cap int64, left int64, right int64) (lo int64, hi int64)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
-TEXT ·swigluAlphaAVX512(SB), NOSPLIT, $0-104
+TEXT ·swigluAlphaAVX512(SB), NOSPLIT, $0-96
 	MOVQ         n+32(FP), CX
 	MOVQ         y+0(FP), DX
 	MOVQ         gate+8(FP), BX
 	MOVQ         u+16(FP), SI
 	MOVQ         alpha+24(FP), DI
-	MOVQ         sigma+80(FP), R8
 	MOVL         zg+40(FP), AX
 	VPBROADCASTD AX, Z0
 	MOVL         zu+44(FP), AX
@@ -2900,8 +2868,12 @@ TEXT ·swigluAlphaAVX512(SB), NOSPLIT, $0-104
 	VPBROADCASTD AX, Z8
 	MOVL         $+11, AX
 	VPBROADCASTD AX, Z9
-	MOVL         $+65535, AX
+	MOVL         $+46261, AX
 	VPBROADCASTD AX, Z9
+	MOVL         $+30840, AX
+	VPBROADCASTD AX, Z14
+	MOVL         $+1073741824, AX
+	VPBROADCASTD AX, Z15
 	VPXORQ       Z10, Z10, Z10
 	VPXORQ       Z11, Z11, Z11
 	VPXORQ       Z12, Z12, Z12
@@ -2914,16 +2886,16 @@ loop:
 	VPSUBD        Z0, Z16, Z16
 	VPABSD        Z16, Z17
 	VPMULLD       Z2, Z17, Z17
-	VEXTRACTI64X4 $0x01, Z17, Y14
+	VEXTRACTI64X4 $0x01, Z17, Y13
 	VPMOVSXDQ     Y17, Z17
-	VPMOVSXDQ     Y14, Z18
+	VPMOVSXDQ     Y13, Z18
 	VPMOVSXDQ     (DI)(AX*4), Z19
 	VPMULDQ       Z19, Z17, Z17
 	VPMINUQ       Z3, Z17, Z17
 	VPSLLVQ       Z4, Z17, Z17
 	VPSRLVQ       Z5, Z17, Z17
 	VPMINUQ       Z6, Z17, Z17
-	VPMOVQD       Z17, Y14
+	VPMOVQD       Z17, Y13
 	VPMOVSXDQ     32(DI)(AX*4), Z17
 	VPMULDQ       Z17, Z18, Z18
 	VPMINUQ       Z3, Z18, Z18
@@ -2931,28 +2903,46 @@ loop:
 	VPSRLVQ       Z5, Z18, Z18
 	VPMINUQ       Z6, Z18, Z18
 	VPMOVQD       Z18, Y17
-	VINSERTI64X4  $0x01, Y17, Z14, Z17
+	VINSERTI64X4  $0x01, Y17, Z13, Z17
 	VPANDD        Z8, Z17, Z18
 	VPSRLD        $0x0f, Z17, Z17
 	VPSRLD        $0x01, Z18, Z18
 	VPSUBD        Z18, Z7, Z18
 	VPSRLVD       Z17, Z18, Z17
-	VPMINUD       Z8, Z17, Z17
-	KXNORW        K1, K1, K1
-	VPXORD        Z13, Z13, Z13
-	VPGATHERDD    (R8)(Z17*2), K1, Z13
-	VPANDD        Z9, Z13, Z13
+	VPADDD        Z7, Z17, Z17
+	VPMULLD       Z14, Z17, Z18
+	VPSRLD        $0x10, Z18, Z18
+	VPSUBD        Z18, Z9, Z18
+	VPMULLD       Z17, Z18, Z19
+	VPSUBD        Z19, Z15, Z19
+	VPSRAD        $0x0b, Z19, Z19
+	VPMULLD       Z18, Z19, Z19
+	VPSRAD        $0x13, Z19, Z19
+	VPADDD        Z19, Z18, Z18
+	VPMULLD       Z17, Z18, Z19
+	VPSUBD        Z19, Z15, Z19
+	VPSRAD        $0x07, Z19, Z19
+	VPMULLD       Z18, Z19, Z19
+	VPSRAD        $0x17, Z19, Z19
+	VPADDD        Z19, Z18, Z18
+	VPMULLD       Z17, Z18, Z19
+	VPSUBD        Z19, Z15, Z19
+	VPSRLD        $0x01, Z17, Z20
+	VPADDD        Z20, Z19, Z19
+	VPCMPD        $0x05, Z17, Z19, K1
+	VPTERNLOGD    $0xff, Z20, Z20, Z20
+	VPSUBD        Z20, Z18, K1, Z18
 	VPCMPGTD      Z16, Z10, K1
-	VPSUBD        Z13, Z7, K1, Z13
-	VPMULLD       Z16, Z13, Z13
+	VPSUBD        Z18, Z7, K1, Z18
+	VPMULLD       Z16, Z18, Z18
 	VPMOVZXBD     (SI)(AX*1), Z16
 	VPSUBD        Z1, Z16, Z16
-	VEXTRACTI64X4 $0x01, Z13, Y14
-	VPMOVSXDQ     Y13, Z17
-	VPMOVSXDQ     Y14, Z18
-	VEXTRACTI64X4 $0x01, Z16, Y14
+	VEXTRACTI64X4 $0x01, Z18, Y13
+	VPMOVSXDQ     Y18, Z17
+	VPMOVSXDQ     Y13, Z18
+	VEXTRACTI64X4 $0x01, Z16, Y13
 	VPMOVSXDQ     Y16, Z16
-	VPMOVSXDQ     Y14, Z19
+	VPMOVSXDQ     Y13, Z19
 	VPMULDQ       Z16, Z17, Z17
 	VPMULDQ       Z19, Z18, Z18
 	VMOVDQU64     Z17, (DX)(AX*8)
@@ -2968,62 +2958,80 @@ loop:
 tail:
 	ADDQ          $0x00000010, CX
 	JZ            done
-	MOVQ          $-1, R9
-	BZHIQ         CX, R9, R9
-	KMOVW         R9, K1
-	KMOVB         R9, K3
-	KSHIFTRW      $0x08, K1, K4
-	VPMOVZXBD.Z   (BX)(AX*1), K1, Z13
-	VPSUBD        Z0, Z13, Z13
-	VPABSD        Z13, Z0
+	MOVQ          $-1, R8
+	BZHIQ         CX, R8, R8
+	KMOVW         R8, K1
+	KMOVB         R8, K2
+	KSHIFTRW      $0x08, K1, K3
+	VPMOVZXBD.Z   (BX)(AX*1), K1, Z16
+	VPSUBD        Z0, Z16, Z16
+	VPABSD        Z16, Z0
 	VPMULLD       Z2, Z0, Z0
 	VEXTRACTI64X4 $0x01, Z0, Y2
 	VPMOVSXDQ     Y0, Z0
 	VPMOVSXDQ     Y2, Z2
-	VPMOVSXDQ.Z   (DI)(AX*4), K3, Z16
-	VPMULDQ       Z16, Z0, Z0
+	VPMOVSXDQ.Z   (DI)(AX*4), K2, Z17
+	VPMULDQ       Z17, Z0, Z0
 	VPMINUQ       Z3, Z0, Z0
 	VPSLLVQ       Z4, Z0, Z0
 	VPSRLVQ       Z5, Z0, Z0
 	VPMINUQ       Z6, Z0, Z0
-	VPMOVQD       Z0, Y14
-	VPMOVSXDQ.Z   32(DI)(AX*4), K4, Z0
+	VPMOVQD       Z0, Y13
+	VPMOVSXDQ.Z   32(DI)(AX*4), K3, Z0
 	VPMULDQ       Z0, Z2, Z2
 	VPMINUQ       Z3, Z2, Z2
 	VPSLLVQ       Z4, Z2, Z2
 	VPSRLVQ       Z5, Z2, Z2
 	VPMINUQ       Z6, Z2, Z2
 	VPMOVQD       Z2, Y0
-	VINSERTI64X4  $0x01, Y0, Z14, Z0
+	VINSERTI64X4  $0x01, Y0, Z13, Z0
 	VPANDD        Z8, Z0, Z2
 	VPSRLD        $0x0f, Z0, Z0
 	VPSRLD        $0x01, Z2, Z2
 	VPSUBD        Z2, Z7, Z2
 	VPSRLVD       Z0, Z2, Z0
-	VPMINUD       Z8, Z0, Z0
-	KXNORW        K2, K2, K2
-	VPXORD        Z15, Z15, Z15
-	VPGATHERDD    (R8)(Z0*2), K2, Z15
-	VPANDD        Z9, Z15, Z15
-	VPCMPGTD      Z13, Z10, K2
-	VPSUBD        Z15, Z7, K2, Z15
-	VPMULLD       Z13, Z15, Z15
+	VPADDD        Z7, Z0, Z0
+	VPMULLD       Z14, Z0, Z2
+	VPSRLD        $0x10, Z2, Z2
+	VPSUBD        Z2, Z9, Z2
+	VPMULLD       Z0, Z2, Z3
+	VPSUBD        Z3, Z15, Z3
+	VPSRAD        $0x0b, Z3, Z3
+	VPMULLD       Z2, Z3, Z3
+	VPSRAD        $0x13, Z3, Z3
+	VPADDD        Z3, Z2, Z2
+	VPMULLD       Z0, Z2, Z3
+	VPSUBD        Z3, Z15, Z3
+	VPSRAD        $0x07, Z3, Z3
+	VPMULLD       Z2, Z3, Z3
+	VPSRAD        $0x17, Z3, Z3
+	VPADDD        Z3, Z2, Z2
+	VPMULLD       Z0, Z2, Z3
+	VPSUBD        Z3, Z15, Z3
+	VPSRLD        $0x01, Z0, Z4
+	VPADDD        Z4, Z3, Z3
+	VPCMPD        $0x05, Z0, Z3, K4
+	VPTERNLOGD    $0xff, Z4, Z4, Z4
+	VPSUBD        Z4, Z2, K4, Z2
+	VPCMPGTD      Z16, Z10, K4
+	VPSUBD        Z2, Z7, K4, Z2
+	VPMULLD       Z16, Z2, Z2
 	VPMOVZXBD.Z   (SI)(AX*1), K1, Z0
 	VPSUBD        Z1, Z0, Z0
-	VEXTRACTI64X4 $0x01, Z15, Y1
-	VPMOVSXDQ     Y15, Z2
+	VEXTRACTI64X4 $0x01, Z2, Y1
+	VPMOVSXDQ     Y2, Z2
 	VPMOVSXDQ     Y1, Z1
 	VEXTRACTI64X4 $0x01, Z0, Y3
 	VPMOVSXDQ     Y0, Z0
 	VPMOVSXDQ     Y3, Z3
 	VPMULDQ       Z0, Z2, Z2
 	VPMULDQ       Z3, Z1, Z1
-	VMOVDQU64     Z2, K3, (DX)(AX*8)
-	VPMINSQ       Z2, Z11, K3, Z11
-	VPMAXSQ       Z2, Z12, K3, Z12
-	VMOVDQU64     Z1, K4, 64(DX)(AX*8)
-	VPMINSQ       Z1, Z11, K4, Z11
-	VPMAXSQ       Z1, Z12, K4, Z12
+	VMOVDQU64     Z2, K2, (DX)(AX*8)
+	VPMINSQ       Z2, Z11, K2, Z11
+	VPMAXSQ       Z2, Z12, K2, Z12
+	VMOVDQU64     Z1, K3, 64(DX)(AX*8)
+	VPMINSQ       Z1, Z11, K3, Z11
+	VPMAXSQ       Z1, Z12, K3, Z12
 
 done:
 	VEXTRACTI64X4 $0x01, Z11, Y0
@@ -3033,7 +3041,7 @@ done:
 	VPSHUFD       $0x4e, X1, X0
 	VPMINSQ       X1, X0, X1
 	VMOVQ         X1, AX
-	MOVQ          AX, lo+88(FP)
+	MOVQ          AX, lo+80(FP)
 	VEXTRACTI64X4 $0x01, Z12, Y0
 	VPMAXSQ       Y0, Y12, Y0
 	VEXTRACTI32X4 $0x01, Y0, X1
@@ -3041,16 +3049,15 @@ done:
 	VPSHUFD       $0x4e, X1, X0
 	VPMAXSQ       X1, X0, X1
 	VMOVQ         X1, AX
-	MOVQ          AX, hi+96(FP)
+	MOVQ          AX, hi+88(FP)
 	VZEROUPPER
 	RET
 
-// func gatesQuadAVX512(table *uint16, n int, zg int32, mf int32, cap int32, left int32, right int32, sigma *uint16)
+// func gatesQuadAVX512(table *uint16, n int, zg int32, mf int32, cap int32, left int32, right int32)
 // Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2
-TEXT ·gatesQuadAVX512(SB), NOSPLIT, $0-48
+TEXT ·gatesQuadAVX512(SB), NOSPLIT, $0-36
 	MOVQ         n+8(FP), CX
 	MOVQ         table+0(FP), DX
-	MOVQ         sigma+40(FP), BX
 	MOVL         mf+20(FP), AX
 	VPBROADCASTD AX, Z0
 	MOVL         cap+24(FP), AX
@@ -3067,32 +3074,36 @@ TEXT ·gatesQuadAVX512(SB), NOSPLIT, $0-48
 	VPBROADCASTD AX, Z6
 	MOVL         $+11, AX
 	VPBROADCASTD AX, Z7
-	MOVL         $+65535, AX
+	MOVL         $+46261, AX
 	VPBROADCASTD AX, Z8
-	MOVL         $+16, AX
+	MOVL         $+30840, AX
+	VPBROADCASTD AX, Z9
+	MOVL         $+1073741824, AX
 	VPBROADCASTD AX, Z10
-	VPXORQ       Z11, Z11, Z11
-	MOVQ         $0x0706050403020100, AX
-	VMOVQ        AX, X9
-	MOVQ         $0x0f0e0d0c0b0a0908, AX
-	VPINSRQ      $0x01, AX, X9, X9
-	VPMOVZXBD    X9, Z9
-	MOVL         zg+16(FP), AX
+	MOVL         $+16, AX
 	VPBROADCASTD AX, Z12
-	VPSUBD       Z12, Z9, Z9
+	VPXORQ       Z13, Z13, Z13
+	MOVQ         $0x0706050403020100, AX
+	VMOVQ        AX, X11
+	MOVQ         $0x0f0e0d0c0b0a0908, AX
+	VPINSRQ      $0x01, AX, X11, X11
+	VPMOVZXBD    X11, Z11
+	MOVL         zg+16(FP), AX
+	VPBROADCASTD AX, Z14
+	VPSUBD       Z14, Z11, Z11
 	XORQ         AX, AX
 	SUBQ         $0x00000010, CX
 	JL           tail
 
 loop:
-	VPABSD     Z9, Z12
-	VPMULLD    Z0, Z12, Z12
-	VPMINUD    Z1, Z12, Z12
-	VPSLLVD    Z2, Z12, Z12
-	VPSRLVD    Z3, Z12, Z12
-	VPMINUD    Z4, Z12, Z12
-	VPANDD     Z6, Z12, Z15
-	VPSRLD     $0x0f, Z12, Z12
+	VPABSD     Z11, Z14
+	VPMULLD    Z0, Z14, Z14
+	VPMINUD    Z1, Z14, Z14
+	VPSLLVD    Z2, Z14, Z14
+	VPSRLVD    Z3, Z14, Z14
+	VPMINUD    Z4, Z14, Z14
+	VPANDD     Z6, Z14, Z15
+	VPSRLD     $0x0f, Z14, Z14
 	VPSRLD     $0x01, Z15, Z17
 	VPSUBD     Z17, Z5, Z16
 	VPSUBD     Z15, Z5, Z17
@@ -3101,17 +3112,35 @@ loop:
 	VPMULLD    Z7, Z17, Z17
 	VPSRLD     $0x06, Z17, Z17
 	VPSUBD     Z17, Z16, Z16
-	VPSRLVD    Z12, Z16, Z12
-	VPMINUD    Z6, Z12, Z12
-	KXNORW     K1, K1, K1
-	VPXORD     Z13, Z13, Z13
-	VPGATHERDD (BX)(Z12*2), K1, Z13
-	VPANDD     Z8, Z13, Z13
-	VPCMPGTD   Z9, Z11, K1
-	VPSUBD     Z13, Z5, K1, Z13
-	VPMOVDW    Z13, Y12
-	VMOVDQU16  Y12, (DX)(AX*2)
-	VPADDD     Z10, Z9, Z9
+	VPSRLVD    Z14, Z16, Z14
+	VPADDD     Z5, Z14, Z14
+	VPMULLD    Z9, Z14, Z15
+	VPSRLD     $0x10, Z15, Z15
+	VPSUBD     Z15, Z8, Z15
+	VPMULLD    Z14, Z15, Z16
+	VPSUBD     Z16, Z10, Z16
+	VPSRAD     $0x0b, Z16, Z16
+	VPMULLD    Z15, Z16, Z16
+	VPSRAD     $0x13, Z16, Z16
+	VPADDD     Z16, Z15, Z15
+	VPMULLD    Z14, Z15, Z16
+	VPSUBD     Z16, Z10, Z16
+	VPSRAD     $0x07, Z16, Z16
+	VPMULLD    Z15, Z16, Z16
+	VPSRAD     $0x17, Z16, Z16
+	VPADDD     Z16, Z15, Z15
+	VPMULLD    Z14, Z15, Z16
+	VPSUBD     Z16, Z10, Z16
+	VPSRLD     $0x01, Z14, Z17
+	VPADDD     Z17, Z16, Z16
+	VPCMPD     $0x05, Z14, Z16, K1
+	VPTERNLOGD $0xff, Z17, Z17, Z17
+	VPSUBD     Z17, Z15, K1, Z15
+	VPCMPGTD   Z11, Z13, K1
+	VPSUBD     Z15, Z5, K1, Z15
+	VPMOVDW    Z15, Y14
+	VMOVDQU16  Y14, (DX)(AX*2)
+	VPADDD     Z12, Z11, Z11
 	ADDQ       $0x00000010, AX
 	SUBQ       $0x00000010, CX
 	JGE        loop
@@ -3119,19 +3148,19 @@ loop:
 tail:
 	ADDQ       $0x00000010, CX
 	JZ         done
-	MOVQ       $-1, SI
-	BZHIQ      CX, SI, SI
-	KMOVW      SI, K1
-	KMOVB      SI, K3
-	KSHIFTRW   $0x08, K1, K3
-	VPABSD     Z9, Z12
-	VPMULLD    Z0, Z12, Z12
-	VPMINUD    Z1, Z12, Z12
-	VPSLLVD    Z2, Z12, Z12
-	VPSRLVD    Z3, Z12, Z12
-	VPMINUD    Z4, Z12, Z12
-	VPANDD     Z6, Z12, Z0
-	VPSRLD     $0x0f, Z12, Z12
+	MOVQ       $-1, BX
+	BZHIQ      CX, BX, BX
+	KMOVW      BX, K1
+	KMOVB      BX, K2
+	KSHIFTRW   $0x08, K1, K2
+	VPABSD     Z11, Z14
+	VPMULLD    Z0, Z14, Z14
+	VPMINUD    Z1, Z14, Z14
+	VPSLLVD    Z2, Z14, Z14
+	VPSRLVD    Z3, Z14, Z14
+	VPMINUD    Z4, Z14, Z14
+	VPANDD     Z6, Z14, Z0
+	VPSRLD     $0x0f, Z14, Z14
 	VPSRLD     $0x01, Z0, Z2
 	VPSUBD     Z2, Z5, Z1
 	VPSUBD     Z0, Z5, Z2
@@ -3140,31 +3169,48 @@ tail:
 	VPMULLD    Z7, Z2, Z2
 	VPSRLD     $0x06, Z2, Z2
 	VPSUBD     Z2, Z1, Z1
-	VPSRLVD    Z12, Z1, Z0
-	VPMINUD    Z6, Z0, Z0
-	KXNORW     K2, K2, K2
-	VPXORD     Z14, Z14, Z14
-	VPGATHERDD (BX)(Z0*2), K2, Z14
-	VPANDD     Z8, Z14, Z14
-	VPCMPGTD   Z9, Z11, K2
-	VPSUBD     Z14, Z5, K2, Z14
-	VPMOVDW    Z14, Y0
+	VPSRLVD    Z14, Z1, Z0
+	VPADDD     Z5, Z0, Z0
+	VPMULLD    Z9, Z0, Z1
+	VPSRLD     $0x10, Z1, Z1
+	VPSUBD     Z1, Z8, Z1
+	VPMULLD    Z0, Z1, Z2
+	VPSUBD     Z2, Z10, Z2
+	VPSRAD     $0x0b, Z2, Z2
+	VPMULLD    Z1, Z2, Z2
+	VPSRAD     $0x13, Z2, Z2
+	VPADDD     Z2, Z1, Z1
+	VPMULLD    Z0, Z1, Z2
+	VPSUBD     Z2, Z10, Z2
+	VPSRAD     $0x07, Z2, Z2
+	VPMULLD    Z1, Z2, Z2
+	VPSRAD     $0x17, Z2, Z2
+	VPADDD     Z2, Z1, Z1
+	VPMULLD    Z0, Z1, Z2
+	VPSUBD     Z2, Z10, Z2
+	VPSRLD     $0x01, Z0, Z3
+	VPADDD     Z3, Z2, Z2
+	VPCMPD     $0x05, Z0, Z2, K2
+	VPTERNLOGD $0xff, Z3, Z3, Z3
+	VPSUBD     Z3, Z1, K2, Z1
+	VPCMPGTD   Z11, Z13, K2
+	VPSUBD     Z1, Z5, K2, Z1
+	VPMOVDW    Z1, Y0
 	VMOVDQU16  Y0, K1, (DX)(AX*2)
-	VPADDD     Z10, Z9, Z9
+	VPADDD     Z12, Z11, Z11
 
 done:
 	VZEROUPPER
 	RET
 
-// func swigluAlphaQuadAVX512(y *int64, gate *uint8, u *uint8, alpha *int32, n int, zg int32, zu int32, mf int32, cap int64, left int64, right int64, sigma *uint16) (lo int64, hi int64)
+// func swigluAlphaQuadAVX512(y *int64, gate *uint8, u *uint8, alpha *int32, n int, zg int32, zu int32, mf int32, cap int64, left int64, right int64) (lo int64, hi int64)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
-TEXT ·swigluAlphaQuadAVX512(SB), NOSPLIT, $0-104
+TEXT ·swigluAlphaQuadAVX512(SB), NOSPLIT, $0-96
 	MOVQ         n+32(FP), CX
 	MOVQ         y+0(FP), DX
 	MOVQ         gate+8(FP), BX
 	MOVQ         u+16(FP), SI
 	MOVQ         alpha+24(FP), DI
-	MOVQ         sigma+80(FP), R8
 	MOVL         zg+40(FP), AX
 	VPBROADCASTD AX, Z0
 	MOVL         zu+44(FP), AX
@@ -3182,73 +3228,95 @@ TEXT ·swigluAlphaQuadAVX512(SB), NOSPLIT, $0-104
 	VPBROADCASTD AX, Z8
 	MOVL         $+11, AX
 	VPBROADCASTD AX, Z9
-	MOVL         $+65535, AX
+	MOVL         $+46261, AX
 	VPBROADCASTD AX, Z10
-	VPXORQ       Z11, Z11, Z11
-	VPXORQ       Z12, Z12, Z12
+	MOVL         $+30840, AX
+	VPBROADCASTD AX, Z11
+	MOVL         $+1073741824, AX
+	VPBROADCASTD AX, Z12
 	VPXORQ       Z13, Z13, Z13
+	VPXORQ       Z14, Z14, Z14
+	VPXORQ       Z15, Z15, Z15
 	XORQ         AX, AX
 	SUBQ         $0x00000010, CX
 	JL           tail
 
 loop:
-	VPMOVZXBD     (BX)(AX*1), Z14
-	VPSUBD        Z0, Z14, Z14
-	VPABSD        Z14, Z15
-	VPMULLD       Z2, Z15, Z15
-	VEXTRACTI64X4 $0x01, Z15, Y17
-	VPMOVSXDQ     Y15, Z15
+	VPMOVZXBD     (BX)(AX*1), Z16
+	VPSUBD        Z0, Z16, Z16
+	VPABSD        Z16, Z17
+	VPMULLD       Z2, Z17, Z17
+	VEXTRACTI64X4 $0x01, Z17, Y18
 	VPMOVSXDQ     Y17, Z17
+	VPMOVSXDQ     Y18, Z18
 	VPMOVSXDQ     (DI)(AX*4), Z19
-	VPMULDQ       Z19, Z15, Z15
-	VPMINUQ       Z3, Z15, Z15
-	VPSLLVQ       Z4, Z15, Z15
-	VPSRLVQ       Z5, Z15, Z15
-	VPMINUQ       Z6, Z15, Z15
-	VPMOVQD       Z15, Y20
-	VPMOVSXDQ     32(DI)(AX*4), Z15
-	VPMULDQ       Z15, Z17, Z17
+	VPMULDQ       Z19, Z17, Z17
 	VPMINUQ       Z3, Z17, Z17
 	VPSLLVQ       Z4, Z17, Z17
 	VPSRLVQ       Z5, Z17, Z17
 	VPMINUQ       Z6, Z17, Z17
-	VPMOVQD       Z17, Y15
-	VINSERTI64X4  $0x01, Y15, Z20, Z15
-	VPANDD        Z8, Z15, Z17
-	VPSRLD        $0x0f, Z15, Z15
-	VPSRLD        $0x01, Z17, Z21
+	VPMOVQD       Z17, Y20
+	VPMOVSXDQ     32(DI)(AX*4), Z17
+	VPMULDQ       Z17, Z18, Z18
+	VPMINUQ       Z3, Z18, Z18
+	VPSLLVQ       Z4, Z18, Z18
+	VPSRLVQ       Z5, Z18, Z18
+	VPMINUQ       Z6, Z18, Z18
+	VPMOVQD       Z18, Y17
+	VINSERTI64X4  $0x01, Y17, Z20, Z17
+	VPANDD        Z8, Z17, Z18
+	VPSRLD        $0x0f, Z17, Z17
+	VPSRLD        $0x01, Z18, Z21
 	VPSUBD        Z21, Z7, Z19
-	VPSUBD        Z17, Z7, Z21
-	VPMULLD       Z17, Z21, Z21
+	VPSUBD        Z18, Z7, Z21
+	VPMULLD       Z18, Z21, Z21
 	VPSRLD        $0x0f, Z21, Z21
 	VPMULLD       Z9, Z21, Z21
 	VPSRLD        $0x06, Z21, Z21
 	VPSUBD        Z21, Z19, Z19
-	VPSRLVD       Z15, Z19, Z15
-	VPMINUD       Z8, Z15, Z15
-	KXNORW        K1, K1, K1
-	VPXORD        Z16, Z16, Z16
-	VPGATHERDD    (R8)(Z15*2), K1, Z16
-	VPANDD        Z10, Z16, Z16
-	VPCMPGTD      Z14, Z11, K1
-	VPSUBD        Z16, Z7, K1, Z16
-	VPMULLD       Z14, Z16, Z16
-	VPMOVZXBD     (SI)(AX*1), Z14
-	VPSUBD        Z1, Z14, Z14
-	VEXTRACTI64X4 $0x01, Z16, Y17
-	VPMOVSXDQ     Y16, Z15
-	VPMOVSXDQ     Y17, Z17
-	VEXTRACTI64X4 $0x01, Z14, Y19
-	VPMOVSXDQ     Y14, Z14
+	VPSRLVD       Z17, Z19, Z17
+	VPADDD        Z7, Z17, Z17
+	VPMULLD       Z11, Z17, Z18
+	VPSRLD        $0x10, Z18, Z18
+	VPSUBD        Z18, Z10, Z18
+	VPMULLD       Z17, Z18, Z19
+	VPSUBD        Z19, Z12, Z19
+	VPSRAD        $0x0b, Z19, Z19
+	VPMULLD       Z18, Z19, Z19
+	VPSRAD        $0x13, Z19, Z19
+	VPADDD        Z19, Z18, Z18
+	VPMULLD       Z17, Z18, Z19
+	VPSUBD        Z19, Z12, Z19
+	VPSRAD        $0x07, Z19, Z19
+	VPMULLD       Z18, Z19, Z19
+	VPSRAD        $0x17, Z19, Z19
+	VPADDD        Z19, Z18, Z18
+	VPMULLD       Z17, Z18, Z19
+	VPSUBD        Z19, Z12, Z19
+	VPSRLD        $0x01, Z17, Z21
+	VPADDD        Z21, Z19, Z19
+	VPCMPD        $0x05, Z17, Z19, K1
+	VPTERNLOGD    $0xff, Z21, Z21, Z21
+	VPSUBD        Z21, Z18, K1, Z18
+	VPCMPGTD      Z16, Z13, K1
+	VPSUBD        Z18, Z7, K1, Z18
+	VPMULLD       Z16, Z18, Z18
+	VPMOVZXBD     (SI)(AX*1), Z16
+	VPSUBD        Z1, Z16, Z16
+	VEXTRACTI64X4 $0x01, Z18, Y19
+	VPMOVSXDQ     Y18, Z17
+	VPMOVSXDQ     Y19, Z18
+	VEXTRACTI64X4 $0x01, Z16, Y19
+	VPMOVSXDQ     Y16, Z16
 	VPMOVSXDQ     Y19, Z19
-	VPMULDQ       Z14, Z15, Z15
-	VPMULDQ       Z19, Z17, Z17
-	VMOVDQU64     Z15, (DX)(AX*8)
-	VPMINSQ       Z15, Z12, Z12
-	VPMAXSQ       Z15, Z13, Z13
-	VMOVDQU64     Z17, 64(DX)(AX*8)
-	VPMINSQ       Z17, Z12, Z12
-	VPMAXSQ       Z17, Z13, Z13
+	VPMULDQ       Z16, Z17, Z17
+	VPMULDQ       Z19, Z18, Z18
+	VMOVDQU64     Z17, (DX)(AX*8)
+	VPMINSQ       Z17, Z14, Z14
+	VPMAXSQ       Z17, Z15, Z15
+	VMOVDQU64     Z18, 64(DX)(AX*8)
+	VPMINSQ       Z18, Z14, Z14
+	VPMAXSQ       Z18, Z15, Z15
 	ADDQ          $0x00000010, AX
 	SUBQ          $0x00000010, CX
 	JGE           loop
@@ -3256,26 +3324,26 @@ loop:
 tail:
 	ADDQ          $0x00000010, CX
 	JZ            done
-	MOVQ          $-1, R9
-	BZHIQ         CX, R9, R9
-	KMOVW         R9, K1
-	KMOVB         R9, K3
-	KSHIFTRW      $0x08, K1, K4
-	VPMOVZXBD.Z   (BX)(AX*1), K1, Z14
-	VPSUBD        Z0, Z14, Z14
-	VPABSD        Z14, Z0
+	MOVQ          $-1, R8
+	BZHIQ         CX, R8, R8
+	KMOVW         R8, K1
+	KMOVB         R8, K2
+	KSHIFTRW      $0x08, K1, K3
+	VPMOVZXBD.Z   (BX)(AX*1), K1, Z16
+	VPSUBD        Z0, Z16, Z16
+	VPABSD        Z16, Z0
 	VPMULLD       Z2, Z0, Z0
 	VEXTRACTI64X4 $0x01, Z0, Y2
 	VPMOVSXDQ     Y0, Z0
 	VPMOVSXDQ     Y2, Z2
-	VPMOVSXDQ.Z   (DI)(AX*4), K3, Z15
-	VPMULDQ       Z15, Z0, Z0
+	VPMOVSXDQ.Z   (DI)(AX*4), K2, Z17
+	VPMULDQ       Z17, Z0, Z0
 	VPMINUQ       Z3, Z0, Z0
 	VPSLLVQ       Z4, Z0, Z0
 	VPSRLVQ       Z5, Z0, Z0
 	VPMINUQ       Z6, Z0, Z0
 	VPMOVQD       Z0, Y20
-	VPMOVSXDQ.Z   32(DI)(AX*4), K4, Z0
+	VPMOVSXDQ.Z   32(DI)(AX*4), K3, Z0
 	VPMULDQ       Z0, Z2, Z2
 	VPMINUQ       Z3, Z2, Z2
 	VPSLLVQ       Z4, Z2, Z2
@@ -3294,48 +3362,66 @@ tail:
 	VPSRLD        $0x06, Z4, Z4
 	VPSUBD        Z4, Z3, Z3
 	VPSRLVD       Z0, Z3, Z0
-	VPMINUD       Z8, Z0, Z0
-	KXNORW        K2, K2, K2
-	VPXORD        Z18, Z18, Z18
-	VPGATHERDD    (R8)(Z0*2), K2, Z18
-	VPANDD        Z10, Z18, Z18
-	VPCMPGTD      Z14, Z11, K2
-	VPSUBD        Z18, Z7, K2, Z18
-	VPMULLD       Z14, Z18, Z18
+	VPADDD        Z7, Z0, Z0
+	VPMULLD       Z11, Z0, Z2
+	VPSRLD        $0x10, Z2, Z2
+	VPSUBD        Z2, Z10, Z2
+	VPMULLD       Z0, Z2, Z3
+	VPSUBD        Z3, Z12, Z3
+	VPSRAD        $0x0b, Z3, Z3
+	VPMULLD       Z2, Z3, Z3
+	VPSRAD        $0x13, Z3, Z3
+	VPADDD        Z3, Z2, Z2
+	VPMULLD       Z0, Z2, Z3
+	VPSUBD        Z3, Z12, Z3
+	VPSRAD        $0x07, Z3, Z3
+	VPMULLD       Z2, Z3, Z3
+	VPSRAD        $0x17, Z3, Z3
+	VPADDD        Z3, Z2, Z2
+	VPMULLD       Z0, Z2, Z3
+	VPSUBD        Z3, Z12, Z3
+	VPSRLD        $0x01, Z0, Z4
+	VPADDD        Z4, Z3, Z3
+	VPCMPD        $0x05, Z0, Z3, K4
+	VPTERNLOGD    $0xff, Z4, Z4, Z4
+	VPSUBD        Z4, Z2, K4, Z2
+	VPCMPGTD      Z16, Z13, K4
+	VPSUBD        Z2, Z7, K4, Z2
+	VPMULLD       Z16, Z2, Z2
 	VPMOVZXBD.Z   (SI)(AX*1), K1, Z0
 	VPSUBD        Z1, Z0, Z0
-	VEXTRACTI64X4 $0x01, Z18, Y1
-	VPMOVSXDQ     Y18, Z2
+	VEXTRACTI64X4 $0x01, Z2, Y1
+	VPMOVSXDQ     Y2, Z2
 	VPMOVSXDQ     Y1, Z1
 	VEXTRACTI64X4 $0x01, Z0, Y3
 	VPMOVSXDQ     Y0, Z0
 	VPMOVSXDQ     Y3, Z3
 	VPMULDQ       Z0, Z2, Z2
 	VPMULDQ       Z3, Z1, Z1
-	VMOVDQU64     Z2, K3, (DX)(AX*8)
-	VPMINSQ       Z2, Z12, K3, Z12
-	VPMAXSQ       Z2, Z13, K3, Z13
-	VMOVDQU64     Z1, K4, 64(DX)(AX*8)
-	VPMINSQ       Z1, Z12, K4, Z12
-	VPMAXSQ       Z1, Z13, K4, Z13
+	VMOVDQU64     Z2, K2, (DX)(AX*8)
+	VPMINSQ       Z2, Z14, K2, Z14
+	VPMAXSQ       Z2, Z15, K2, Z15
+	VMOVDQU64     Z1, K3, 64(DX)(AX*8)
+	VPMINSQ       Z1, Z14, K3, Z14
+	VPMAXSQ       Z1, Z15, K3, Z15
 
 done:
-	VEXTRACTI64X4 $0x01, Z12, Y0
-	VPMINSQ       Y0, Y12, Y0
+	VEXTRACTI64X4 $0x01, Z14, Y0
+	VPMINSQ       Y0, Y14, Y0
 	VEXTRACTI32X4 $0x01, Y0, X1
 	VPMINSQ       X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPMINSQ       X1, X0, X1
 	VMOVQ         X1, AX
-	MOVQ          AX, lo+88(FP)
-	VEXTRACTI64X4 $0x01, Z13, Y0
-	VPMAXSQ       Y0, Y13, Y0
+	MOVQ          AX, lo+80(FP)
+	VEXTRACTI64X4 $0x01, Z15, Y0
+	VPMAXSQ       Y0, Y15, Y0
 	VEXTRACTI32X4 $0x01, Y0, X1
 	VPMAXSQ       X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0
 	VPMAXSQ       X1, X0, X1
 	VMOVQ         X1, AX
-	MOVQ          AX, hi+96(FP)
+	MOVQ          AX, hi+88(FP)
 	VZEROUPPER
 	RET
 
@@ -4124,16 +4210,6 @@ done:
 	VZEROUPPER
 	RET
 
-DATA packed<>+0(SB)/8, $0x0000000400000000
-DATA packed<>+8(SB)/8, $0x0000000c00000008
-DATA packed<>+16(SB)/8, $0x0000000500000001
-DATA packed<>+24(SB)/8, $0x0000000d00000009
-DATA packed<>+32(SB)/8, $0x0000000600000002
-DATA packed<>+40(SB)/8, $0x0000000e0000000a
-DATA packed<>+48(SB)/8, $0x0000000700000003
-DATA packed<>+56(SB)/8, $0x0000000f0000000b
-GLOBL packed<>(SB), RODATA|NOPTR, $64
-
 // func splitPairsAVX512(lo *uint8, hi *uint8, w *int64, zero *int32, n int, s uint, c int64, half int32, n32 int32) (sum int64, dot int64)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, BMI2
 TEXT ·splitPairsAVX512(SB), NOSPLIT, $0-80
@@ -4830,6 +4906,93 @@ done:
 	VZEROUPPER
 	RET
 
+// func normUntiedAVX512(v *int64, h *int32, gamma *int32, n int, rho int64, half int64, shift uint) (lo int64, hi int64)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·normUntiedAVX512(SB), NOSPLIT, $0-72
+	MOVQ         n+24(FP), CX
+	MOVQ         v+0(FP), DX
+	MOVQ         h+8(FP), BX
+	MOVQ         gamma+16(FP), SI
+	VPBROADCASTQ rho+32(FP), Z0
+	VPBROADCASTQ half+40(FP), Z1
+	VPBROADCASTQ shift+48(FP), Z2
+	VPXORQ       Z3, Z3, Z3
+	VPXORQ       Z4, Z4, Z4
+	VPXORQ       Z5, Z5, Z5
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VMOVDQU32 (BX)(AX*4), Z3
+	VMOVDQU32 (SI)(AX*4), Z6
+	VPSRLQ    $0x20, Z3, Z7
+	VPSRLQ    $0x20, Z6, Z8
+	VPMULDQ   Z0, Z3, Z3
+	VPADDQ    Z1, Z3, Z3
+	VPSRLVQ   Z2, Z3, Z3
+	VPMULDQ   Z6, Z3, Z3
+	VMOVDQU64 Z3, (DX)(AX*8)
+	VPMINSQ   Z3, Z4, Z4
+	VPMAXSQ   Z3, Z5, Z5
+	VPMULDQ   Z0, Z7, Z7
+	VPADDQ    Z1, Z7, Z7
+	VPSRLVQ   Z2, Z7, Z7
+	VPMULDQ   Z8, Z7, Z7
+	VMOVDQU64 Z7, 64(DX)(AX*8)
+	VPMINSQ   Z7, Z4, Z4
+	VPMAXSQ   Z7, Z5, Z5
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000010, CX
+	JZ          done
+	MOVQ        $-1, DI
+	BZHIQ       CX, DI, DI
+	KMOVW       DI, K1
+	KMOVB       DI, K2
+	KSHIFTRW    $0x08, K1, K2
+	VMOVDQU32.Z (BX)(AX*4), K1, Z3
+	VMOVDQU32.Z (SI)(AX*4), K1, Z6
+	VPSRLQ      $0x20, Z3, Z7
+	VPSRLQ      $0x20, Z6, Z8
+	VPMULDQ     Z0, Z3, Z3
+	VPADDQ      Z1, Z3, Z3
+	VPSRLVQ     Z2, Z3, Z3
+	VPMULDQ     Z6, Z3, Z3
+	VMOVDQU64   Z3, (DX)(AX*8)
+	VPMINSQ     Z3, Z4, Z4
+	VPMAXSQ     Z3, Z5, Z5
+	VPMULDQ     Z0, Z7, Z7
+	VPADDQ      Z1, Z7, Z7
+	VPSRLVQ     Z2, Z7, Z7
+	VPMULDQ     Z8, Z7, Z7
+	VMOVDQU64   Z7, 64(DX)(AX*8)
+	VPMINSQ     Z7, Z4, Z4
+	VPMAXSQ     Z7, Z5, Z5
+
+done:
+	VEXTRACTI64X4 $0x01, Z4, Y0
+	VPMINSQ       Y0, Y4, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMINSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMINSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, lo+56(FP)
+	VEXTRACTI64X4 $0x01, Z5, Y0
+	VPMAXSQ       Y0, Y5, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPMAXSQ       X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMAXSQ       X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, hi+64(FP)
+	VZEROUPPER
+	RET
+
 // func layerPairsAVX512(v *int64, h *int32, gamma *int32, n int, l int32, mean int32, rho int64, half int64, shift uint) (lo int64, hi int64)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·layerPairsAVX512(SB), NOSPLIT, $0-80
@@ -5054,7 +5217,7 @@ done:
 	RET
 
 // func requantPairsAVX512(dst *uint8, v *int64, n int, s uint, mul int64, base int32, h32 int32, top int32) (sum int64)
-// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, BMI2
 TEXT ·requantPairsAVX512(SB), NOSPLIT, $0-64
 	MOVQ         n+16(FP), CX
 	MOVQ         dst+0(FP), DX
@@ -5066,64 +5229,261 @@ TEXT ·requantPairsAVX512(SB), NOSPLIT, $0-64
 	MOVL         h32+44(FP), AX
 	VPBROADCASTD AX, Z3
 	MOVL         top+48(FP), AX
-	VPBROADCASTD AX, Z4
-	VPXORQ       Z5, Z5, Z5
+	VPBROADCASTB AX, Z4
+	VMOVDQU32    packed<>+0(SB), Z5
 	VPXORQ       Z6, Z6, Z6
+	VPXORQ       Z7, Z7, Z7
 	MOVL         $0x00005555, AX
 	KMOVW        AX, K1
 	XORQ         AX, AX
-	SUBQ         $0x00000010, CX
+	SUBQ         $0x00000040, CX
 	JL           tail
 
 loop:
-	VMOVDQU64 (BX)(AX*8), Z7
-	VPSRAVQ   Z0, Z7, Z7
-	VPMULDQ   Z1, Z7, Z7
-	VMOVDQU64 64(BX)(AX*8), Z8
+	VMOVDQU64 (BX)(AX*8), Z8
 	VPSRAVQ   Z0, Z8, Z8
 	VPMULDQ   Z1, Z8, Z8
-	VMOVSHDUP Z7, K1, Z8
-	VPADDD    Z2, Z8, Z8
-	VPSRAVD   Z3, Z8, Z8
-	VPMAXSD   Z5, Z8, Z8
-	VPMINSD   Z4, Z8, Z8
-	VPADDD    Z8, Z6, Z6
-	VPMOVDB   Z8, X7
-	VMOVDQU8  X7, (DX)(AX*1)
-	ADDQ      $0x00000010, AX
-	SUBQ      $0x00000010, CX
+	VMOVDQU64 64(BX)(AX*8), Z9
+	VPSRAVQ   Z0, Z9, Z9
+	VPMULDQ   Z1, Z9, Z9
+	VMOVSHDUP Z8, K1, Z9
+	VPADDD    Z2, Z9, Z9
+	VPSRAVD   Z3, Z9, Z9
+	VMOVDQU64 128(BX)(AX*8), Z8
+	VPSRAVQ   Z0, Z8, Z8
+	VPMULDQ   Z1, Z8, Z8
+	VMOVDQU64 192(BX)(AX*8), Z10
+	VPSRAVQ   Z0, Z10, Z10
+	VPMULDQ   Z1, Z10, Z10
+	VMOVSHDUP Z8, K1, Z10
+	VPADDD    Z2, Z10, Z10
+	VPSRAVD   Z3, Z10, Z10
+	VMOVDQU64 256(BX)(AX*8), Z8
+	VPSRAVQ   Z0, Z8, Z8
+	VPMULDQ   Z1, Z8, Z8
+	VMOVDQU64 320(BX)(AX*8), Z11
+	VPSRAVQ   Z0, Z11, Z11
+	VPMULDQ   Z1, Z11, Z11
+	VMOVSHDUP Z8, K1, Z11
+	VPADDD    Z2, Z11, Z11
+	VPSRAVD   Z3, Z11, Z11
+	VMOVDQU64 384(BX)(AX*8), Z8
+	VPSRAVQ   Z0, Z8, Z8
+	VPMULDQ   Z1, Z8, Z8
+	VMOVDQU64 448(BX)(AX*8), Z12
+	VPSRAVQ   Z0, Z12, Z12
+	VPMULDQ   Z1, Z12, Z12
+	VMOVSHDUP Z8, K1, Z12
+	VPADDD    Z2, Z12, Z12
+	VPSRAVD   Z3, Z12, Z12
+	VPACKSSDW Z10, Z9, Z9
+	VPACKSSDW Z12, Z11, Z11
+	VPACKUSWB Z11, Z9, Z9
+	VPERMD    Z9, Z5, Z9
+	VPMINUB   Z4, Z9, Z9
+	VPSADBW   Z6, Z9, Z8
+	VPADDQ    Z8, Z7, Z7
+	VMOVDQU8  Z9, (DX)(AX*1)
+	ADDQ      $0x00000040, AX
+	SUBQ      $0x00000040, CX
 	JGE       loop
 
 tail:
-	ADDQ      $0x00000010, CX
+	ADDQ      $0x00000040, CX
 	JZ        done
 	MOVQ      $-1, SI
 	BZHIQ     CX, SI, SI
-	KMOVW     SI, K2
-	KMOVB     SI, K3
-	KSHIFTRW  $0x08, K2, K3
-	VMOVDQU64 (BX)(AX*8), Z7
-	VPSRAVQ   Z0, Z7, Z7
-	VPMULDQ   Z1, Z7, Z7
-	VMOVDQU64 64(BX)(AX*8), Z8
+	KMOVQ     SI, K2
+	VMOVDQU64 (BX)(AX*8), Z8
 	VPSRAVQ   Z0, Z8, Z8
 	VPMULDQ   Z1, Z8, Z8
-	VMOVSHDUP Z7, K1, Z8
-	VPADDD    Z2, Z8, Z8
-	VPSRAVD   Z3, Z8, Z8
-	VPMAXSD   Z5, Z8, Z8
-	VPMINSD   Z4, Z8, Z8
-	VPADDD    Z8, Z6, K2, Z6
-	VPMOVDB   Z8, X0
-	VMOVDQU8  X0, K2, (DX)(AX*1)
+	VMOVDQU64 64(BX)(AX*8), Z9
+	VPSRAVQ   Z0, Z9, Z9
+	VPMULDQ   Z1, Z9, Z9
+	VMOVSHDUP Z8, K1, Z9
+	VPADDD    Z2, Z9, Z9
+	VPSRAVD   Z3, Z9, Z9
+	VMOVDQU64 128(BX)(AX*8), Z8
+	VPSRAVQ   Z0, Z8, Z8
+	VPMULDQ   Z1, Z8, Z8
+	VMOVDQU64 192(BX)(AX*8), Z10
+	VPSRAVQ   Z0, Z10, Z10
+	VPMULDQ   Z1, Z10, Z10
+	VMOVSHDUP Z8, K1, Z10
+	VPADDD    Z2, Z10, Z10
+	VPSRAVD   Z3, Z10, Z10
+	VMOVDQU64 256(BX)(AX*8), Z8
+	VPSRAVQ   Z0, Z8, Z8
+	VPMULDQ   Z1, Z8, Z8
+	VMOVDQU64 320(BX)(AX*8), Z11
+	VPSRAVQ   Z0, Z11, Z11
+	VPMULDQ   Z1, Z11, Z11
+	VMOVSHDUP Z8, K1, Z11
+	VPADDD    Z2, Z11, Z11
+	VPSRAVD   Z3, Z11, Z11
+	VMOVDQU64 384(BX)(AX*8), Z8
+	VPSRAVQ   Z0, Z8, Z8
+	VPMULDQ   Z1, Z8, Z8
+	VMOVDQU64 448(BX)(AX*8), Z12
+	VPSRAVQ   Z0, Z12, Z12
+	VPMULDQ   Z1, Z12, Z12
+	VMOVSHDUP Z8, K1, Z12
+	VPADDD    Z2, Z12, Z12
+	VPSRAVD   Z3, Z12, Z12
+	VPACKSSDW Z10, Z9, Z9
+	VPACKSSDW Z12, Z11, Z11
+	VPACKUSWB Z11, Z9, Z9
+	VPERMD    Z9, Z5, Z9
+	VPMINUB.Z Z4, Z9, K2, Z9
+	VPSADBW   Z6, Z9, Z0
+	VPADDQ    Z0, Z7, Z7
+	VMOVDQU8  Z9, K2, (DX)(AX*1)
 
 done:
-	VEXTRACTI64X4 $0x01, Z6, Y0
-	VPMOVSXDQ     Y6, Z1
-	VPMOVSXDQ     Y0, Z0
-	VPADDQ        Z0, Z1, Z1
-	VEXTRACTI64X4 $0x01, Z1, Y0
-	VPADDQ        Y0, Y1, Y0
+	VEXTRACTI64X4 $0x01, Z7, Y0
+	VPADDQ        Y0, Y7, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPADDQ        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPADDQ        X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, sum+56(FP)
+	VZEROUPPER
+	RET
+
+// func requantWideAVX512(dst *uint8, v *int64, n int, s uint, mul int64, base int32, h32 int32, top int32) (sum int64)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·requantWideAVX512(SB), NOSPLIT, $0-64
+	MOVQ         n+16(FP), CX
+	MOVQ         dst+0(FP), DX
+	MOVQ         v+8(FP), BX
+	VPBROADCASTQ s+24(FP), Z0
+	VPBROADCASTQ mul+32(FP), Z1
+	MOVL         base+40(FP), AX
+	VPBROADCASTD AX, Z2
+	MOVL         h32+44(FP), AX
+	VPBROADCASTD AX, Z3
+	MOVL         top+48(FP), AX
+	VPBROADCASTB AX, Z4
+	VMOVDQU32    packed<>+0(SB), Z5
+	VPXORQ       Z6, Z6, Z6
+	VPXORQ       Z7, Z7, Z7
+	VMOVDQU32    upper<>+0(SB), Z8
+	XORQ         AX, AX
+	SUBQ         $0x00000040, CX
+	JL           tail
+
+loop:
+	VMOVDQU64 (BX)(AX*8), Z9
+	VPSRAVQ   Z0, Z9, Z9
+	VPMULDQ   Z1, Z9, Z9
+	VMOVDQU64 64(BX)(AX*8), Z10
+	VPSRAVQ   Z0, Z10, Z10
+	VPMULDQ   Z1, Z10, Z10
+	VPERMT2D  Z10, Z8, Z9
+	VPADDD    Z2, Z9, Z9
+	VPSRAVD   Z3, Z9, Z9
+	VMOVDQU64 128(BX)(AX*8), Z10
+	VPSRAVQ   Z0, Z10, Z10
+	VPMULDQ   Z1, Z10, Z10
+	VMOVDQU64 192(BX)(AX*8), Z11
+	VPSRAVQ   Z0, Z11, Z11
+	VPMULDQ   Z1, Z11, Z11
+	VPERMT2D  Z11, Z8, Z10
+	VPADDD    Z2, Z10, Z10
+	VPSRAVD   Z3, Z10, Z10
+	VMOVDQU64 256(BX)(AX*8), Z11
+	VPSRAVQ   Z0, Z11, Z11
+	VPMULDQ   Z1, Z11, Z11
+	VMOVDQU64 320(BX)(AX*8), Z12
+	VPSRAVQ   Z0, Z12, Z12
+	VPMULDQ   Z1, Z12, Z12
+	VPERMT2D  Z12, Z8, Z11
+	VPADDD    Z2, Z11, Z11
+	VPSRAVD   Z3, Z11, Z11
+	VMOVDQU64 384(BX)(AX*8), Z12
+	VPSRAVQ   Z0, Z12, Z12
+	VPMULDQ   Z1, Z12, Z12
+	VMOVDQU64 448(BX)(AX*8), Z13
+	VPSRAVQ   Z0, Z13, Z13
+	VPMULDQ   Z1, Z13, Z13
+	VPERMT2D  Z13, Z8, Z12
+	VPADDD    Z2, Z12, Z12
+	VPSRAVD   Z3, Z12, Z12
+	VPACKSSDW Z10, Z9, Z9
+	VPACKSSDW Z12, Z11, Z11
+	VPACKUSWB Z11, Z9, Z9
+	VPERMD    Z9, Z5, Z9
+	VPMINUB   Z4, Z9, Z9
+	VPSADBW   Z6, Z9, Z10
+	VPADDQ    Z10, Z7, Z7
+	VMOVDQU8  Z9, (DX)(AX*1)
+	ADDQ      $0x00000040, AX
+	SUBQ      $0x00000040, CX
+	JGE       loop
+
+tail:
+	ADDQ        $0x00000040, CX
+	JZ          done
+	MOVQ        $-1, SI
+	BZHIQ       CX, SI, SI
+	KMOVQ       SI, K1
+	KSHIFTRQ    $0x00, K1, K2
+	VMOVDQU64.Z (BX)(AX*8), K2, Z9
+	VPSRAVQ     Z0, Z9, Z9
+	VPMULDQ     Z1, Z9, Z9
+	KSHIFTRQ    $0x08, K1, K2
+	VMOVDQU64.Z 64(BX)(AX*8), K2, Z10
+	VPSRAVQ     Z0, Z10, Z10
+	VPMULDQ     Z1, Z10, Z10
+	VPERMT2D    Z10, Z8, Z9
+	VPADDD      Z2, Z9, Z9
+	VPSRAVD     Z3, Z9, Z9
+	KSHIFTRQ    $0x10, K1, K2
+	VMOVDQU64.Z 128(BX)(AX*8), K2, Z10
+	VPSRAVQ     Z0, Z10, Z10
+	VPMULDQ     Z1, Z10, Z10
+	KSHIFTRQ    $0x18, K1, K2
+	VMOVDQU64.Z 192(BX)(AX*8), K2, Z11
+	VPSRAVQ     Z0, Z11, Z11
+	VPMULDQ     Z1, Z11, Z11
+	VPERMT2D    Z11, Z8, Z10
+	VPADDD      Z2, Z10, Z10
+	VPSRAVD     Z3, Z10, Z10
+	KSHIFTRQ    $0x20, K1, K2
+	VMOVDQU64.Z 256(BX)(AX*8), K2, Z11
+	VPSRAVQ     Z0, Z11, Z11
+	VPMULDQ     Z1, Z11, Z11
+	KSHIFTRQ    $0x28, K1, K2
+	VMOVDQU64.Z 320(BX)(AX*8), K2, Z12
+	VPSRAVQ     Z0, Z12, Z12
+	VPMULDQ     Z1, Z12, Z12
+	VPERMT2D    Z12, Z8, Z11
+	VPADDD      Z2, Z11, Z11
+	VPSRAVD     Z3, Z11, Z11
+	KSHIFTRQ    $0x30, K1, K2
+	VMOVDQU64.Z 384(BX)(AX*8), K2, Z12
+	VPSRAVQ     Z0, Z12, Z12
+	VPMULDQ     Z1, Z12, Z12
+	KSHIFTRQ    $0x38, K1, K2
+	VMOVDQU64.Z 448(BX)(AX*8), K2, Z13
+	VPSRAVQ     Z0, Z13, Z13
+	VPMULDQ     Z1, Z13, Z13
+	VPERMT2D    Z13, Z8, Z12
+	VPADDD      Z2, Z12, Z12
+	VPSRAVD     Z3, Z12, Z12
+	VPACKSSDW   Z10, Z9, Z9
+	VPACKSSDW   Z12, Z11, Z11
+	VPACKUSWB   Z11, Z9, Z9
+	VPERMD      Z9, Z5, Z9
+	VPMINUB.Z   Z4, Z9, K1, Z9
+	VPSADBW     Z6, Z9, Z0
+	VPADDQ      Z0, Z7, Z7
+	VMOVDQU8    Z9, K1, (DX)(AX*1)
+
+done:
+	VEXTRACTI64X4 $0x01, Z7, Y0
+	VPADDQ        Y0, Y7, Y0
 	VEXTRACTI32X4 $0x01, Y0, X1
 	VPADDQ        X1, X0, X1
 	VPSHUFD       $0x4e, X1, X0

@@ -124,11 +124,6 @@ func layerNormBetaAVX512(v *int64, h *int32, gamma *int32, beta *int64, n int, l
 //go:noescape
 func addResidualAVX512(h *int32, t *int64, n int, m int64, shift uint) (saturated int64)
 
-// requantWideAVX512: dst = clamp(((t>>s)·g + base)>>(32 + h32), 0, top) and its sum.
-//
-//go:noescape
-func requantWideAVX512(dst *uint8, t *int64, n int, s uint, mul int64, base int64, h32 int32, top int32) (sum int64)
-
 // accumulateWideAVX512: t = (acc − z·sum − (zero−off)·c)·m and its range.
 //
 //go:noescape
@@ -167,22 +162,22 @@ func swigluAVX512(y *int64, gate *uint8, u *uint8, table *uint16, n int, zg int3
 // gatesAVX512: table[x] = σ, or 2^15 − σ where x < zg, for n codes x.
 //
 //go:noescape
-func gatesAVX512(table *uint16, n int, zg int32, mf int32, cap int32, left int32, right int32, sigma *uint16)
+func gatesAVX512(table *uint16, n int, zg int32, mf int32, cap int32, left int32, right int32)
 
 // swigluAlphaAVX512: y = x·σ·(u − zu), x = g − zg, σ of |x|·mf·alpha, and its range.
 //
 //go:noescape
-func swigluAlphaAVX512(y *int64, gate *uint8, u *uint8, alpha *int32, n int, zg int32, zu int32, mf int32, cap int64, left int64, right int64, sigma *uint16) (lo int64, hi int64)
+func swigluAlphaAVX512(y *int64, gate *uint8, u *uint8, alpha *int32, n int, zg int32, zu int32, mf int32, cap int64, left int64, right int64) (lo int64, hi int64)
 
 // gatesQuadAVX512: table[x] = σ, or 2^15 − σ where x < zg, for n codes x, with the parabola.
 //
 //go:noescape
-func gatesQuadAVX512(table *uint16, n int, zg int32, mf int32, cap int32, left int32, right int32, sigma *uint16)
+func gatesQuadAVX512(table *uint16, n int, zg int32, mf int32, cap int32, left int32, right int32)
 
 // swigluAlphaQuadAVX512: y = x·σ·(u − zu), x = g − zg, σ of |x|·mf·alpha, and its range, with the parabola.
 //
 //go:noescape
-func swigluAlphaQuadAVX512(y *int64, gate *uint8, u *uint8, alpha *int32, n int, zg int32, zu int32, mf int32, cap int64, left int64, right int64, sigma *uint16) (lo int64, hi int64)
+func swigluAlphaQuadAVX512(y *int64, gate *uint8, u *uint8, alpha *int32, n int, zg int32, zu int32, mf int32, cap int64, left int64, right int64) (lo int64, hi int64)
 
 // foldExpAVX512: w = e·m + round in pairs with e = (2^30 − (x<<fraction & mask)) >> (x>>octave), x = mf·code, of the codes of s; Σ of e in pairs of lanes, Σ of the odd e, and all bits of w. m is read up to a whole step and one further.
 //
@@ -244,6 +239,11 @@ func centredPairsAVX512(h *int32, n int, l int32, mean int32) (sum int64)
 //go:noescape
 func normPairsAVX512(v *int64, h *int32, gamma *int32, n int, rho int64, half int64, shift uint) (lo int64, hi int64)
 
+// normUntiedAVX512: v = round(h·rho / 2^shift)·gamma in pairs, and its range; half is 2^(shift−1).
+//
+//go:noescape
+func normUntiedAVX512(v *int64, h *int32, gamma *int32, n int, rho int64, half int64, shift uint) (lo int64, hi int64)
+
 // layerPairsAVX512: v = round((h·2^l − mean)·rho / 2^shift)·gamma in pairs, and its range; half is 2^(shift−1).
 //
 //go:noescape
@@ -258,6 +258,11 @@ func layerBetaPairsAVX512(v *int64, h *int32, gamma *int32, beta *int64, n int, 
 //
 //go:noescape
 func requantPairsAVX512(dst *uint8, v *int64, n int, s uint, mul int64, base int32, h32 int32, top int32) (sum int64)
+
+// requantWideAVX512: dst = clamp(((v>>s)·g>>32 + base)>>h32, 0, top) and its sum.
+//
+//go:noescape
+func requantWideAVX512(dst *uint8, v *int64, n int, s uint, mul int64, base int32, h32 int32, top int32) (sum int64)
 
 // swigluNarrowAVX512: y = (g − zg)·table[g]·(u − zu), unpacked, and its range.
 //

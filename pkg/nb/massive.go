@@ -39,20 +39,21 @@ func (s *Session) Massive(text string, n int, bits []int, models ...string) (*ab
 	if err != nil {
 		return nil, err
 	}
-	for _, model := range here {
-		entry, ids, err := tokens(ctx, s.runner, model, text)
-		if err != nil {
-			return nil, err
-		}
-		if n < 2 || n > min(len(ids), entry.MaxContext()) {
-			return nil, fmt.Errorf("nb: massive activations over %d tokens of %s: expected 2 to %d", n, text, min(len(ids), entry.MaxContext()))
-		}
-		cfg, src, err := entry.Weights()
-		if err != nil {
-			return nil, err
-		}
-		Show(fmt.Sprintf("%s, the first %d tokens of %s", model, n, text))
-		return ablation.FindMassive(ctx, cfg, src, ids[:n], threads(), bits...)
+	if len(here) == 0 {
+		return nil, fmt.Errorf("nb: massive activations: none of %v is on this machine: %w", models, hub.ErrUnavailable)
 	}
-	return nil, fmt.Errorf("nb: massive activations: none of %v is on this machine: %w", models, hub.ErrUnavailable)
+	model := here[0]
+	entry, ids, err := tokens(ctx, s.runner, model, text)
+	if err != nil {
+		return nil, err
+	}
+	if n < 2 || n > min(len(ids), entry.MaxContext()) {
+		return nil, fmt.Errorf("nb: massive activations over %d tokens of %s: expected 2 to %d", n, text, min(len(ids), entry.MaxContext()))
+	}
+	cfg, src, err := entry.Weights()
+	if err != nil {
+		return nil, err
+	}
+	Show(fmt.Sprintf("%s, the first %d tokens of %s", model, n, text))
+	return ablation.FindMassive(ctx, cfg, src, ids[:n], threads(), bits...)
 }

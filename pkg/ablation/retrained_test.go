@@ -110,6 +110,9 @@ func TestCalibration(t *testing.T) {
 	if err := c.Validate(); err != nil || len(c.Series) != 2 || len(c.Series[0].Points) != 3 || len(c.Series[1].Points) != 2 || c.Series[0].Points[0].X != 16 {
 		t.Errorf("chart %v, %+v", err, c.Series)
 	}
+	if c := runs.Where("made", Plain).Sizes("wikitext2"); c != nil {
+		t.Errorf("a chart of one point: %+v", c.Series)
+	}
 	g := runs.CalibrationTable("wikitext2", func(recipe string) map[string]string {
 		if recipe != "w4a4-fsbr@n16" {
 			return nil

@@ -26,6 +26,7 @@
 //	Exp             distance>>s, below 2^31        G, below 2^31               below 2^62; then d·m_f below 2^33
 //	Fold            e, at most 2^30                m, below 2^16               W, below 2^46
 //	Split           W>>s, below 2^31               C, at most 2^31 (u32)       below 2^62
+//	FoldExp         e, at most 2^30                m·2^(16−k+kmin), below 2^32 below 2^62, then 2^15 for rounding
 //	Merge           accumulator, below 2^24 (s25)  m, below 2^16               below 2^48 with 8 guard bits
 //	Norm            h', at most 2^24 (s26)         rho, at most 2^31 (u32)     below 2^55; u·Γ below 2^54
 //	LayerNorm       x − μ, at most 2^24 (s26)      rho, at most 2^31 (u32)     below 2^55; u·Γ below 2^54
@@ -41,8 +42,9 @@
 // AVX-512 takes a whole row under masks, AVX2 and NEON steps of eight elements and leave the rest to Go. AVX2 has no 64-bit
 // arithmetic shifts, minima or masks, so some of its kernels are those of the common case and Go does the other rows:
 // Requant where ties can occur, Scores where key scales lie more than 2^16 apart, Exp with a shift below 33. Every function
-// has the three paths but SwiGLUCodes with 16-bit codes or without alpha, which is Go's. NEON ran under qemu-aarch64 alone:
-// correct, of unknown speed.
+// has the three paths but SwiGLUCodes with 16-bit codes or without alpha, which is Go's, and what leaves a row in an order of
+// its own between two calls: a Pending or Folded row is AVX-512's, and elsewhere the functions that it stands for. FoldExp
+// and the Split behind it have a faster form by IFMA and VBMI. NEON ran under qemu-aarch64 alone: correct, of unknown speed.
 //
 // Nanoseconds an element, one thread of a Xeon (BenchmarkRow):
 //

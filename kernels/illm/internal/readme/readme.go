@@ -165,7 +165,11 @@ func tokens(m map[string]*record.Record) float64 {
 // speed is the newest timing record of each recipe.
 func speed(store *record.Store) string {
 	newest := map[string]*record.Record{}
-	for _, r := range store.Filter(func(r *record.Record) bool { return r.Kind == record.Timing && r.Axes["model"] == "smollm2" }) {
+	plain := func(r *record.Record) bool { // not one of a study or beside a rival
+		_, ok := r.Metric("decode_tok_s")
+		return ok && r.Kind == record.Timing && r.Config["task"] == "speed" && r.Config["operators"] == nil && r.Axes["model"] == "smollm2"
+	}
+	for _, r := range store.Filter(plain) {
 		if old := newest[r.Axes["recipe"]]; old == nil || cmp.Compare(old.Time.Unix(), r.Time.Unix()) <= 0 {
 			newest[r.Axes["recipe"]] = r
 		}

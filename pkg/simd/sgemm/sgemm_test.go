@@ -3,6 +3,7 @@ package sgemm
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -117,6 +118,50 @@ func TestOneChain(t *testing.T) {
 			t.Errorf("%v: a row alone differs from the same row in a batch", simdtest.Sets("sgemm")[1+i])
 		}
 	}
+}
+
+// chains returns Σ_k a·w of the problem as one chain over rising k from 0, each step rounded once (fused) or the product
+// and then the sum: through math/big, whose rounding to 24 bits is that of float32 away from its smallest numbers.
+func (p *problem) chains() (fused, plain []float32) {
+	exact := new(big.Float).SetPrec(400) // holds a product and a sum whole
+	for i := range p.m {
+		for j := range p.n {
+			sum, second := new(big.Float).SetPrec(24), new(big.Float).SetPrec(24)
+			for d := range p.k {
+				x := new(big.Float).SetPrec(24).SetFloat64(float64(p.a[i*p.lda+d]))
+				w := new(big.Float).SetPrec(24).SetFloat64(float64(p.w[j*p.k+d]))
+				exact.Mul(x, w)
+				second.Add(second, new(big.Float).SetPrec(24).Set(exact))
+				sum.Set(exact.Add(exact, sum))
+			}
+			f, _ := sum.Float32()
+			g, _ := second.Float32()
+			fused, plain = append(fused, f), append(plain, g)
+		}
+	}
+	return fused, plain
+}
+
+// Every result is the bits of one chain over rising k, on the vector paths a fused one: no blocking of depth, rows or
+// channels may show. The generic path fuses where the compiler does.
+func TestOrder(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	p := newProblem(t, rng, 7, 67, 800, 1)
+	fused, plain := p.chains()
+	if slices.Equal(fused, plain) {
+		t.Fatal("the operands do not tell a fused chain from a plain one")
+	}
+	simdtest.Each(t, "sgemm", func(t *testing.T) {
+		got := p.run(t)
+		if slices.Equal(got, fused) || cpu.Limit() == cpu.Generic && slices.Equal(got, plain) {
+			return
+		}
+		for i := range got {
+			if got[i] != fused[i] {
+				t.Fatalf("c[%d][%d] = %v, expected %v, one fused chain over rising k (%v unfused)", i/p.n, i%p.n, got[i], fused[i], plain[i])
+			}
+		}
+	})
 }
 
 func TestPackForms(t *testing.T) {

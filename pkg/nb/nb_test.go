@@ -96,6 +96,11 @@ func TestShowPrintsOutsideNotebooks(t *testing.T) {
 	if !strings.Contains(b.String(), "Nothing to draw") {
 		t.Error("a chart without points says nothing")
 	}
+	b.Reset()
+	Show((*chart.Chart)(nil))
+	if !strings.Contains(b.String(), "no record") {
+		t.Errorf("a chart that was not made says %q", b)
+	}
 	if err := Update("place", nil); err == nil {
 		t.Error("nil was shown")
 	}

@@ -69,6 +69,9 @@ func bundleOf(item any) (bundle, error) {
 	case nil:
 		return bundle{}, fmt.Errorf("nb: show: expected a chart or a table, found nil")
 	case *chart.Chart:
+		if v == nil { // a study's chart when none of its rows has a number
+			return plain("Nothing to draw: no record."), nil
+		}
 		o, err := v.Render()
 		if errors.Is(err, chart.ErrEmpty) { // rows are missing: the reason stands above, and later cells may do better
 			return plain("Nothing to draw. " + err.Error()), nil

@@ -57,7 +57,7 @@
 //
 // model.go loading; sites.go rotations and ratios; static.go constant grids; session.go chunks and sharing out; rows.go linear layers,
 // norms and MLP; share.go narrow products; attention.go; cache.go the KV panels; wide.go 16-bit ones;
-// head.go; pool.go workers;
+// head.go; pool.go workers, places_linux.go where they run;
 // float.go logits as float32 for measurement, which nothing here reads back.
 //
 // Source: I-LLM (arXiv:2405.17849). Departures stand at the operators, in di.

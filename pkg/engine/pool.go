@@ -12,6 +12,10 @@ import (
 // step. Waking a sleeper takes about as long as reading a matrix.
 const spinTime = 50 * time.Microsecond
 
+// tailTime is how long it looks while others are at the last items of the call in flight: who sleeps near its end is
+// missing when the next one begins.
+const tailTime = 2 * time.Millisecond
+
 // Pool shares items of work out to a fixed number of workers. The caller is
 // worker 0; the others are goroutines that spin for a while after their last
 // item, then sleep. A call ends when all items are done, whoever did them: the
@@ -29,6 +33,7 @@ type Pool struct {
 		_            [56]byte
 	}
 	sleeps  []sleeper // by worker
+	places  places    // where the workers are
 	idle    atomic.Pointer[func(worker int) bool]
 	closing atomic.Bool
 	once    sync.Once
@@ -81,7 +86,7 @@ type sleeper struct {
 
 // NewPool starts the n − 1 goroutines of a pool, n ≥ 1.
 func NewPool(n int) *Pool {
-	p := &Pool{n: n, shares: make([]share, n), sleeps: make([]sleeper, n), spin: n <= runtime.GOMAXPROCS(0)}
+	p := &Pool{n: n, shares: make([]share, n), sleeps: make([]sleeper, n), places: newPlaces(n), spin: n <= runtime.GOMAXPROCS(0)}
 	p.runWhole = func(worker, _, _ int) { p.whole(worker) }
 	for i := range p.sleeps {
 		p.sleeps[i].wake = make(chan struct{}, 1)
@@ -107,8 +112,12 @@ func (p *Pool) Each(items int, run func(worker, from, to int)) {
 	for i := range p.shares {
 		p.shares[i].set(portion(items, i, p.n))
 	}
+	woken := false
 	for i := 1; i < p.n; i++ {
-		p.rouse(i)
+		woken = p.rouse(i, 0) || woken
+	}
+	if woken && p.spin {
+		yield() // who was woken up on this processor moves away from it
 	}
 	for p.help(0) {
 	}
@@ -126,7 +135,7 @@ func (p *Pool) help(i int) bool {
 		if from, to := p.shares[j].take(k == 0); from < to {
 			p.run(i, from, to)
 			if p.left.Add(int64(from-to)) == 0 && i > 0 {
-				p.rouse(0)
+				p.rouse(0, i)
 			}
 			return true
 		}
@@ -156,41 +165,60 @@ func (p *Pool) ready(i int) bool {
 	return p.closing.Load()
 }
 
-// wait returns when goroutine i is ready; false: the pool is closed. Whoever makes it ready calls rouse afterwards.
+// wait returns when goroutine i is ready; false: the pool is closed. Whoever makes it ready calls rouse afterwards. Who
+// wakes up when others have done the items watches for more before it sleeps again.
 func (p *Pool) wait(i int) bool {
-	if p.spin {
-		start := time.Now()
-		for k := 1; ; k++ {
-			if p.ready(i) {
-				return !p.closing.Load()
-			}
-			if f := p.idle.Load(); f != nil && i > 0 && (*f)(i) && k%16 != 0 {
-				continue
-			}
-			if k%16 == 0 {
-				if time.Since(start) > spinTime {
-					break
-				}
-				yield()
-			}
-		}
-	}
 	s := &p.sleeps[i]
-	for !p.ready(i) {
+	for !p.watch(i) {
 		s.asleep.Store(true)
 		if p.ready(i) && s.asleep.CompareAndSwap(true, false) {
 			break // nobody has sent, or will
 		}
+		p.places.leave(i)
 		<-s.wake
+		if p.spin {
+			p.places.spread(i)
+		}
 	}
 	return !p.closing.Load()
 }
 
-// rouse wakes goroutine i if it sleeps.
-func (p *Pool) rouse(i int) {
-	if s := &p.sleeps[i]; s.asleep.Load() && s.asleep.CompareAndSwap(true, false) {
-		s.wake <- struct{}{}
+// watch reports whether goroutine i is ready. Where there is a processor for each it looks for a while.
+func (p *Pool) watch(i int) bool {
+	if !p.spin {
+		return p.ready(i)
 	}
+	start := time.Now()
+	since := start // when items were last in flight
+	for k := 1; ; k++ {
+		if p.ready(i) {
+			return true
+		}
+		if f := p.idle.Load(); f != nil && i > 0 && (*f)(i) && k%16 != 0 {
+			continue
+		}
+		if k%16 == 0 {
+			now := time.Now()
+			if p.left.Load() > 0 && now.Sub(start) < tailTime {
+				since = now
+			}
+			if now.Sub(since) > spinTime {
+				return false
+			}
+			yield()
+		}
+	}
+}
+
+// rouse wakes goroutine i if it sleeps, for worker by, and reports whether it did.
+func (p *Pool) rouse(i, by int) bool {
+	s := &p.sleeps[i]
+	if !s.asleep.Load() || !s.asleep.CompareAndSwap(true, false) {
+		return false
+	}
+	p.places.look(by)
+	s.wake <- struct{}{}
+	return true
 }
 
 // do calls f on every worker that has a processor to run it: f takes its own work and returns when there is none.
@@ -207,7 +235,7 @@ func (p *Pool) Close() {
 		p.closing.Store(true)
 		p.idle.Store(nil)
 		for i := 1; i < p.n; i++ {
-			p.rouse(i)
+			p.rouse(i, 0)
 		}
 		p.alive.Wait()
 	})

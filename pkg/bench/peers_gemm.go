@@ -26,6 +26,7 @@ const (
 	fewRows   = 16                    // up to here a product reads its weights from memory (peers.Case.Copies)
 	readBytes = 160 << 20             // more than caches hold
 	tileRows  = 6                     // a part of the rows is a multiple of the tile's
+	partRows  = 48                    // and at least that many
 )
 
 // matrices multiplies for the cases of one after the other, and keeps the operands of the last.
@@ -194,21 +195,24 @@ func (x *matrices) float(c peers.Case) (*operands, error) {
 	}}, nil
 }
 
-// share splits a product over the workers by panels of 64 channels, as the engine does while it decodes; where there are
-// few panels and many rows, by rows too.
+// share splits a product over the workers by panels of 64 channels, as the engine does while it decodes, and many rows into
+// blocks: whoever is done first waits for a block of a panel at most. Neighbours are multiplied in one call.
 func (x *matrices) share(c peers.Case, multiply func(r0, r1, p0, p1 int)) {
 	panels := (c.N + gemm.Channels - 1) / gemm.Channels
-	parts := 1
-	if want := 8 * x.n; panels < want && c.M >= 64 {
-		parts = min((want+panels-1)/panels, c.M/32)
-	}
+	parts := max(1, c.M/partRows)
 	block := ((c.M+parts-1)/parts + tileRows - 1) / tileRows * tileRows
 	parts = (c.M + block - 1) / block
-	x.pool.Each(parts*panels, func(_, from, to int) {
+	x.pool.Each(panels*parts, func(_, from, to int) {
 		for from < to {
-			r, p := from/panels, from%panels
-			n := min(panels-p, to-from)
-			multiply(r*block, min((r+1)*block, c.M), p, p+n)
+			p, r, n := from/parts, from%parts, to-from
+			if r == 0 && n >= parts {
+				n /= parts
+				multiply(0, c.M, p, p+n)
+				from += n * parts
+				continue
+			}
+			n = min(n, parts-r)
+			multiply(r*block, min((r+n)*block, c.M), p, p+1)
 			from += n
 		}
 	})

@@ -101,6 +101,37 @@ func TestMatrices(t *testing.T) {
 }
 
 // The kernels read rows to a multiple of 8.
+// Every row of every panel is multiplied once, in calls that begin at a tile.
+func TestShare(t *testing.T) {
+	for _, threads := range []int{1, 3} {
+		x := newMatrices(threads)
+		for _, c := range []peers.Case{{M: 1, N: 1}, {M: 1, N: 640}, {M: 95, N: 64}, {M: 96, N: 65}, {M: 512, N: 576}, {M: 515, N: 1536}} {
+			panels := (c.N + 63) / 64
+			var mu sync.Mutex
+			times := make([]int, c.M*panels)
+			x.share(c, func(r0, r1, p0, p1 int) {
+				mu.Lock()
+				defer mu.Unlock()
+				if r0 < 0 || r0 >= r1 || r1 > c.M || r0%tileRows != 0 || p0 < 0 || p0 >= p1 || p1 > panels {
+					t.Errorf("%d×%d: rows %d…%d of panels %d…%d", c.M, c.N, r0, r1, p0, p1)
+					return
+				}
+				for r := r0; r < r1; r++ {
+					for p := p0; p < p1; p++ {
+						times[r*panels+p]++
+					}
+				}
+			})
+			for i, n := range times {
+				if n != 1 {
+					t.Fatalf("%d×%d, %d threads: row %d of panel %d multiplied %d times", c.M, c.N, threads, i/panels, i%panels, n)
+				}
+			}
+		}
+		x.close()
+	}
+}
+
 func TestStretch(t *testing.T) {
 	if got, stride := stretch([]uint8{1, 2, 3, 4, 5, 6}, 2, 3); stride != 8 || got[8] != 4 || got[3] != 0 {
 		t.Errorf("rows %v with stride %d", got, stride)

@@ -11,19 +11,23 @@ import (
 	"github.com/illm-go/illm/pkg/quant"
 )
 
-// Plain is the level of Calibration that ships under the method's name: 128 windows, seed 2.
+// Plain is the level of Calibration that ships under the method's name, with seed 2.
 const Plain = "plain"
 
-// plainWindows is the number of windows of the plain row, the paper's.
-const plainWindows = 128
+// Windows of the plain row: the paper's for trained factors, those of "illm calibrate" for closed forms.
+const (
+	plainTrained = 128
+	plainClosed  = 16
+)
 
-// Calibration asks how much of a trained method is chance and how much text it needs. A level is a variant of the recipe:
+// Calibration asks how much of a method is chance and how much text it needs. A level is a variant of the recipe:
 //
-//	plain    128 windows, seed 2                    MODEL-w4a4-fsbr.safetensors
+//	plain    as it ships, seed 2                    MODEL-w4a4-fsbr.safetensors
 //	n16      the first 16 windows, as many steps    MODEL-w4a4-fsbr@n16.safetensors
 //	seed3    another order of the windows           MODEL-w4a4-fsbr@seed3.safetensors
 //
-// Steps are equal because at equal epochs a smaller set would also be trained less.
+// Steps are equal because at equal epochs a smaller set would also be trained less. A closed form has no steps: its
+// plain row has 16 windows, and the seed of "best" draws the signs of its rotations.
 var Calibration = Study{
 	Name:     "calibration",
 	Question: "How many windows does calibration need, and how far apart are two runs of it?",
@@ -47,17 +51,22 @@ func checkMade(s string) (string, error) {
 	return s, err
 }
 
-// calibrated is the number of windows behind a level of Calibration, and whether it is another order of all of them.
-func calibrated(level string) (windows int, order bool) {
+// calibrated is the number of windows behind a level of Calibration, and whether it is another order of all of them,
+// or another rotation.
+func calibrated(recipe, level string) (windows int, order bool) {
+	plain := plainClosed
+	if strings.Contains(recipe, "-fsbr") || strings.Contains(recipe, "-omniquant") {
+		plain = plainTrained
+	}
 	if level == Plain {
-		return plainWindows, true
+		return plain, true
 	}
 	if n, ok := strings.CutPrefix(level, "n"); ok {
 		if w, err := strconv.Atoi(n); err == nil {
 			return w, false
 		}
 	}
-	return plainWindows, strings.HasPrefix(level, "seed")
+	return plain, strings.HasPrefix(level, "seed")
 }
 
 // Spread is how far repetitions of one thing are apart.
@@ -71,7 +80,7 @@ type Spread struct {
 func (r *Runs) Seeds(column string) Spread {
 	var v []float64
 	for i, row := range r.rows {
-		if _, order := calibrated(row.axes["made"]); !order || row.axes["made"] == "" {
+		if _, order := calibrated("", row.axes["made"]); !order || row.axes["made"] == "" {
 			continue
 		}
 		if x, ok := r.Number(i, column); ok && !math.IsNaN(x.Y) {
@@ -120,7 +129,7 @@ func (r *Runs) Sizes(corpus string) *chart.Chart {
 		if level == "" || !ok {
 			continue
 		}
-		n, order := calibrated(level)
+		n, order := calibrated(row.cells[corpus].config["recipe"], level)
 		p := chart.Point{X: float64(n), Y: v.Y, Label: level, ID: v.ID}
 		if order && level != Plain {
 			seeds.Points = append(seeds.Points, p)

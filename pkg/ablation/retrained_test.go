@@ -126,7 +126,16 @@ func TestCalibration(t *testing.T) {
 	if row := g.Rows[0]; !strings.HasPrefix(row[7], "+22.1") {
 		t.Errorf("16 windows against 128: %q, want e^0.2 = +22.1 %%", row[7])
 	}
-	if w, order := calibrated("n8"); w != 8 || order {
-		t.Errorf("n8 is %d windows, other order %v", w, order)
+	for _, c := range []struct {
+		recipe, level string
+		windows       int
+		order         bool
+	}{
+		{"w4a4-fsbr@n8", "n8", 8, false}, {"w4a4-fsbr", Plain, 128, true}, {"w4a4-omniquant@seed3", "seed3", 128, true},
+		{"w4a4-best", Plain, 16, true}, {"w4a4-best@seed3", "seed3", 16, true}, {"w4a4-best@n64", "n64", 64, false},
+	} {
+		if w, order := calibrated(c.recipe, c.level); w != c.windows || order != c.order {
+			t.Errorf("%s is %d windows, other order %v; want %d, %v", c.recipe, w, order, c.windows, c.order)
+		}
 	}
 }

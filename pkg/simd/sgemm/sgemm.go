@@ -12,9 +12,11 @@
 //
 // Every c[i][j] is one chain over rising k, starting from 0. The AVX-512 and
 // AVX2 paths fuse each step (one rounding), so they agree bit for bit with each
-// other, whatever m is: a token's result is free of its batch. The generic path
-// rounds product and sum where the compiler does; it differs from the fused
-// chain by at most K·2^-23·Σ|a·w|.
+// other and with that chain (TestOrder), whatever m is: a token's result is free
+// of its batch. They block the depth, and a block goes on from the float32 sums
+// that the one before has left in c. The generic path rounds product and sum
+// where the compiler does; it differs from the fused chain by at most
+// K·2^-23·Σ|a·w|.
 package sgemm
 
 import "unsafe"

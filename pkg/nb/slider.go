@@ -19,6 +19,7 @@ const HeadlessEnv = "ILLM_HEADLESS"
 const (
 	answerTime = 6 * time.Second        // for the front end to show a widget and answer
 	restTime   = 300 * time.Millisecond // without a movement, after which the page is asked for the position
+	askTime    = time.Second            // between two such questions
 	idleTime   = 10 * time.Minute       // without a movement, after which the cell ends
 )
 
@@ -74,8 +75,8 @@ func Slider(label string, least, most, value int, draw func(value int) (any, err
 // follow shows the positions that the slider takes until the cell is to end.
 //
 // GoNB hands each position over in a goroutine of its own, so two that come close
-// together may change places. When the slider has come to rest, the page is asked where
-// it stands: the answer comes as one more movement.
+// together may change places, or one be lost. While the slider rests, the page is asked
+// again and again where it stands: the answer comes as one more movement.
 func (w widget) follow(least, most int, show func(int), interrupt <-chan os.Signal) {
 	idle, rest := time.NewTimer(idleTime), time.NewTimer(restTime)
 	defer idle.Stop()
@@ -86,14 +87,15 @@ func (w widget) follow(least, most int, show func(int), interrupt <-chan os.Sign
 			if !open {
 				return
 			}
-			idle.Reset(idleTime)
 			if v = newest(w.moves, v); v != current && v >= least && v <= most {
 				current = v
 				show(v)
+				idle.Reset(idleTime)
 				rest.Reset(restTime)
 			}
 		case <-rest.C:
 			w.ask()
+			rest.Reset(askTime) // the last movement may have come to the page after this, and not have come here
 		case <-w.finished:
 			return
 		case <-interrupt:

@@ -35,3 +35,35 @@ func TestSliderEndsWhereItStands(t *testing.T) {
 		t.Errorf("the page was asked %d times, want once for each rest", n)
 	}
 }
+
+// A movement that is lost on its way, after the page was asked already, is seen a little later.
+func TestSliderFindsALostMove(t *testing.T) {
+	moves, finished, interrupt := make(chan int, 8), make(chan int), make(chan os.Signal)
+	asked := 0
+	w := widget{at: 15, moves: moves, finished: finished, ask: func() {
+		if asked++; asked == 1 {
+			moves <- 8 // the mouse is still on its way to 6
+		} else {
+			moves <- 6
+		}
+	}}
+	shown := make(chan int, 8)
+	ended := make(chan bool)
+	go func() {
+		w.follow(4, 24, func(v int) { shown <- v }, interrupt)
+		close(ended)
+	}()
+	moves <- 8
+	for _, want := range []int{8, 6} {
+		select {
+		case v := <-shown:
+			if v != want {
+				t.Errorf("shown %d, want %d", v, want)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%d was never shown", want)
+		}
+	}
+	finished <- 1
+	<-ended
+}

@@ -132,7 +132,7 @@ func openFrontEnd(t *testing.T, notebook func(t *testing.T, dir string) string, 
 	if err := chromedp.Do(first, chromedp.Navigate(address)); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancelTime := context.WithTimeout(first, 4*time.Minute)
+	ctx, cancelTime := context.WithTimeout(first, 2*time.Minute)
 	t.Cleanup(cancelTime)
 	f := &frontEnd{t, first, ctx}
 	t.Cleanup(func() {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/illm-go/illm/data"
@@ -71,7 +72,7 @@ func Verify(ctx context.Context, from Sources, list []Claim) ([]Result, error) {
 				v /= by
 			}
 			if ok && !f.alike() {
-				ok, f.why = false, "the two records are of different numbers of windows"
+				ok, f.why = false, "the two records are of different numbers of tokens"
 			}
 		}
 		r.Records, r.Why = f.used, f.why
@@ -181,10 +182,16 @@ func (f *finder) newest(w Where) (float64, bool) {
 	return value, true
 }
 
-// alike says that the records found were measured on equally many windows: otherwise a ratio compares texts.
+// alike says that the records found were measured on equally many tokens: otherwise a ratio compares texts.
 func (f *finder) alike() bool {
+	tokens := func(r *record.Record) int {
+		if length, err := strconv.Atoi(fmt.Sprint(r.Config["window"])); err == nil {
+			return len(r.Windows) * length
+		}
+		return len(r.Windows)
+	}
 	for _, r := range f.used {
-		if len(r.Windows) != len(f.used[0].Windows) {
+		if tokens(r) != tokens(f.used[0]) {
 			return false
 		}
 	}

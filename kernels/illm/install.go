@@ -21,8 +21,8 @@ there already is not done again; reproduce and lab call install by themselves.
 ILLM_PYTHON names the Python to use.
 
 --xla-cpu also installs the plugin behind the training backend xla:cpu, a library of
-270 MB pinned by hash: "illm calibrate --method fsbr --backend xla:cpu" is about ten
-times as fast as the backend go, which needs nothing.`,
+270 MB pinned by hash, for "illm calibrate --method fsbr --backend xla:cpu". The backend
+go needs nothing, and is much slower.`,
 		Example: `  illm install
   illm install --xla-cpu
   ILLM_CACHE=/scratch/illm illm install`,

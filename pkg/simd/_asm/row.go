@@ -22,37 +22,45 @@ type row struct {
 // positive. A masked step reads zeros into the lanes it does not own; it writes
 // nothing there, and folds nothing of them into sums, minima and maxima.
 func writeRow(c *build.Context, name, doc, signature string, setup func(r *row) (step func(), finish func())) {
-	c.Function(name)
-	c.Attributes(attr.NOSPLIT)
-	c.Pragma("noescape")
-	c.Doc(name + ": " + doc)
-	c.SignatureExpr(signature)
-	r := &row{Context: c, index: c.GP64()}
-	n := c.Load(c.Param("n"), c.GP64()).(reg.GPVirtual)
-	step, finish := setup(r)
-	c.XORQ(r.index, r.index)
-	c.SUBQ(U32(8), n)
-	c.JL(LabelRef("tail"))
-	c.Label("loop")
+	r := &row{Context: c}
+	r.write(8, name, doc, signature, func() (func(), func()) { return setup(r) }, func(ones reg.GPVirtual) {
+		r.tail = c.K()
+		c.KMOVB(ones.As32(), r.tail)
+	})
+}
+
+// write writes a kernel of size elements a step; masks makes the masks of the last one from as many low ones as it has elements.
+func (r *row) write(size uint32, name, doc, signature string, setup func() (step, finish func()), masks func(ones reg.GPVirtual)) {
+	r.Function(name)
+	r.Attributes(attr.NOSPLIT)
+	r.Pragma("noescape")
+	r.Doc(name + ": " + doc)
+	r.SignatureExpr(signature)
+	r.index = r.GP64()
+	n := r.Load(r.Param("n"), r.GP64()).(reg.GPVirtual)
+	step, finish := setup()
+	r.XORQ(r.index, r.index)
+	r.SUBQ(U32(size), n)
+	r.JL(LabelRef("tail"))
+	r.Label("loop")
 	step()
-	c.ADDQ(U32(8), r.index)
-	c.SUBQ(U32(8), n)
-	c.JGE(LabelRef("loop"))
-	c.Label("tail")
-	c.ADDQ(U32(8), n)
-	c.JZ(LabelRef("done"))
-	ones := c.GP64()
-	c.MOVQ(I32(-1), ones)
-	c.BZHIQ(n, ones, ones)
-	r.tail = c.K()
-	c.KMOVB(ones.As32(), r.tail)
+	r.ADDQ(U32(size), r.index)
+	r.SUBQ(U32(size), n)
+	r.JGE(LabelRef("loop"))
+	r.Label("tail")
+	r.ADDQ(U32(size), n)
+	r.JZ(LabelRef("done"))
+	ones := r.GP64()
+	r.MOVQ(I32(-1), ones)
+	r.BZHIQ(n, ones, ones)
+	masks(ones)
 	r.masked = true
 	step()
 	r.masked = false
-	c.Label("done")
+	r.Label("done")
 	finish()
-	c.VZEROUPPER()
-	c.RET()
+	r.VZEROUPPER()
+	r.RET()
 }
 
 // ptr loads a pointer parameter.

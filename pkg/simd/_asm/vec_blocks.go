@@ -1,7 +1,6 @@
 package main
 
 import (
-	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -9,37 +8,11 @@ import (
 
 // A block is a kernel over thirty-two or sixty-four elements a step, the last step under a mask.
 func writeBlocks(c *build.Context, size uint32, name, doc, signature string, setup func(r *wide) (step func(), finish func())) {
-	c.Function(name)
-	c.Attributes(attr.NOSPLIT)
-	c.Pragma("noescape")
-	c.Doc(name + ": " + doc)
-	c.SignatureExpr(signature)
-	r := &wide{row: &row{Context: c, index: c.GP64()}}
-	n := c.Load(c.Param("n"), c.GP64()).(reg.GPVirtual)
-	step, finish := setup(r)
-	c.XORQ(r.index, r.index)
-	c.SUBQ(U32(size), n)
-	c.JL(LabelRef("tail"))
-	c.Label("loop")
-	step()
-	c.ADDQ(U32(size), r.index)
-	c.SUBQ(U32(size), n)
-	c.JGE(LabelRef("loop"))
-	c.Label("tail")
-	c.ADDQ(U32(size), n)
-	c.JZ(LabelRef("done"))
-	ones := c.GP64()
-	c.MOVQ(I32(-1), ones)
-	c.BZHIQ(n, ones, ones)
-	r.tail = c.K()
-	c.KMOVQ(ones, r.tail)
-	r.masked = true
-	step()
-	r.masked = false
-	c.Label("done")
-	finish()
-	c.VZEROUPPER()
-	c.RET()
+	r := &wide{row: &row{Context: c}}
+	r.write(size, name, doc, signature, func() (func(), func()) { return setup(r) }, func(ones reg.GPVirtual) {
+		r.tail = c.K()
+		c.KMOVQ(ones, r.tail)
+	})
 }
 
 // words reads thirty-two bytes as words.
@@ -52,6 +25,23 @@ func (r *wide) constW(v uint32) reg.VecVirtual {
 	r.MOVL(U32(v), g)
 	r.VPBROADCASTW(g, z)
 	return z
+}
+
+// lookup256 reads a table of 256 words, in eight registers, at an index a word; b6 and b7 are its upper bits, k6 and k7 are
+// overwritten.
+func (r *wide) lookup256(index reg.VecVirtual, words [8]reg.VecVirtual, b6, b7 reg.VecVirtual, k6, k7 reg.OpmaskVirtual) reg.VecVirtual {
+	r.VPTESTMW(b6, index, k6)
+	r.VPTESTMW(b7, index, k7)
+	var q [4]reg.VecVirtual
+	for i := range q {
+		q[i] = r.ZMM()
+		r.VMOVDQA32(index, q[i])
+		r.VPERMI2W(words[2*i+1], words[2*i], q[i])
+	}
+	r.VMOVDQU16(q[1], k6, q[0])
+	r.VMOVDQU16(q[3], k6, q[2])
+	r.VMOVDQU16(q[2], k7, q[0])
+	return q[0]
 }
 
 // vecGLUNarrow: products of 8-bit operands fit 32 bits. They lie as unpacking words leaves them, four of the first half of
@@ -77,17 +67,7 @@ func vecGLUNarrow(c *build.Context) {
 			b6, b7 := r.constW(64), r.constW(128)
 			return func() {
 					index, t, k6, k7 := r.words(g), r.words(u), r.K(), r.K()
-					r.VPTESTMW(b6, index, k6)
-					r.VPTESTMW(b7, index, k7)
-					var q [4]reg.VecVirtual
-					for i := range q {
-						q[i] = r.ZMM()
-						r.VMOVDQA32(index, q[i])
-						r.VPERMI2W(words[2*i+1], words[2*i], q[i])
-					}
-					r.VMOVDQU16(q[1], k6, q[0])
-					r.VMOVDQU16(q[3], k6, q[2])
-					r.VMOVDQU16(q[2], k7, q[0])
+					sigma := r.lookup256(index, words, b6, b7, k6, k7)
 					if r.masked {
 						r.VPSUBW_Z(z[0], index, r.tail, index)
 					} else {
@@ -100,7 +80,7 @@ func vecGLUNarrow(c *build.Context) {
 					for i, unpack := range []func(...Op){r.VPUNPCKLWD, r.VPUNPCKHWD} {
 						p, s := r.ZMM(), r.ZMM()
 						unpack(most, least, p)
-						unpack(zero, q[0], s)
+						unpack(zero, sigma, s)
 						r.VPMULLD(s, p, p)
 						r.VPMINSD(p, lo, lo)
 						r.VPMAXSD(p, hi, hi)

@@ -151,19 +151,9 @@ func vecSwiGLU(c *build.Context) {
 					} else {
 						r.VPMOVZXBW(r.at(g, 1), index.AsY())
 					}
-					r.VPTESTMW(b6, index, k6)
-					r.VPTESTMW(b7, index, k7)
-					var q [4]reg.VecVirtual
-					for i := range q {
-						q[i] = r.ZMM()
-						r.VMOVDQA32(index, q[i])
-						r.VPERMI2W(words[2*i+1], words[2*i], q[i])
-					}
-					r.VMOVDQU16(q[1], k6, q[0])
-					r.VMOVDQU16(q[3], k6, q[2])
-					r.VMOVDQU16(q[2], k7, q[0])
+					sigma := r.lookup256(index, words, b6, b7, k6, k7)
 					s, x, t := r.ZMM(), r.uint8s(g), r.uint8s(u)
-					r.VPMOVZXWD(q[0].AsY(), s)
+					r.VPMOVZXWD(sigma.AsY(), s)
 					r.VPSUBD(zg, x, x)
 					r.VPSUBD(zu, t, t)
 					r.VPMULLD(x, s, s)

@@ -18,39 +18,13 @@ type wide struct {
 
 // writeWide is writeRow for sixteen elements a step.
 func writeWide(c *build.Context, name, doc, signature string, setup func(r *wide) (step func(), finish func())) {
-	c.Function(name)
-	c.Attributes(attr.NOSPLIT)
-	c.Pragma("noescape")
-	c.Doc(name + ": " + doc)
-	c.SignatureExpr(signature)
-	r := &wide{row: &row{Context: c, index: c.GP64()}}
-	n := c.Load(c.Param("n"), c.GP64()).(reg.GPVirtual)
-	step, finish := setup(r)
-	c.XORQ(r.index, r.index)
-	c.SUBQ(U32(16), n)
-	c.JL(LabelRef("tail"))
-	c.Label("loop")
-	step()
-	c.ADDQ(U32(16), r.index)
-	c.SUBQ(U32(16), n)
-	c.JGE(LabelRef("loop"))
-	c.Label("tail")
-	c.ADDQ(U32(16), n)
-	c.JZ(LabelRef("done"))
-	ones := c.GP64()
-	c.MOVQ(I32(-1), ones)
-	c.BZHIQ(n, ones, ones)
-	r.tail, r.tails[0], r.tails[1] = c.K(), c.K(), c.K()
-	c.KMOVW(ones.As32(), r.tail)
-	c.KMOVB(ones.As32(), r.tails[0])
-	c.KSHIFTRW(Imm(8), r.tail, r.tails[1])
-	r.masked = true
-	step()
-	r.masked = false
-	c.Label("done")
-	finish()
-	c.VZEROUPPER()
-	c.RET()
+	r := &wide{row: &row{Context: c}}
+	r.write(16, name, doc, signature, func() (func(), func()) { return setup(r) }, func(ones reg.GPVirtual) {
+		r.tail, r.tails[0], r.tails[1] = c.K(), c.K(), c.K()
+		c.KMOVW(ones.As32(), r.tail)
+		c.KMOVB(ones.As32(), r.tails[0])
+		c.KSHIFTRW(Imm(8), r.tail, r.tails[1])
+	})
 }
 
 // upperHalves makes join possible.

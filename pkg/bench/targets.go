@@ -84,8 +84,9 @@ func TargetsOf(store *record.Store, model string) (out []Target) {
 	}
 	out = append(out, firstTokenTarget(beside))
 	all := Measured(store.Filter(func(r *record.Record) bool { return r.Axes["study"] != "" && r.Config["task"] == "speed-study" }))
+	limit := all.Of(StudyParts, model).products("w8a8")
 	for i, t := range out {
-		if limit := all.Of(StudyParts, model).products("w8a8"); strings.Contains(t.What, string(peers.Prefill)+": illm w8a8") && t.Cases > 0 && limit > 0 {
+		if limit > 0 && t.Cases > 0 && strings.Contains(t.What, string(peers.Prefill)+": illm w8a8") {
 			out[i].Idea += fmt.Sprintf("; the linear products alone, with nothing between them, would be at %.2f", t.Value/limit)
 		}
 	}

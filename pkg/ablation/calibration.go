@@ -24,7 +24,7 @@ const (
 //
 //	plain    as it ships, seed 2                    MODEL-w4a4-fsbr.safetensors
 //	n16      the first 16 windows, as many steps    MODEL-w4a4-fsbr@n16.safetensors
-//	seed3    another order of the windows           MODEL-w4a4-fsbr@seed3.safetensors
+//	seed3    other windows, in another order        MODEL-w4a4-fsbr@seed3.safetensors
 //
 // Steps are equal because at equal epochs a smaller set would also be trained less. A closed form has no steps: its
 // plain row has 16 windows, and the seed of "best" draws the signs of its rotations.
@@ -51,8 +51,8 @@ func checkMade(s string) (string, error) {
 	return s, err
 }
 
-// calibrated is the number of windows behind a level of Calibration, and whether it is another order of all of them,
-// or another rotation.
+// calibrated is the number of windows behind a level of Calibration, and whether it is as many other windows, or
+// another rotation.
 func calibrated(recipe, level string) (windows int, order bool) {
 	plain := plainClosed
 	if strings.Contains(recipe, "-fsbr") || strings.Contains(recipe, "-omniquant") {

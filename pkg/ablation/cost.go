@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,7 +75,8 @@ func middle(v []float64) float64 {
 }
 
 // ReadCosts sums up every curve of a folder and its subfolders; made finds the header of a factor file by the curve's name.
-// It is sorted by model, window's cost and name.
+// It is sorted by model, window's cost and name. Trainings that studies repeat without a kind of smoothing, on other windows or
+// on fewer are left out: they cost what the plain one does.
 func ReadCosts(files fs.FS, made func(name string) map[string]string) ([]Cost, error) {
 	var costs []Cost
 	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
@@ -82,6 +84,9 @@ func ReadCosts(files fs.FS, made func(name string) map[string]string) ([]Cost, e
 			return err
 		}
 		name := strings.TrimSuffix(path, ".jsonl")
+		if repeats.MatchString(name) {
+			return nil
+		}
 		t, err := ReadTraining(files, name)
 		if err != nil {
 			return err
@@ -101,6 +106,9 @@ func ReadCosts(files fs.FS, made func(name string) map[string]string) ([]Cost, e
 	})
 	return costs, nil
 }
+
+// repeats matches the variants of Retrained and Calibration.
+var repeats = regexp.MustCompile(`@(no_|only_|seed|n)[a-z0-9_]+$`)
 
 // model is the name up to the recipe.
 func (c Cost) model() string {

@@ -22,6 +22,10 @@ func TestCosts(t *testing.T) {
 `)},
 		"b-w8a8-fsbr.jsonl": {Data: []byte(`{"block":0,"epoch":1,"loss":3,"seconds":8}`)},
 		"README.md":         {Data: []byte("no curve")},
+
+		"a-w4a4-fsbr@no_qk.jsonl": {Data: []byte("broken, and not read")},
+		"a-w4a4-fsbr@seed3.jsonl": {Data: []byte("broken, and not read")},
+		"a-w4a4-fsbr@n16.jsonl":   {Data: []byte("broken, and not read")},
 	}
 	costs, err := ablation.ReadCosts(files, func(name string) map[string]string {
 		if name == "a-w4a4-fsbr" {

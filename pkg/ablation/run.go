@@ -20,14 +20,30 @@ type Evaluator interface {
 
 	// Evaluate computes the configurations, which differ in the model's variant
 	// alone, and calls done once for each as it is finished, with its place in
-	// configs. It stops at the first error, its own or done's.
+	// configs. It stops at the first error, its own or done's. A *ConfigError is
+	// about one of them: the others are asked for again without it.
 	Evaluate(ctx context.Context, configs []Config, done func(i int, r record.Record) error) error
 }
+
+// ConfigError says that one configuration of a batch cannot be computed: a model has no such site, a factor file is missing.
+type ConfigError struct {
+	I   int // its place in the batch
+	Err error
+}
+
+func (e *ConfigError) Error() string { return e.Err.Error() }
+
+func (e *ConfigError) Unwrap() error { return e.Err }
 
 // Windower is an Evaluator that knows how long the windows of a model are when
 // nothing says so.
 type Windower interface {
 	Window(ctx context.Context, model string) int
+}
+
+// Chooser is an Evaluator that knows what a model can be asked. Configurations that are not possible are no rows.
+type Chooser interface {
+	Possible(ctx context.Context, c Config) bool
 }
 
 // Each is an Evaluator made of a function that computes one configuration. It
@@ -118,6 +134,9 @@ func (s Study) settled(ctx context.Context, store *record.Store, ev Evaluator, o
 	if err != nil {
 		return p, nil, err
 	}
+	if e, ok := ev.(Chooser); ok {
+		configs = slices.DeleteFunc(configs, func(c Config) bool { return !e.Possible(ctx, c) })
+	}
 	settleWindow(ctx, ev, configs)
 	settleCounts(ctx, store, ev, configs)
 	return p, configs, nil
@@ -173,7 +192,10 @@ func compute(ctx context.Context, p plan, store *record.Store, ev Evaluator, cel
 	var mu sync.Mutex
 	finished, start := 0, time.Now()
 	var storeErr error
-	for _, batch := range batches(cells, missing) {
+	queue := batches(cells, missing)
+	for len(queue) > 0 {
+		batch := queue[0]
+		queue = queue[1:]
 		configs := make([]Config, len(batch))
 		for j, i := range batch {
 			configs[j] = cells[i].config
@@ -213,6 +235,14 @@ func compute(ctx context.Context, p plan, store *record.Store, ev Evaluator, cel
 		if err == nil && len(open) > 0 {
 			err = fmt.Errorf("ablation: the evaluator left %d of %d configurations without a result", len(open), len(batch))
 		}
+		if one := (*ConfigError)(nil); errors.As(err, &one) && open[one.I] && ctx.Err() == nil {
+			cells[batch[one.I]].err = err
+			delete(open, one.I)
+			if rest := still(batch, open); len(rest) > 0 {
+				queue = append([][]int{rest}, queue...)
+			}
+			continue
+		}
 		for j := range open {
 			cells[batch[j]].err = err
 		}
@@ -221,6 +251,17 @@ func compute(ctx context.Context, p plan, store *record.Store, ev Evaluator, cel
 		}
 	}
 	return nil
+}
+
+// still lists what is open of a batch, in order.
+func still(batch []int, open map[int]bool) []int {
+	var rest []int
+	for j, i := range batch {
+		if open[j] {
+			rest = append(rest, i)
+		}
+	}
+	return rest
 }
 
 // keep appends the result unless a record of the same key says the same.

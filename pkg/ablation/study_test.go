@@ -166,6 +166,61 @@ func TestRowsThatCannotBeComputedStay(t *testing.T) {
 	}
 }
 
+// refusing computes nothing of a batch in which a configuration is impossible, and says which.
+type refusing struct{ counting }
+
+func (e *refusing) Evaluate(ctx context.Context, configs []Config, done func(int, record.Record) error) error {
+	for i, c := range configs {
+		if c["clip"] == e.failAt {
+			return fmt.Errorf("open: %w", &ConfigError{I: i, Err: errors.New("no such clip in this model")})
+		}
+	}
+	return e.counting.Evaluate(ctx, configs, done)
+}
+
+// A row that cannot be does not take the others with it.
+func TestOneImpossibleRow(t *testing.T) {
+	for _, at := range []string{"none", "12", "6"} { // first, middle and last of a batch
+		ev := &refusing{counting{failAt: at}}
+		runs, err := Clip.Run(context.Background(), storeOf(t), ev, Set("recipe", "w8a8"), Set("clip", "none", 15, 12, 6), Set("corpus", "c4"), WithoutBase())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ev.total() != 3 {
+			t.Errorf("clip %s refused: %d rows computed, want the 3 others", at, ev.total())
+		}
+		if _, ok := runs.At("ppl_c4", "clip", at); ok {
+			t.Errorf("clip %s has a value", at)
+		}
+		if runs.Err() == nil || !strings.Contains(runs.Err().Error(), "no such clip") {
+			t.Errorf("clip %s refused: %v, want the reason", at, runs.Err())
+		}
+	}
+	all := &refusing{counting{failAt: "6"}}
+	if runs, err := Clip.Run(context.Background(), storeOf(t), all, Set("recipe", "w8a8"), Set("clip", 6), Set("corpus", "c4"), WithoutBase()); err != nil || runs.Err() == nil || len(all.calls) != 0 {
+		t.Errorf("a batch of one impossible row: %v, %v", err, all.calls)
+	}
+}
+
+// choosing knows that the model has no such clip.
+type choosing struct{ counting }
+
+func (e *choosing) Possible(_ context.Context, c Config) bool { return c["clip"] != e.failAt }
+
+// What a model cannot be asked is no row, and nothing that is missing.
+func TestImpossibleRowsAreNoRows(t *testing.T) {
+	ev := &choosing{counting{failAt: "12"}}
+	asked := []Option{Set("recipe", "w8a8"), Set("clip", 15, 12, 6), Set("corpus", "c4"), WithoutBase()}
+	runs, err := Clip.Run(context.Background(), storeOf(t), ev, asked...)
+	if err != nil || runs.Err() != nil || runs.Len() != 2 || ev.total() != 2 {
+		t.Errorf("%d rows, %d computed (%v, %v), want 2 and 2", runs.Len(), ev.total(), err, runs.Err())
+	}
+	missing, err := Clip.Missing(context.Background(), storeOf(t), ev, asked...)
+	if err != nil || len(missing) != 1 || len(missing[0]) != 2 {
+		t.Errorf("missing: %v (%v), want the 2 possible rows", missing, err)
+	}
+}
+
 func TestStaleRecordsAreLeftOut(t *testing.T) {
 	old := shippedRecord(t, "w8a8", "15", "c4", DefaultWindows, 99, 1)
 	fresh := shippedRecord(t, "w8a8", "15", "c4", DefaultWindows, 22, 2)

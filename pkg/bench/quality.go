@@ -107,6 +107,16 @@ type prepared struct {
 	extra  []record.Metric // known before anything is scored
 }
 
+// VariantError says which variant of a request could not be made.
+type VariantError struct {
+	I   int // its place in the request
+	Err error
+}
+
+func (e *VariantError) Error() string { return e.Err.Error() }
+
+func (e *VariantError) Unwrap() error { return e.Err }
+
 // Close gives the models back.
 func (r *Runner) Close() {
 	for _, e := range r.entries {
@@ -115,7 +125,8 @@ func (r *Runner) Close() {
 	r.entries = nil
 }
 
-// Quality returns one record a variant, in their order, running those that have none.
+// Quality returns one record a variant, in their order, running those that have none. A variant that this model cannot have
+// is a *VariantError.
 func (r *Runner) Quality(ctx context.Context, req QualityRequest) ([]*record.Record, error) {
 	if len(req.Variants) == 0 {
 		return nil, fmt.Errorf("bench: quality: expected at least one variant")
@@ -195,7 +206,7 @@ func (r *Runner) prepare(ctx context.Context, entry *catalog.Entry, text *corpus
 		return nil, err
 	}
 	var list []*prepared
-	for _, v := range req.Variants {
+	for i, v := range req.Variants {
 		cfg := qualityConfig{Task: "ppl", Protocol: "gptq", Model: entry.Name, Source: source, Recipe: v.Recipe, Corpus: text.Name,
 			Window: req.Window, First: req.First, Windows: req.Windows, Base: !req.NoKL && !quant.IsFloat(v.Recipe), Injected: entry.Injected}
 		p := &prepared{name: v.Recipe, record: &record.Record{Kind: record.Quality, Corpus: text.SHA256, Artefact: source}}
@@ -206,10 +217,10 @@ func (r *Runner) prepare(ctx context.Context, entry *catalog.Entry, text *corpus
 			}
 			spec, err := v.Spec()
 			if err != nil {
-				return nil, err
+				return nil, &VariantError{i, err}
 			}
 			if err := r.load(ctx, entry, spec, v, &cfg, p); err != nil {
-				return nil, err
+				return nil, &VariantError{i, err}
 			}
 			p.record.Axes["recipe"], p.record.Axes["clip"], p.record.Axes["mode"] = spec.Recipe.Name, spec.Clip.String(), string(spec.Mode)
 		}

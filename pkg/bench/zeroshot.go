@@ -123,9 +123,9 @@ func (r *Runner) zeroShotRows(ctx context.Context, e *catalog.Entry, req ZeroSho
 		return nil, err
 	}
 	float := false
-	for _, v := range req.Variants {
+	for i, v := range req.Variants {
 		if err := v.shipsAsIs("zero-shot tasks"); err != nil {
-			return nil, err
+			return nil, &VariantError{i, err}
 		}
 		float = float || quant.IsFloat(v.Recipe)
 	}
@@ -134,7 +134,7 @@ func (r *Runner) zeroShotRows(ctx context.Context, e *catalog.Entry, req ZeroSho
 		return nil, err
 	}
 	var rows []*answers
-	for _, v := range req.Variants {
+	for i, v := range req.Variants {
 		cfg := zeroShotConfig{Task: "zero_shot", Protocol: "lm-eval", Model: e.Name, Source: source, Recipe: v.Recipe, Tasks: ids, Items: req.Items,
 			Window: e.MaxContext(), Injected: e.Injected}
 		p := &answers{variant: v, name: v.Recipe, record: &record.Record{Kind: record.Quality, Artefact: source, Corpus: hash, Seed: eval.ZeroShotSeed}}
@@ -142,14 +142,14 @@ func (r *Runner) zeroShotRows(ctx context.Context, e *catalog.Entry, req ZeroSho
 		if !quant.IsFloat(v.Recipe) {
 			spec, err := quant.NewSpec(v.Recipe, v.Clip, v.Mode)
 			if err != nil {
-				return nil, err
+				return nil, &VariantError{i, err}
 			}
 			ops, err := Operators(spec, v.Operators)
 			if err != nil {
-				return nil, err
+				return nil, &VariantError{i, err}
 			}
 			if p.engine, err = e.IntegerWith(ctx, spec, ops); err != nil {
-				return nil, err
+				return nil, &VariantError{i, err}
 			}
 			p.spec, p.name, cfg.Spec, cfg.Recipe, cfg.Base, cfg.Operators = &spec, spec.Recipe.Name, &spec, spec.Recipe.Name, float, v.Operators
 			p.record.Artefact, p.record.Semantics = p.engine.Artifact().ID, ptq.Semantics

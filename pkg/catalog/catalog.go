@@ -20,6 +20,7 @@ import (
 	"github.com/illm-go/illm/pkg/hub"
 	"github.com/illm-go/illm/pkg/model"
 	"github.com/illm-go/illm/pkg/model/tokenizer"
+	"github.com/illm-go/illm/pkg/ptq"
 	"github.com/illm-go/illm/pkg/quant"
 )
 
@@ -239,6 +240,14 @@ func (e *Entry) MaxContext() int {
 		return e.weights.Config.MaxContext
 	}
 	return e.art.Header.MaxContext
+}
+
+// StaticSites lists the sites that a static recipe can name: OPT has no gate.
+func (e *Entry) StaticSites() []string {
+	if e.weights != nil {
+		return ptq.StaticSites(e.weights.Config)
+	}
+	return e.art.Header.StaticSites()
 }
 
 // Parameters counts the numbers of the float model, a tied head once; 0 for an artefact.

@@ -2,7 +2,9 @@ package nb
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/illm-go/illm/pkg/ablation"
 	"github.com/illm-go/illm/pkg/bench"
@@ -77,6 +79,29 @@ func (e stored) Window(ctx context.Context, model string) int {
 	return window(ctx, e.runner, model)
 }
 
+// Possible leaves out the static grid of a site that the model does not have: OPT has no gate.
+func (e stored) Possible(ctx context.Context, c ablation.Config) bool {
+	return possible(ctx, e.runner, c)
+}
+
+// Possible is as for stored results.
+func (e *live) Possible(ctx context.Context, c ablation.Config) bool {
+	return possible(ctx, e.runner, c)
+}
+
+func possible(ctx context.Context, runner *bench.Runner, c ablation.Config) bool {
+	recipe, err := quant.ParseRecipe(c["recipe"])
+	if err != nil {
+		return true // an error with its reason, not a row that is missing
+	}
+	site := quant.OneStaticSite(recipe.Static)
+	if site == "" || catalog.Pinned(c["model"]) || catalog.Here(c["model"]) != nil {
+		return true
+	}
+	entry, err := runner.Entry(ctx, c["model"])
+	return err != nil || slices.Contains(entry.StaticSites(), site)
+}
+
 func window(ctx context.Context, runner *bench.Runner, model string) int {
 	if catalog.Pinned(model) {
 		return eval.DefaultWindow
@@ -131,6 +156,9 @@ func (e stored) Evaluate(ctx context.Context, configs []ablation.Config, done fu
 		return nil
 	}
 	records, err := e.measure(ctx, configs)
+	if one := (*bench.VariantError)(nil); errors.As(err, &one) && one.I < len(configs) {
+		return &ablation.ConfigError{I: one.I, Err: err}
+	}
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func (s *StaticRanges) Check(cfg model.Config) error {
 			return fmt.Errorf("static range of channel %d of the residual stream: expected a finite number from 0 on, found %v", c, v)
 		}
 	}
-	for _, site := range staticSitesOf(cfg) {
+	for _, site := range StaticSites(cfg) {
 		heads := 1
 		switch site {
 		case artifact.SiteQuery, artifact.SiteScores:
@@ -67,8 +67,8 @@ func (s *StaticRanges) Check(cfg model.Config) error {
 	return nil
 }
 
-// staticSitesOf lists the sites of a model that can be static.
-func staticSitesOf(cfg model.Config) []string {
+// StaticSites lists the sites of a model that can be static.
+func StaticSites(cfg model.Config) []string {
 	return slices.DeleteFunc(quant.StaticSites(), func(site string) bool {
 		return !cfg.Gated() && (site == artifact.SiteGate || site == artifact.SiteUp)
 	})
@@ -91,7 +91,7 @@ func (s *StaticRanges) Grids(cfg model.Config, widths quant.Recipe) (artifact.St
 	if err := s.Check(cfg); err != nil {
 		return nil, fmt.Errorf("ptq: %w: calibrate again", err)
 	}
-	sites := staticSitesOf(cfg)
+	sites := StaticSites(cfg)
 	if one := quant.OneStaticSite(widths.Static); one != "" {
 		if !slices.Contains(sites, one) {
 			return nil, fmt.Errorf("ptq: recipe %s: this model has no site %q", widths.Name, one)

@@ -113,7 +113,7 @@ func TestStaticCalibrate(t *testing.T) {
 				}
 				checked++
 			}
-			if want := len(staticSitesOf(c)); len(r.Sites) != want || checked < want*c.Layers {
+			if want := len(StaticSites(c)); len(r.Sites) != want || checked < want*c.Layers {
 				t.Errorf("%d sites, %d checked, want %d", len(r.Sites), checked, want)
 			}
 			again, err := StaticCalibrate(context.Background(), c, m, floatref.Options{Threads: 1}, "test", windows, nil)

@@ -3,6 +3,7 @@ package ablation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -157,6 +158,11 @@ var unsaid = map[string]string{"first": "0", "operators": Integer, "arithmetic":
 
 // rivals are settings that put something else in the engine's place.
 var rivals = []string{"operators", "arithmetic", "kinds", "mantissa", "multiplier", "layers", "bins"}
+
+// OfEngine tells whether a record is of the engine as it ships: no rival operators, no simulation, no width of a study's own.
+func OfEngine(r *record.Record) bool {
+	return !slices.ContainsFunc(rivals, func(k string) bool { return setting(r, k) != "" })
+}
 
 // spelling names axes that only spell another setting, the recipe or the operators, for people (Study.Derive).
 var spelling = map[string]bool{"width": true, "method": true, "exp": true, "score": true, "prob": true, "sites": true, "setting": true, "kv": true, "tokens": true, "trained": true, "made": true}

@@ -12,7 +12,7 @@ import (
 type calibratedModel struct{ model, windows, window string }
 
 var (
-	calibratedModels  = []calibratedModel{{"tiny-llama", "16", "1024"}, {"smollm2", "32", "2048"}}
+	calibratedModels  = []calibratedModel{{"tiny-llama", "16", "1024"}, {"smollm2", "148", "2048"}}
 	calibratedWidths  = []string{"w8a8", "w6a6", "w4a8", "w4a4"}
 	calibratedMethods = []string{"rtn", "smoothquant", "omniquant", "fsbr", "best"}
 	calibratedHeads   = []string{"round to nearest", "SmoothQuant", "OmniQuant", "FSBR", "best"}

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/illm-go/illm/pkg/ablation"
 	"github.com/illm-go/illm/pkg/record"
 )
 
@@ -117,7 +118,7 @@ func quality(store *record.Store) string {
 // model that was trained anew without it the newest weights count.
 func widest(store *record.Store, model, corpus, source string) map[string]*record.Record {
 	list := store.Latest(func(r *record.Record) bool {
-		return r.Kind == record.Quality && r.Axes["model"] == model && r.Axes["corpus"] == corpus &&
+		return r.Kind == record.Quality && ablation.OfEngine(r) && r.Axes["model"] == model && r.Axes["corpus"] == corpus &&
 			fmt.Sprint(r.Config["first"]) == "0" && (r.Axes["recipe"] == "fp32" || r.Axes["clip"] == "15" && r.Axes["mode"] == "illm") &&
 			(source == "" || fmt.Sprint(r.Config["source_sha256"]) == source)
 	})

@@ -66,14 +66,14 @@ func settleWindow(ctx context.Context, ev Evaluator, configs []Config) {
 // of a zero-shot task; without any record eval.GridItems.
 const Most = "most"
 
-// settleCounts puts numbers in place of Most.
-func settleCounts(ctx context.Context, store *record.Store, ev Evaluator, configs []Config) {
-	settleCount(ctx, store, ev, configs, "windows", DefaultWindows)
-	settleCount(ctx, store, ev, configs, "items", eval.GridItems)
+// settleCounts puts numbers in place of Most; own: of windows each configuration its own largest (OwnWindows).
+func settleCounts(ctx context.Context, store *record.Store, ev Evaluator, configs []Config, own bool) {
+	settleCount(ctx, store, ev, configs, "windows", DefaultWindows, own)
+	settleCount(ctx, store, ev, configs, "items", eval.GridItems, false)
 }
 
 // settleCount puts a number in place of Most in one setting, standard where no record has any.
-func settleCount(ctx context.Context, store *record.Store, ev Evaluator, configs []Config, name string, standard int) {
+func settleCount(ctx context.Context, store *record.Store, ev Evaluator, configs []Config, name string, standard int, own bool) {
 	group := func(c Config) string {
 		key := ""
 		for _, k := range batchKeys {
@@ -81,6 +81,7 @@ func settleCount(ctx context.Context, store *record.Store, ev Evaluator, configs
 		}
 		return key
 	}
+	size := func(s string) int { n, _ := strconv.Atoi(s); return n }
 	counts := map[string]map[string]int{}
 	for _, c := range configs {
 		if c[name] != Most {
@@ -98,9 +99,11 @@ func settleCount(ctx context.Context, store *record.Store, ev Evaluator, configs
 		}
 		for n := range have {
 			counts[g][n]++
+			if own && (c[name] == Most || size(n) > size(c[name])) {
+				c[name] = n
+			}
 		}
 	}
-	size := func(s string) int { n, _ := strconv.Atoi(s); return n }
 	for _, c := range configs {
 		if c[name] != Most {
 			continue

@@ -138,7 +138,7 @@ func (s Study) settled(ctx context.Context, store *record.Store, ev Evaluator, o
 		configs = slices.DeleteFunc(configs, func(c Config) bool { return !e.Possible(ctx, c) })
 	}
 	settleWindow(ctx, ev, configs)
-	settleCounts(ctx, store, ev, configs)
+	settleCounts(ctx, store, ev, configs, p.own)
 	return p, configs, nil
 }
 

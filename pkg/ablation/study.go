@@ -76,6 +76,7 @@ type plan struct {
 	fresh    bool
 	stored   bool
 	noBase   bool
+	own      bool
 	keep     func(Config) bool
 	progress func(Progress)
 }
@@ -145,6 +146,11 @@ func Fresh() Option { return func(p *plan) error { p.fresh = true; return nil } 
 
 // Stored computes nothing: rows without a record stay empty.
 func Stored() Option { return func(p *plan) error { p.stored = true; return nil } }
+
+// OwnWindows takes, where the number of windows is left to the records, for each row the largest that it has a record for,
+// instead of one number for all rows. Changes from the float model stay paired by window, perplexities of rows with other
+// numbers do not compare.
+func OwnWindows() Option { return func(p *plan) error { p.own = true; return nil } }
 
 // WithoutBase leaves the base model's rows out.
 func WithoutBase() Option { return func(p *plan) error { p.noBase = true; return nil } }

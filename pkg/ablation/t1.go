@@ -23,14 +23,16 @@ func PaperRow(axes Config) bool {
 
 // T1 is table T1 of one model: for every width a row a method, for every text the perplexity, its change from the float
 // model paired by window, bits per byte (which compare between models, perplexities do not) and the mean divergence from the
-// float model. Texts and rows without any record are left out; the rows of the paper among them are named in missing.
+// float model. The number behind a text is of its windows; a row on fewer (OwnWindows) has its own behind the perplexity, which
+// then compares with nothing but through its change. Texts and rows without any record are left out; the rows of the paper among them are named in missing.
 func (r *Runs) T1() (g chart.Grid, missing []string) {
 	g = chart.Grid{Left: 2, Head: []string{"width", "method"}}
 	var levels []string
+	most := map[string]string{} // windows of a text: those of the float model, else of the first row
 	for _, level := range r.levels() {
 		windows := ""
 		for _, row := range r.rows {
-			if c := row.cells[level]; c != nil && c.record != nil {
+			if c := row.cells[level]; c != nil && c.record != nil && (windows == "" || row.axes["method"] == "") {
 				windows = c.config["windows"]
 			}
 		}
@@ -38,6 +40,7 @@ func (r *Runs) T1() (g chart.Grid, missing []string) {
 			continue
 		}
 		levels = append(levels, level)
+		most[level] = windows
 		g.Head = append(g.Head, fmt.Sprintf("PPL, %s (%s)", chart.Text(level), windows), "change", "bit/byte", "KL")
 	}
 	for _, row := range r.rows {
@@ -51,6 +54,9 @@ func (r *Runs) T1() (g chart.Grid, missing []string) {
 					ppl = strings.TrimSuffix(fmt.Sprintf("%#.4g", m.Value), ".")
 					if m.Value >= 1e4 {
 						ppl = fmt.Sprintf("%.2g", m.Value)
+					}
+					if n := c.config["windows"]; n != most[level] {
+						ppl += " (" + n + ")"
 					}
 				}
 				if v, ok := r.change(c.record, level); ok && row.axes["method"] != "" {

@@ -72,3 +72,53 @@ func TestT1(t *testing.T) {
 		t.Errorf("%d series: %v", len(c.Series), err)
 	}
 }
+
+// With OwnWindows a row on fewer windows than the float model stands in the table with their number, its change paired on them
+// alone; without it the rows with one number of windows are all there is.
+func TestT1OwnWindows(t *testing.T) {
+	store, err := record.Open(record.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	compute := func(windows int, methods ...string) {
+		_, err := Methods.Run(context.Background(), store, Each(func(_ context.Context, c Config) (record.Record, error) {
+			r := c.Record()
+			for i := range windows {
+				w := record.WindowStat{Index: i, N: 100, NLL: 100 * (3 + float64(i))}
+				if c["method"] != "" {
+					w.NLL += 10
+				}
+				r.Windows = append(r.Windows, w)
+			}
+			r.Metrics = []record.Metric{{Name: "ppl", Value: 20}}
+			return r, nil
+		}), Set("width", "w4a4"), Set("corpus", "c4"), Set("windows", windows), Only(func(c Config) bool {
+			return c["arithmetic"] != "simulated" && (c["method"] == "" || slices.Contains(methods, c["method"]))
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	compute(8, "rtn", "best")
+	compute(2, "fsbr", "rtn")
+	rows := func(options ...Option) string {
+		runs, err := Methods.Run(context.Background(), store, nil, append(options, Set("width", "w4a4"), Set("corpus", "c4"), Set("arithmetic", Integer), Stored())...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, _ := runs.T1()
+		return g.String()
+	}
+	own, common := rows(OwnWindows()), rows()
+	for _, want := range []string{"PPL, C4 (8)", "20.00 (2)"} {
+		if !strings.Contains(own, want) {
+			t.Errorf("no %q in\n%s", want, own)
+		}
+	}
+	if n := strings.Count(own, "+10.5"); n != 3 {
+		t.Errorf("%d rows with their change, want 3:\n%s", n, own)
+	}
+	if strings.Contains(common, "FSBR") || strings.Contains(common, "(2)") {
+		t.Errorf("a row on other windows without OwnWindows:\n%s", common)
+	}
+}

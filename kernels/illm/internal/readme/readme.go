@@ -26,7 +26,9 @@ var recipes = []string{"fp32", "w8a8", "w6a6", "w4a8", "w4a4"}
 var section = regexp.MustCompile(`(?s)<!-- table:([a-z0-9-]+) -->\n.*?<!-- /table:([a-z0-9-]+) -->`)
 
 // Tables lists the names that a marker carries. "peers" may stand in a marker too, once there is something on record.
-func Tables() []string { return []string{"models", "quality", "speed", "methods", "claims"} }
+func Tables() []string {
+	return []string{"models", "quality", "speed", "methods", "static", "exp", "nonlinear", "cumulative", "zeroshot", "claims"}
+}
 
 // Rewrite returns text with every marked section replaced by its table.
 func Rewrite(text string, store *record.Store) (string, error) {
@@ -60,6 +62,11 @@ func table(name string, store *record.Store) (string, error) {
 		return calibrated(store)
 	case "claims":
 		return claimed(store)
+	case "exp":
+		return softmaxes(store)
+	}
+	if c, ok := crossings[name]; ok {
+		return crossed(c, store)
 	}
 	return "", fmt.Errorf("readme: no table %q: expected one of %s", name, strings.Join(Tables(), ", "))
 }

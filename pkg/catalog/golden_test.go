@@ -24,18 +24,21 @@ tiny-opt w8a8 7a6e8553303e24d15eefff331431a57542e09dd546fea74b0d9066e664532b2e a
 tiny-opt w4a4 6722f7a18e4f0cf0cb7cae373cba6a583f5cb0a5a2771132cc0762ca0d9147d7 e197b9f62bb220f694700f652fbd690b3e4ebf32f7e48c1e0c8364dfab5dfba4
 tiny-llama+outliers w8a8 bd9430266ba4fe089cf1a6fa6e56c9538b4f3e34a74d761f803a18deeb26fd2f d9310354fbdf5a9a365d7efa4622fa5630786b5e192a739578d16efc3a6403da
 tiny-llama+outliers w4a4 d082fa5a7d5895ceb5806e0571b809b37004935dfe51cee9f59270bcc02c781d 69dfac54affbf61e47b3bcfb8fbc725a47c6ee713a6d4f94572d0b3a570ddc60
+tiny-llama w4a4-fsbr 2acbfcab892f3ded603e6346b9be4ea598108f43de6ff16870a0d5922c7ab688 28ed098c8872b28b63baa708f1d4a421b74101e6b655c99a932afd1ef399513f
+tiny-opt w4a4-fsbr 96f4b274b76365b46019cd6e20413611d7a7cd352dd88c108f88ec13818c69a5 e610be56c5876a05f6ff92483b5c4cb8975197254acfbdaa9862bbd0527b85ed
+tiny-llama+outliers w4a4-fsbr e39e0ede45ee6911c080a44e85a5cdc197f74df8d54764172a67cebdb7a58239 dea4959d4c2abc7a2a935166aa2693a2caeb7124685b861092782601398dc6c3
 `
 
-// TestShippedGolden makes the artefacts of the shipped models and runs them on every instruction set.
+// TestShippedGolden makes the artefacts of the shipped models, of weights alone and of weights and shipped factors, with the
+// generic code and with the machine's, and runs them on every instruction set.
 func TestShippedGolden(t *testing.T) {
 	book, err := corpus.Load(t.Context(), corpus.Opticks)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("ILLM_CACHE", t.TempDir())
 	limit := cpu.Limit()
 	defer cpu.SetLimit(limit)
-	names, recipes := []string{"tiny-llama", "tiny-opt", "tiny-llama+outliers"}, []string{"w8a8", "w4a4"}
+	names, recipes := []string{"tiny-llama", "tiny-opt", "tiny-llama+outliers"}, []string{"w8a8", "w4a4", "w4a4-fsbr"}
 	if testing.Short() { // the generic code takes seconds, under the race detector minutes
 		names, recipes = []string{"tiny-opt"}, []string{"w4a4"}
 	}
@@ -54,9 +57,20 @@ func TestShippedGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			t.Setenv("ILLM_CACHE", t.TempDir())
+			cpu.SetLimit(cpu.Generic)
+			plain, err := e.Integer(t.Context(), spec)
+			cpu.SetLimit(limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("ILLM_CACHE", t.TempDir())
 			m, err := e.Integer(t.Context(), spec)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if plain.Artifact().ID != m.Artifact().ID {
+				t.Errorf("%s %s: the generic code makes the artefact %s, the machine's %s", name, recipe, plain.Artifact().ID, m.Artifact().ID)
 			}
 			var lines []string
 			for _, set := range []cpu.Set{cpu.Generic, cpu.AVX2, cpu.AVX512, cpu.AVX512VNNI} {

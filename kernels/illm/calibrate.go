@@ -29,6 +29,9 @@ const (
 	mostWindows    = 4096
 )
 
+// trainedState is what the trainer appends to the name of the file for its state.
+const trainedState = ".state"
+
 // backendVariable is what the trainer reads its backend from.
 const backendVariable = "GOMLX_BACKEND"
 
@@ -60,8 +63,8 @@ artefact is made at once: then every command takes the recipe RECIPE-METHOD.
 
 The first five run here and give the same file on every machine. The last two run the trainer
 ("illm train fsbr --help") from the clone, on the backend of --backend; what stands behind
--- goes to it. An interrupted training goes on with the same command. --from takes a file that
-was trained elsewhere.`,
+-- goes to it. An interrupted training goes on without --force, with it training begins anew.
+--from takes a file that was trained elsewhere.`,
 		Example: `  illm calibrate --model tiny-llama --recipe w4a4 --method smoothquant
   illm calibrate --model smollm2 --recipe w4a4 --method fsbr --backend xla:cuda --out smollm2-w4a4-fsbr.safetensors
   illm calibrate --model tiny-llama --recipe w4a4 --method fsbr --backend go -- --epochs 2
@@ -78,7 +81,7 @@ was trained elsewhere.`,
 	f := cmd.Flags()
 	f.StringVar(&c.method, "method", "", strings.Join(quant.Methods(), ", "))
 	f.StringVarP(&c.out, "out", "o", "", "file to write (default: in the cache)")
-	f.BoolVar(&c.force, "force", false, "replace an existing file")
+	f.BoolVar(&c.force, "force", false, "replace an existing file, and the state of an interrupted training")
 	f.StringVar(&c.text, "text", corpus.Calibration, "calibration text: a name or a path")
 	f.IntVar(&c.windows, "windows", 0, "windows of the text; 0: 16, or 128 for training")
 	f.IntVar(&c.window, "window", 0, "tokens in a window; 0: 2048, or the model's context")
@@ -115,7 +118,7 @@ func (a *app) calibrate(ctx context.Context, c *calibrating, extra []string) err
 			if path, err = e.FactorsPath(spec.Recipe); err != nil {
 				return err
 			}
-		} else if exists(path) && !c.force {
+		} else if exists(path) && !c.force && !c.interrupted(method, path) {
 			return usageError(fmt.Errorf("calibrate: %s exists: expected a new file, or --force to replace it", path))
 		}
 		if slices.Contains(trained, method) {
@@ -216,7 +219,13 @@ func (c *calibrating) makeFactors(ctx context.Context, e *catalog.Entry, spec qu
 	return f.Write(path)
 }
 
-// trainFactors draws the windows and runs the trainer. Its state beside the file lets an interrupted run go on.
+// interrupted says that a training of the file stopped halfway, so that whoever began it agreed to replace the file then.
+func (c *calibrating) interrupted(method, path string) bool {
+	return c.from == "" && slices.Contains(trained, method) && exists(path+trainedState)
+}
+
+// trainFactors draws the windows and runs the trainer. Its state beside the file lets an interrupted run go on; --force
+// drops it.
 func (a *app) trainFactors(ctx context.Context, c *calibrating, spec quant.Spec, path string, extra []string) error {
 	out, err := filepath.Abs(path)
 	if err != nil {
@@ -246,8 +255,11 @@ func (a *app) trainFactors(ctx context.Context, c *calibrating, spec quant.Spec,
 	method := spec.Recipe.Method
 	args := []string{"fsbr", "--model", name, "--tokens", tokens, "--text", c.text, "--out", out, "--recipe", spec.Recipe.Widths(),
 		"--method", method, "--window", strconv.Itoa(c.window), "--seed", strconv.FormatUint(c.seed, 10)}
-	if exists(out + ".state") {
-		a.logf("calibrate: going on from %s.state", out)
+	switch {
+	case c.force:
+		args = append(args, "--force")
+	case exists(out + trainedState):
+		a.logf("calibrate: going on from %s%s; --force begins anew", out, trainedState)
 		args = append(args, "--resume")
 	}
 	return a.train(ctx, append(args, extra...))

@@ -14,10 +14,10 @@ const (
 	exitOK          = 0
 	exitFailure     = 1   // anything else went wrong; doctor: something is missing
 	exitUsage       = 2   // unknown command, flag, notebook, parameter or recipe
-	exitCell        = 3   // a notebook's cell failed
-	exitMissing     = 3   // or what was asked for has no record and no model to compute it with
+	exitMissing     = 3   // what was asked for has no record and no model to compute it with
 	exitSetup       = 4   // Python packages, Go tools, the kernel or a model could not be installed
 	exitMismatch    = 5   // a check against a known value failed
+	exitCell        = 6   // a notebook's cell failed
 	exitInterrupted = 130 // Ctrl-C or SIGTERM
 )
 
@@ -26,9 +26,10 @@ const exitHelp = `Exit codes:
   0    done
   1    failed; doctor: something is missing
   2    unknown command, flag, notebook, parameter, recipe or model
-  3    a notebook's cell failed, or rows that were asked for have no record and no model
+  3    rows that were asked for have no record, and no model to compute them with; the others are shown
   4    installing Python packages, Go tools, the kernel or a model failed
   5    a result differs from the value it was checked against
+  6    a notebook's cell failed
   130  interrupted
 "go run" turns them into 1; "go build ./kernels/illm" makes a program that keeps them.`
 

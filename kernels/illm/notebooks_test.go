@@ -21,7 +21,7 @@ func TestNotebooksKeepTheTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	times := regexp.MustCompile(`\.Describe\(|\.SideBySide\(|s\.Models\(|StudyNow\(`)
+	times := regexp.MustCompile(`\.Describe\(|\.SideBySide\(|s\.Models\(|StudyNow\(|\.(Measured|Recorded)\(|bench\.(Studies|Peered|Products|Targets)\(`)
 	draws := regexp.MustCompile(`chart\.(Line|Bar|Scatter)|\.Chart\(|\.Front\(`)
 	names, seen := map[string]string{}, map[string]bool{}
 	for _, e := range shelf {

@@ -22,8 +22,9 @@ func (a *app) reportCommand() *cobra.Command {
 		Short: "Write every table and chart as one web page",
 		Long: `report writes one HTML page with every study: its question, table and charts, what
 the repository claims, what has no record yet, and which records stand behind it.
-It computes nothing and needs no network; the page needs none either. --pdf prints it
-into a file beside it, where a Chromium is installed.`,
+It computes nothing but the smoothness figures and the rule for the clip value, from
+the models of the clone, and needs no network; the page needs none either. --pdf prints
+it into a file beside it, where a Chromium is installed.`,
 		Example: "  illm report\n  illm report --out report.html --records DIR\n  illm report --pdf",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

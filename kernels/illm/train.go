@@ -29,8 +29,8 @@ func (a *app) trainCommand() *cobra.Command {
 		Short: "Train the small models that the repository ships",
 		Long: `train builds the trainer from ` + trainerFolder + ` of the clone and runs it there with
 the arguments given; "illm train --help" shows the trainer's own. Paths are relative to the clone.
-Its input, output and exit code are passed through. An interrupt lets it write a
-checkpoint, from which the same command goes on.`,
+Its input, output and exit code are passed through. An interrupt lets it save
+its state: pretrain goes on with the same command, fsbr with --resume added to it.`,
 		Example: `  illm train --help
   illm train prepare --out DIR`,
 		DisableFlagParsing: true,

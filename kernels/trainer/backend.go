@@ -33,7 +33,7 @@ func openBackend() (b backends.Backend, err error) {
 		return nil, fmt.Errorf("%w: %s=%s: expected one of %v, the backends of this build: build with cgo for xla", errUsage, backendVariable, name, backends.List())
 	}
 	config := name
-	if name == "xla:cpu" && os.Getenv(pluginVariable) == "" { // what "trainer plugin" installed
+	if name == "xla:cpu" && os.Getenv(pluginVariable) == "" { // what "illm install --xla-cpu" installed, by pluginCmd
 		if dir, err := pluginFolder(); err == nil {
 			if path := filepath.Join(dir, cpuPlugin); isFile(path) {
 				config = "xla:" + path
@@ -82,7 +82,7 @@ func pluginError(name, config string, cause error) error {
 		tried = []string{"the system's folders, " + pluginVariable + " is not set"}
 	}
 	return fmt.Errorf("backend %s: no plugin loads: tried %s: %w: "+
-		"\"trainer plugin\" installs that of xla:cpu (from "+wheelPackage+"), "+
+		"\"illm install --xla-cpu\" installs that of xla:cpu (from "+wheelPackage+"), "+
 		"xla:cuda needs xla_cuda_plugin.so of jax-cuda13-pjrt as DIR/pjrt_c_api_cuda_plugin.so, and %s=DIR; %s=go needs nothing and is slow",
 		name, strings.Join(tried, ", "), cause, pluginVariable, backendVariable)
 }

@@ -39,7 +39,7 @@ func TestPlugin(t *testing.T) {
 	file := filepath.Join(dir, "pjrt_c_api_cpu_plugin.so")
 	want := func(what string, err error, parts ...string) {
 		t.Helper()
-		for _, part := range append(parts, "backend xla:cpu: no plugin loads", `"trainer plugin" installs`, backendVariable+"=go needs nothing") {
+		for _, part := range append(parts, "backend xla:cpu: no plugin loads", `"illm install --xla-cpu" installs`, backendVariable+"=go needs nothing") {
 			if err == nil || !strings.Contains(err.Error(), part) {
 				t.Errorf("%s: error %v, want %q", what, err, part)
 			}

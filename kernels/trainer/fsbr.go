@@ -81,7 +81,7 @@ func fsbrCmd() *cobra.Command {
 		rotateSeed                   uint64
 		memory                       float64
 		resume, plain, deterministic bool
-		plan                         bool
+		plan, force                  bool
 	)
 	cmd := &cobra.Command{
 		Use:   "fsbr",
@@ -89,7 +89,8 @@ func fsbrCmd() *cobra.Command {
 		Long: `Reconstructs one block after the other and writes the factors (safetensors, half
 precision), from which "illm calibrate" makes the integer model.
 
-After every block OUT.state holds what is done: with --resume an interrupted run goes on.
+After every block OUT.state holds what is done: with --resume an interrupted run goes on,
+with --force it begins anew, without either it is left alone and the command refuses.
 OUT.jsonl has the loss of every epoch, and of every block the time and memory it took.
 
 The activations between two blocks, windows × tokens × channels × 4 bytes three or four
@@ -104,6 +105,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if !plan && (tokens == "" || out == "") {
 				return fmt.Errorf("%w: expected --tokens, a file that \"trainer tokens\" makes, and --out", errUsage)
+			}
+			if resume && force {
+				return fmt.Errorf("%w: --resume and --force together: expected one: --resume goes on from %s.state, --force begins anew", errUsage, out)
 			}
 			if windows < 0 {
 				return fmt.Errorf("%w: --windows %d: expected 1 or more, or 0 for all", errUsage, windows)
@@ -135,6 +139,12 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 			if plan {
 				return printPlan(cmd, o, name, windows, window)
 			}
+			o.State, o.Curve = out+".state", out+".jsonl"
+			if !resume && !force {
+				if err := refuseState(o.State); err != nil {
+					return err
+				}
+			}
 			m, err := openFloat(cmd, name)
 			if err != nil {
 				return err
@@ -158,19 +168,15 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 					return err
 				}
 			}
-			o.State, o.Curve = out+".state", out+".jsonl"
-			if !resume {
-				if err := os.Remove(o.State); err != nil && !errors.Is(err, os.ErrNotExist) {
-					return err
-				}
-				if err := os.Remove(o.Curve); err != nil && !errors.Is(err, os.ErrNotExist) {
-					return err
-				}
-			}
 			if o.Backend, err = openBackend(); err != nil {
 				return err
 			}
 			defer o.Backend.Finalize()
+			if force { // only now: a backend that does not open costs nothing that was saved
+				if err := os.Remove(o.State); err != nil && !errors.Is(err, os.ErrNotExist) {
+					return fmt.Errorf("fsbr: begin anew: %w: remove the file, or name another --out", err)
+				}
+			}
 			o.Log = logger(cmd.ErrOrStderr())
 			f, err := fsbr.Train(cmd.Context(), o)
 			if err != nil {
@@ -217,7 +223,19 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 	f.BoolVar(&deterministic, "deterministic", true, "the same bits in every run on the same backend")
 	f.BoolVar(&plan, "plan", false, "print the memory that the run would take, and do nothing; --model may be a model.Config in JSON")
 	f.BoolVar(&resume, "resume", false, "go on from OUT.state")
+	f.BoolVar(&force, "force", false, "drop OUT.state of an earlier run and begin anew")
 	return cmd
+}
+
+// refuseState keeps a run that says neither --resume nor --force from replacing what an earlier one saved: hours of it.
+func refuseState(path string) error {
+	switch _, err := os.Stat(path); {
+	case err == nil:
+		return fmt.Errorf("%w: %s exists: expected no state of an earlier run: add --resume to go on from it, or --force to drop it and begin anew", errUsage, path)
+	case !errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("fsbr: look for a state: %w", err)
+	}
+	return nil
 }
 
 // openFloat opens float weights by name or path; a model without a tokenizer will do.

@@ -14,10 +14,12 @@ import (
 // Plain is the level of Calibration that ships under the method's name, with seed 2.
 const Plain = "plain"
 
-// Windows of the plain row: the paper's for trained factors, those of "illm calibrate" for closed forms.
+// Windows of the plain row, as the shipped files say (TestPlainWindows of package nb): the paper's for trained factors, and
+// for closed forms those of the rounding or of the maxima.
 const (
 	plainTrained = 128
-	plainClosed  = 16
+	plainRounded = 32
+	plainMaxima  = 16
 )
 
 // Calibration asks how much of a method is chance and how much text it needs. A level is a variant of the recipe:
@@ -26,8 +28,8 @@ const (
 //	n16      the first 16 windows, as many steps    MODEL-w4a4-fsbr@n16.safetensors
 //	seed3    other windows, in another order        MODEL-w4a4-fsbr@seed3.safetensors
 //
-// Steps are equal because at equal epochs a smaller set would also be trained less. A closed form has no steps: its
-// plain row has 16 windows, and the seed of "best" draws the signs of its rotations.
+// Steps are equal because at equal epochs a smaller set would also be trained less. A closed form has no steps: its windows
+// are those of its rounding, and the seed of "best" draws the signs of its rotations.
 var Calibration = Study{
 	Name:     "calibration",
 	Question: "How many windows does calibration need, and how far apart are two runs of it?",
@@ -51,13 +53,22 @@ func checkMade(s string) (string, error) {
 	return s, err
 }
 
+// PlainWindows is the number of windows behind the row of a recipe that ships under its method's name.
+func PlainWindows(recipe string) int {
+	_, method, _ := strings.Cut(recipe, "-")
+	switch method, _, _ := strings.Cut(method, "@"); method {
+	case "fsbr", "omniquant":
+		return plainTrained
+	case "best", "gptq":
+		return plainRounded
+	}
+	return plainMaxima
+}
+
 // calibrated is the number of windows behind a level of Calibration, and whether it is as many other windows, or
 // another rotation.
 func calibrated(recipe, level string) (windows int, order bool) {
-	plain := plainClosed
-	if strings.Contains(recipe, "-fsbr") || strings.Contains(recipe, "-omniquant") {
-		plain = plainTrained
-	}
+	plain := PlainWindows(recipe)
 	if level == Plain {
 		return plain, true
 	}
@@ -149,7 +160,8 @@ func (r *Runs) Sizes(corpus string) *chart.Chart {
 }
 
 // CalibrationTable has a row for each variant: what its factor file says of how it was made (made returns the file's
-// header, nil without one), perplexity, its change from the plain row and the divergence from the float model.
+// header, nil without one), perplexity, its change from the plain row and the divergence from the float model. Windows are
+// those of the training or the maxima, else those of the rounding.
 func (r *Runs) CalibrationTable(corpus string, made func(recipe string) map[string]string) chart.Grid {
 	g := chart.Grid{Left: 1, Head: []string{"variant", "windows", "epochs", "batch", "seed", "backend", "PPL, " + chart.Text(corpus), "change from plain", "KL"}}
 	for i, row := range r.rows {
@@ -161,11 +173,14 @@ func (r *Runs) CalibrationTable(corpus string, made func(recipe string) map[stri
 		line := []string{level}
 		meta := made(cell.config["recipe"])
 		for _, key := range []string{"windows", "epochs", "batch", "seed", "backend"} {
-			if meta[key] == "" {
-				line = append(line, "–")
-			} else {
-				line = append(line, meta[key])
+			value := meta[key]
+			if key == "windows" && value == "" {
+				value = meta["rounding_windows"]
 			}
+			if value == "" {
+				value = "–"
+			}
+			line = append(line, value)
 		}
 		ppl, change, kl := "no record", "–", "–"
 		if v, ok := r.Number(i, "ppl_"+corpus); ok {

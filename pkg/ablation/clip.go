@@ -62,11 +62,12 @@ func checkClip(s string) (string, error) {
 	}
 	c, err := quant.ParseClip(s)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%w: a clip of 0 would give all keys the same weight, and the engine holds clips in thousandths", err)
 	}
 	return c.String(), nil // one spelling: 15.0 and 15 are one level
 }
 
+// checkModel and checkCorpus take any name: which there are the evaluator knows (Knower).
 func checkModel(s string) (string, error) {
 	if s == "" {
 		return "", fmt.Errorf("expected the name or the path of a model, found nothing")

@@ -84,7 +84,7 @@ func (d *Relative) ClipChart(corpus string, most float64, rules ...Rule) *chart.
 }
 
 // RuleGrid sets the rules beside what was measured on a text: the level with the lowest perplexity, and the smallest that
-// costs nothing against no clip within two standard errors of the paired difference.
+// is not told to cost anything against no clip (told, on the paired difference).
 func (d *Relative) RuleGrid(corpus string, rules ...Rule) chart.Grid {
 	g := chart.Grid{Head: []string{"widths", "σ of a row's scores", "rule: a·σ + b", "lowest perplexity at c", "its change", "smallest c without a cost", "c = 15 changes"}}
 	for _, r := range rules {
@@ -99,7 +99,7 @@ func (d *Relative) RuleGrid(corpus string, rules ...Rule) chart.Grid {
 			if v.Y < best {
 				best, row[3], row[4] = v.Y, axes["clip"], changed(v)
 			}
-			if x, err := strconv.ParseFloat(axes["clip"], 64); err == nil && x < least && v.Y <= 2*v.Err {
+			if x, err := strconv.ParseFloat(axes["clip"], 64); err == nil && x < least && told(PairedNLL(d.cells(i, corpus))) <= 0 {
 				least, row[5] = x, axes["clip"]
 			}
 			if axes["clip"] == "15" {

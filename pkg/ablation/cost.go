@@ -134,3 +134,35 @@ func CostTable(costs []Cost) chart.Grid {
 	}
 	return g
 }
+
+// Jump says into which block the loss with the initial factors grows most, and by how much: where an error comes up that
+// training has to begin with.
+func (t *Training) Jump() string {
+	at, most := 0, 0.0
+	for i := 1; i < len(t.Blocks); i++ {
+		if before := t.Blocks[i-1].Initial; before > 0 && t.Blocks[i].Initial/before > most {
+			at, most = i, t.Blocks[i].Initial/before
+		}
+	}
+	if at == 0 {
+		return t.Name + ": the curve has no two blocks to compare."
+	}
+	return fmt.Sprintf("%s: the initial loss grows most at block %d, from %.3g to %.3g (× %.3g).", t.Name, at, t.Blocks[at-1].Initial, t.Blocks[at].Initial, most)
+}
+
+// DaysOn estimates from the cost table what a training takes on a backend where only a short run was made: its milliseconds
+// a window there times windows, epochs and blocks of the long one. The short run's windows must be as long, its model the same.
+func DaysOn(costs []Cost, name, backend string) (days float64, ok bool) {
+	var long, short *Cost
+	for i := range costs {
+		if c := &costs[i]; c.Name == name {
+			long = c
+		} else if c.Backend == backend && c.Window > 0 && strings.HasPrefix(c.Name, strings.TrimSuffix(name, "-fsbr")) {
+			short = c
+		}
+	}
+	if long == nil || short == nil || short.Tokens != long.Tokens || short.Blocks != long.Blocks {
+		return 0, false
+	}
+	return short.Window / 1000 * float64(long.Windows*long.Epochs*long.Blocks) / 86400, true
+}

@@ -54,3 +54,31 @@ func TestCosts(t *testing.T) {
 		t.Errorf("an empty curve: %v", err)
 	}
 }
+
+// TestDaysOn: the short run's time for a window, times what the long run did.
+func TestDaysOn(t *testing.T) {
+	costs := []ablation.Cost{
+		{Name: "a-w4a4-fsbr", Backend: "xla", Windows: 100, Tokens: 1024, Blocks: 9, Epochs: 20, Window: 1},
+		{Name: "a-w4a4-go-files", Backend: "go", Windows: 2, Tokens: 1024, Blocks: 9, Epochs: 1, Window: 4800},
+		{Name: "b-w4a4-fsbr", Backend: "xla", Windows: 100, Tokens: 2048, Blocks: 9, Epochs: 20, Window: 1},
+	}
+	if days, ok := ablation.DaysOn(costs, "a-w4a4-fsbr", "go"); !ok || days != 1 { // 4.8 s · 100 · 20 · 9 = 86400 s
+		t.Errorf("%g days, %v; want 1", days, ok)
+	}
+	for _, c := range [][2]string{{"b-w4a4-fsbr", "go"}, {"a-w4a4-fsbr", "xla:cpu"}, {"c-w4a4-fsbr", "go"}} {
+		if days, ok := ablation.DaysOn(costs, c[0], c[1]); ok {
+			t.Errorf("%v: %g days from no run", c, days)
+		}
+	}
+}
+
+// TestJump: the block with the largest ratio to the one before, not the largest difference.
+func TestJump(t *testing.T) {
+	tr := &ablation.Training{Name: "x", Blocks: []ablation.BlockTraining{{Initial: 1}, {Initial: 30}, {Initial: 100}}}
+	if have := tr.Jump(); have != "x: the initial loss grows most at block 1, from 1 to 30 (× 30)." {
+		t.Errorf("%q", have)
+	}
+	if have := (&ablation.Training{Name: "x", Blocks: tr.Blocks[:1]}).Jump(); !strings.Contains(have, "no two blocks") {
+		t.Errorf("one block: %q", have)
+	}
+}

@@ -9,8 +9,8 @@ import (
 	"github.com/illm-go/illm/pkg/record"
 )
 
-// rivalRuns has three exponentials on four windows: b is worse than a by exactly 1/1000 nats of divergence in each
-// window and by ln 1.02 of likelihood; c differs from a by chance alone.
+// rivalRuns has three exponentials on four windows: b is worse than a by 1/1000 nats of divergence in each
+// window, but for a millionth of chance, and by ln 1.02 of likelihood; c differs from a by chance alone.
 func rivalRuns(t *testing.T) *Runs {
 	t.Helper()
 	store, err := record.Open(record.Options{Dir: t.TempDir()})
@@ -30,7 +30,7 @@ func rivalRuns(t *testing.T) *Runs {
 			chance := float64(1-2*(w%2)) / 100
 			switch c["exp"] {
 			case "lut8":
-				nll, kl = nll+math.Log(1.02)+1e-6*chance, kl+0.001
+				nll, kl = nll+math.Log(1.02)+1e-6*chance, kl+0.001+1e-6*chance
 			case "lut32":
 				nll, kl = nll+chance, kl+chance/100
 			}
@@ -60,8 +60,8 @@ func TestExcess(t *testing.T) {
 				t.Errorf("reference: %v, %v", v, ok)
 			}
 		case "lut8":
-			if !ok || math.Abs(v.Y-1) > 1e-9 || v.Err > 1e-9 {
-				t.Errorf("lut8: %v, want exactly 1/1000 nats", v)
+			if !ok || math.Abs(v.Y-1) > 1e-9 || v.Err > 1e-5 {
+				t.Errorf("lut8: %v, want 1/1000 nats", v)
 			}
 		case "lut32": // mean 0; sd of ±10⁻⁴ over four is 1.1547·10⁻⁴, its error half of it
 			if !ok || math.Abs(v.Y) > 1e-9 || math.Abs(v.Err-0.057735) > 1e-5 {
@@ -81,12 +81,12 @@ func TestExcess(t *testing.T) {
 func TestResolved(t *testing.T) {
 	d := rivalRuns(t).Against("exp", "float64")
 	got := d.Resolved("c4")
-	for _, want := range []string{"C4", "4 windows", "lut8 +2.00 ± 0.00 %", "remaining 1 lie"} {
+	for _, want := range []string{"C4", "4 windows", "lut8 +2.00 ± 0.00 %", "remaining one, lut32, lies at +0.00 %"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q lacks %q", got, want)
 		}
 	}
-	if strings.Contains(got, "lut32") {
+	if before, _, _ := strings.Cut(got, "; "); strings.Contains(before, "lut32") {
 		t.Errorf("%q names what is not resolved", got)
 	}
 	got = d.Divergences("c4", []string{"lut8", "lut32", "taylor2"})

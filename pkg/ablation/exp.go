@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/illm-go/illm/pkg/baseline"
+	"github.com/illm-go/illm/pkg/di"
 	"github.com/illm-go/illm/pkg/quant"
 )
 
@@ -21,8 +22,8 @@ var Exp = Study{
 		{Name: "recipe", Levels: []string{"w8a8"}, Check: checkRecipe, Help: "or another recipe of package quant, such as w4a4"},
 		{Name: "exp", Levels: expNames()},
 		{Name: "clip", Levels: []string{"15"}, Check: checkClip, Help: `or another value above 0 with at most three fraction digits, or "none"`},
-		{Name: "score", Levels: []string{"8"}, Check: checkBits(2, 16), Help: "or another number of bits, 2 … 16"},
-		{Name: "prob", Levels: []string{"15"}, Check: checkBits(2, 15), Help: "or another number of bits, 2 … 15"},
+		{Name: "score", Levels: []string{"8"}, Check: because(checkBits(2, 16), scoreReason), Help: "or another number of bits, 2 … 16"},
+		{Name: "prob", Levels: []string{"15"}, Check: because(checkBits(2, di.ProbBits), probReason), Help: fmt.Sprintf("or another number of bits, 2 … %d", di.ProbBits)},
 		{Name: "sites", Levels: []string{"softmax"}, Check: checkSites, Help: `or "softmax+sigmoid"`},
 		{
 			Name: "corpus", Levels: []string{"wikitext2", "c4"},
@@ -34,6 +35,12 @@ var Exp = Study{
 	Derive: deriveExp,
 	Base:   map[string]string{"recipe": "fp32", "exp": "", "clip": "", "score": "", "prob": "", "sites": "", "mode": ""},
 }
+
+// Why scores and probabilities have the widths that they may have.
+const (
+	scoreReason = "codes of one bit would tell the largest score from all others and no more, and no row has codes of more than 16"
+	probReason  = "of one bit there would be 0, a half and 1, and the product with the values takes no more than the engine's own"
+)
 
 // deriveExp spells exp, score, prob and sites as bench does. What the mode has anyway is left out, so that a row has one
 // name.
@@ -87,6 +94,17 @@ func checkBits(least, most int) func(string) (string, error) {
 			return "", fmt.Errorf("expected a whole number from %d to %d, found %q", least, most, s)
 		}
 		return strconv.Itoa(n), nil
+	}
+}
+
+// because adds the reason to what a check refuses.
+func because(check func(string) (string, error), reason string) func(string) (string, error) {
+	return func(s string) (string, error) {
+		checked, err := check(s)
+		if err != nil {
+			return "", fmt.Errorf("%w: %s", err, reason)
+		}
+		return checked, nil
 	}
 }
 

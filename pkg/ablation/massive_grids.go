@@ -5,6 +5,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -28,6 +29,13 @@ type MassiveGrid struct {
 	Out, OutOthers      float64
 	Share, LostChannels float64 // LostChannels: part of the channels of the other tokens that become 0, without those that were
 }
+
+// Names of the ways in which gridErrors rounds.
+const (
+	gridOne      = "one grid for all tokens"
+	gridOwn      = "each token its own"
+	gridHadamard = "its own, behind a Hadamard matrix"
+)
 
 // gridErrors rounds the rows in three ways: all on one grid from the smallest to the largest value, each on its own as the
 // integer engine does, and each on its own behind a Hadamard matrix (W takes the inverse), where there is one of the size.
@@ -60,11 +68,11 @@ func gridErrors(cfg model.Config, x Magnitudes, w []float32, massive int, bits [
 			name    string
 			rounded func(v []float32)
 		}{
-			{"one grid for all tokens", func(v []float32) { fakequant.Range(v, n, float64(lo), float64(hi)) }},
-			{"each token its own", func(v []float32) { fakequant.Row(v, n) }},
-			{"its own, behind a Hadamard matrix", func(v []float32) { turn(v); fakequant.Row(v, n); back(v) }},
+			{gridOne, func(v []float32) { fakequant.Range(v, n, float64(lo), float64(hi)) }},
+			{gridOwn, func(v []float32) { fakequant.Row(v, n) }},
+			{gridHadamard, func(v []float32) { turn(v); fakequant.Row(v, n); back(v) }},
 		} {
-			if way.name[0] == 'i' && rotated.Check(cfg) != nil {
+			if way.name == gridHadamard && rotated.Check(cfg) != nil {
 				continue
 			}
 			grids = append(grids, gridError(way.name, n, x, w, outs, massive, way.rounded))
@@ -181,4 +189,24 @@ func (m *Massive) Sentence() string {
 	at, behind := m.Layers[m.Block], m.Layers[m.Block+1]
 	return fmt.Sprintf("Behind block %d the largest activation is %.3g, %.3g times that of the median token (before it %.3g, %.3g times): token %d, channel %d; this token has %.1f %% of Σx².",
 		m.Block, behind.Top, behind.over(), at.Top, at.over(), behind.Token, behind.Channel, 100*behind.Share)
+}
+
+// GridSentence says for each width whether a Hadamard matrix in front of the grid helps the massive token and the others,
+// by the error behind the linear; empty where the size has no matrix.
+func (m *Massive) GridSentence() string {
+	own := map[int]MassiveGrid{}
+	var lines []string
+	for _, g := range m.Grids {
+		switch g.Name {
+		case gridOwn:
+			own[g.Bits] = g
+		case gridHadamard:
+			o := own[g.Bits]
+			lines = append(lines, fmt.Sprintf("at %d bits the massive token's output error goes from %.3g to %.3g %%, the others' from %.3g to %.3g %%", g.Bits, 100*o.Out, 100*g.Out, 100*o.OutOthers, 100*g.OutOthers))
+		}
+	}
+	if lines == nil {
+		return ""
+	}
+	return "Behind a Hadamard matrix, " + strings.Join(lines, "; ") + "."
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // methodNames spells methods out for tables; the words for what computed a row stand behind.
-var methodNames = map[string]string{"rtn": "RTN", "smoothquant": "SmoothQuant", "omniquant": "OmniQuant-like", "fsbr": "FSBR", "gptq": "GPTQ", "rotate": "Hadamard", "best": "best combined"}
+var methodNames = map[string]string{"rtn": "RTN", "smoothquant": "SmoothQuant", "omniquant": "OmniQuant-like", "fsbr": "FSBR", "gptq": "GPTQ", "rotate": "Hadamard", "best": "best combined", "best@trained": "best on trained factors"}
 
 // methodName is the name of a row.
 func methodName(axes map[string]string) string {
@@ -112,6 +112,56 @@ func (r *Runs) MethodSentences(level string) string {
 	}
 	return strings.Join(append([]string{base}, lines...), "\n")
 }
+
+// TakenBack says for each width what part of the loss of rounding to nearest each other method takes back on a text: of the
+// mean difference from the float model in nats a token, paired by window, so that a part does not depend on how large the
+// loss is. Rows on other windows than those of round to nearest are left out.
+func (r *Runs) TakenBack(level string) string {
+	loss := func(row row) (nats float64, windows int, ok bool) {
+		c := row.cells[level]
+		for _, base := range r.rows {
+			if b := base.cells[level]; base.axes["method"] == "" && b != nil && b.record != nil && c != nil && c.record != nil {
+				nats, _, windows = PairedNLL(c.record, b.record)
+			}
+		}
+		return nats, windows, windows > 0
+	}
+	var lines []string
+	model := ""
+	for _, rtn := range r.rows {
+		if rtn.axes["method"] != "rtn" {
+			continue
+		}
+		all, windows, ok := loss(rtn)
+		if !ok {
+			continue
+		}
+		model = rtn.cells[level].config["model"]
+		if all < takeBackFrom {
+			lines = append(lines, fmt.Sprintf("%s: rounding to nearest loses %.2g nats a token: nothing to take back", rtn.axes["width"], all))
+			continue
+		}
+		var parts []string
+		for _, row := range r.rows {
+			if row.axes["width"] != rtn.axes["width"] || row.axes["arithmetic"] != rtn.axes["arithmetic"] || row.axes["method"] == "rtn" {
+				continue
+			}
+			if x, n, ok := loss(row); ok && n == windows {
+				parts = append(parts, fmt.Sprintf("%s %.0f %%", methodName(row.axes), 100*(1-x/all)))
+			}
+		}
+		if parts != nil {
+			lines = append(lines, fmt.Sprintf("%s: of the %.3g nats a token that rounding to nearest loses, %s", rtn.axes["width"], all, strings.Join(parts, ", ")))
+		}
+	}
+	if lines == nil {
+		return "No records yet."
+	}
+	return model + ", taken back by each method. " + strings.Join(lines, "; ") + "."
+}
+
+// takeBackFrom is the loss in nats a token from which parts of it mean something: 1 % of perplexity.
+const takeBackFrom = 0.01
 
 // changed prints a change in percent, and one beyond 1000 % as a factor.
 func changed(v chart.Value) string {

@@ -32,6 +32,13 @@ func TestMethodTable(t *testing.T) {
 			t.Errorf("sentences %q lack %q", words, part)
 		}
 	}
+	// In nats: ln 1.5 lost, ln 1.25 left.
+	if have := runs.TakenBack("wikitext2"); have != "tiny-llama, taken back by each method. w4a4: of the 0.405 nats a token that rounding to nearest loses, FSBR 45 %." {
+		t.Errorf("taken back: %q", have)
+	}
+	if have := runs.TakenBack("c4"); have != "No records yet." {
+		t.Errorf("taken back on a text without records: %q", have)
+	}
 	if have := changed(chart.Value{Y: 4300}); have != "× 44" {
 		t.Errorf("44 times as much is printed as %q", have)
 	}

@@ -3,6 +3,9 @@ package ablation
 import (
 	"fmt"
 	"strings"
+
+	"github.com/illm-go/illm/pkg/baseline"
+	"github.com/illm-go/illm/pkg/quant"
 )
 
 // NonLinear asks what the integer non-linear operators cost against half precision ones (ablation D): softmax, the
@@ -43,6 +46,9 @@ func checkOperators(s string) (string, error) {
 	case s == Integer:
 		return s, nil
 	case kind == "exp" && some && sites != "":
+		if err := checkExp(sites); err != nil {
+			return "", err
+		}
 		return s, nil
 	case kind != "half" && kind != "float32":
 		return "", fmt.Errorf("expected integer, half, float32 or exp:NAME, found %q", s)
@@ -56,4 +62,14 @@ func checkOperators(s string) (string, error) {
 		}
 	}
 	return s, nil
+}
+
+// checkExp says whether NAME of exp:NAME is an exponential with options that there are.
+func checkExp(name string) error {
+	spec, err := quant.NewSpec("w8a8", "", "") // which names there are does not depend on the widths
+	if err != nil {
+		return err
+	}
+	_, err = baseline.WithExp(spec, name)
+	return err
 }

@@ -275,9 +275,3 @@ func (m ByModel) ZeroShotSentences() string {
 	}
 	return strings.Join(lines, "\n")
 }
-
-// PublishedTable is what one model is worth in a mode: widths and perplexity with its divergence from fp32.
-func PublishedTable(runs *Runs) chart.Grid {
-	return tableOf(runs, []column{words("widths", "width"), words("mode", "mode"), value("WikiText-2 PPL ↓", "ppl_wikitext2"),
-		value("KL (nats) ↓", "kld_mean_wikitext2"), words("windows", "windows")})
-}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"gonum.org/v1/gonum/stat"
+
 	"github.com/illm-go/illm/pkg/chart"
 	"github.com/illm-go/illm/pkg/record"
 )
@@ -67,8 +69,14 @@ func (d *Relative) Number(i int, column string) (chart.Value, bool) {
 	if n == 0 {
 		return chart.Value{}, false
 	}
-	v := chart.Value{Y: 100 * math.Expm1(mean), Err: 100 * math.Exp(mean) * se, Unit: "%", Better: chart.Lower, ID: a.Key[:min(12, len(a.Key))]}
+	v := pplChange(mean, se)
+	v.ID = a.Key[:min(12, len(a.Key))]
 	return v, true
+}
+
+// pplChange is the change of perplexity that a difference of mean log-likelihoods makes.
+func pplChange(mean, se float64) chart.Value {
+	return chart.Value{Y: 100 * math.Expm1(mean), Err: 100 * math.Exp(mean) * se, Unit: "%", Better: chart.Lower}
 }
 
 // cells finds the row's record and its counterpart's on a text; corpus "" means
@@ -120,23 +128,16 @@ func PairedNLL(a, b *record.Record) (mean, se float64, windows int) {
 	if len(d) == 0 {
 		return 0, 0, 0
 	}
-	for _, x := range d {
-		mean += x
-	}
-	mean /= float64(len(d))
 	if len(d) == 1 {
-		return mean, 0, 1
+		return d[0], 0, 1
 	}
-	ss := 0.0
-	for _, x := range d {
-		ss += (x - mean) * (x - mean)
-	}
-	return mean, math.Sqrt(ss / float64(len(d)-1) / float64(len(d))), len(d)
+	mean, sd := stat.MeanStdDev(d, nil)
+	return mean, stat.StdErr(sd, float64(len(d))), len(d)
 }
 
 // Sentences says in words what a sweep over an axis found on one text: for each
 // recipe the best level, and how far the reference level and the default are from
-// it. A difference below two of its standard errors is called not resolved.
+// it. A difference that the windows do not tell from nothing (told) is called not resolved.
 func (d *Relative) Sentences(corpus, standard string) string {
 	var lines []string
 	seen := map[string]bool{}
@@ -153,6 +154,10 @@ func (d *Relative) Sentences(corpus, standard string) string {
 		level := d.runs.rows[best].axes[d.axis]
 		ppl, _ := d.runs.Number(best, "ppl_"+corpus)
 		line := fmt.Sprintf("%s: lowest perplexity on %s at %s = %s, %s", recipe, chart.Text(corpus), d.axis, level, strconv.FormatFloat(ppl.Y, 'g', 5, 64))
+		var windows windowRange
+		if windows.add(len(d.runs.rows[best].cells[corpus].record.Windows)); windows.most > 0 {
+			line += " (" + windows.String() + ")"
+		}
 		for _, l := range []string{d.level, standard} {
 			if l == level {
 				continue
@@ -173,7 +178,7 @@ func (d *Relative) Sentences(corpus, standard string) string {
 }
 
 // firstHarm finds, in the study's order after the default, the first level whose
-// cost is beyond doubt (four standard errors and one percent), and says it.
+// cost is beyond doubt (told, four standard errors and one percent), and says it.
 func (d *Relative) firstHarm(recipe, corpus, best, standard string) string {
 	past := false
 	for _, a := range d.runs.Study.Axes {
@@ -186,7 +191,7 @@ func (d *Relative) firstHarm(recipe, corpus, best, standard string) string {
 				continue
 			}
 			mean, se, n := d.runs.paired(recipe, corpus, d.axis, level, best)
-			if n > 1 && mean > 4*se && mean > 0.01 {
+			if told(mean, se, n) > 0 && mean > 4*se && mean > 0.01 {
 				phrase, _ := d.runs.distance(recipe, corpus, d.axis, best, level)
 				return phrase
 			}
@@ -224,9 +229,9 @@ func (r *Runs) distance(recipe, corpus, axis, best, level string) (string, bool)
 	switch {
 	case n == 1 || se == 0:
 		verdict = " (one window: no error known)"
-	case math.Abs(mean) < 2*se:
+	case told(mean, se, n) == 0:
 		verdict = " (not resolved)"
 	}
-	value := chart.Value{Y: 100 * math.Expm1(mean), Err: 100 * math.Exp(mean) * se}
+	value := pplChange(mean, se)
 	return fmt.Sprintf("%s = %s costs %s %%%s", axis, level, value, verdict), true
 }

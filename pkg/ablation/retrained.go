@@ -2,6 +2,7 @@ package ablation
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/illm-go/illm/pkg/chart"
@@ -104,7 +105,7 @@ func KindChart(together, again *Runs, corpus string, alone bool) *chart.Chart {
 	if alone {
 		c.Title, from, before = "Alone: change from no factors", noKinds, ""
 	}
-	c.Subtitle = fmt.Sprintf("%s; bars: ± 1 standard error of the difference, paired by window", together.measured())
+	var of []string
 	for _, side := range []struct {
 		name, axis string
 		runs       *Runs
@@ -117,7 +118,51 @@ func KindChart(together, again *Runs, corpus string, alone bool) *chart.Chart {
 		}
 		if s.Points != nil {
 			c.Series = append(c.Series, s)
+			of = append(of, fmt.Sprintf("%s: %s", side.name, side.runs.measured()))
 		}
 	}
+	if len(of) == 2 && together.measured() == again.measured() {
+		of = []string{together.measured()}
+	}
+	c.Subtitle = strings.Join(append(of, "bars: ± 1 standard error of the difference, paired by window"), "; ")
 	return c
+}
+
+// KindVerdict says of which kinds it is told that leaving them out costs something when the rest is trained again: where the
+// change exceeds twice its error. The error has the windows' part and that of chance in two trainings, √2 times the standard
+// deviation over the seeds (Runs.Seeds); with fewer than three seeds there is no verdict.
+func KindVerdict(again *Runs, seeds Spread, corpus string) string {
+	if seeds.N < 3 {
+		return "Which kinds are missed beyond the chance of a training cannot be said: " + seeds.Sentence()
+	}
+	chance := 100 * seeds.SD / seeds.Mean
+	var missed, harmful, open []string
+	for _, k := range smoothKinds {
+		v, ok := again.changeOf("trained", "-"+k, AllKinds, corpus)
+		if !ok {
+			continue
+		}
+		words := fmt.Sprintf("%s (%s)", k, changed(v))
+		switch err := math.Sqrt(v.Err*v.Err + 2*chance*chance); {
+		case v.Y > 2*err:
+			missed = append(missed, words)
+		case v.Y < -2*err:
+			harmful = append(harmful, words)
+		default:
+			open = append(open, words)
+		}
+	}
+	if len(missed)+len(harmful)+len(open) == 0 {
+		return "No kind has been left out and trained again yet."
+	}
+	text := fmt.Sprintf("Left out and trained again, against twice the error of the windows and of two trainings (%d seeds, standard deviation %.2g %%): ", seeds.N, chance)
+	for _, part := range []struct {
+		names []string
+		words string
+	}{{missed, "missed: "}, {harmful, "better without: "}, {open, "not told apart from chance: "}} {
+		if part.names != nil {
+			text += part.words + strings.Join(part.names, ", ") + "; "
+		}
+	}
+	return strings.TrimSuffix(text, "; ") + "."
 }

@@ -78,6 +78,27 @@ func TestRetrained(t *testing.T) {
 			t.Errorf("alone %v: %v, %+v", alone, c.Validate(), c.Series)
 		}
 	}
+	// Each side's own windows where they differ, once where they are equal.
+	if c := KindChart(together, again, "wikitext2", false); strings.Count(c.Subtitle, "windows of") != 1 {
+		t.Errorf("subtitle %q", c.Subtitle)
+	}
+	for _, row := range together.rows {
+		for _, cell := range row.cells {
+			cell.config["windows"] = "2"
+		}
+	}
+	if c := KindChart(together, again, "wikitext2", false); !strings.Contains(c.Subtitle, "factors as trained together: tiny-llama, 2 windows") || !strings.Contains(c.Subtitle, "trained again: tiny-llama, ") {
+		t.Errorf("subtitle %q", c.Subtitle)
+	}
+	// −qkv costs 1.005 %: more than twice √2·0.1 %, less than twice √2·1 %.
+	for sd, want := range map[float64]string{0.02: "missed: qkv (+1.0", 0.2: "not told apart from chance: qkv (+1.0"} {
+		if have := KindVerdict(again, Spread{N: 4, Mean: 20, SD: sd}, "wikitext2"); !strings.Contains(have, want) {
+			t.Errorf("standard deviation %g: %q, want %q", sd, have, want)
+		}
+	}
+	if have := KindVerdict(again, Spread{N: 2}, "wikitext2"); !strings.Contains(have, "cannot be said") {
+		t.Errorf("two seeds: %q", have)
+	}
 	if _, err := Retrained.Run(context.Background(), store, nil, Set("trained", "-softmax")); err == nil || !strings.Contains(err.Error(), `"-softmax" is not allowed`) {
 		t.Errorf("unknown kind: %v", err)
 	}
@@ -114,13 +135,16 @@ func TestCalibration(t *testing.T) {
 		t.Errorf("a chart of one point: %+v", c.Series)
 	}
 	g := runs.CalibrationTable("wikitext2", func(recipe string) map[string]string {
-		if recipe != "w4a4-fsbr@n16" {
-			return nil
+		switch recipe {
+		case "w4a4-fsbr@n16":
+			return map[string]string{"windows": "16", "rounding_windows": "32", "epochs": "160", "seed": "2"}
+		case "w4a4-fsbr@n32": // a closed form says it of its rounding
+			return map[string]string{"rounding_windows": "32"}
 		}
-		return map[string]string{"windows": "16", "epochs": "160", "seed": "2"}
+		return nil
 	})
 	text := g.String()
-	if len(g.Rows) != len(Calibration.Axes[0].Levels) || g.Rows[0][1] != "16" || g.Rows[0][2] != "160" || g.Rows[1][6] != "no record" {
+	if len(g.Rows) != len(Calibration.Axes[0].Levels) || g.Rows[0][1] != "16" || g.Rows[0][2] != "160" || g.Rows[1][1] != "32" || g.Rows[2][1] != "–" || g.Rows[1][6] != "no record" {
 		t.Errorf("table\n%s", text)
 	}
 	if row := g.Rows[0]; !strings.HasPrefix(row[7], "+22.1") {
@@ -132,7 +156,8 @@ func TestCalibration(t *testing.T) {
 		order         bool
 	}{
 		{"w4a4-fsbr@n8", "n8", 8, false}, {"w4a4-fsbr", Plain, 128, true}, {"w4a4-omniquant@seed3", "seed3", 128, true},
-		{"w4a4-best", Plain, 16, true}, {"w4a4-best@seed3", "seed3", 16, true}, {"w4a4-best@n64", "n64", 64, false},
+		{"w4a4-best", Plain, 32, true}, {"w4a4-best@seed3", "seed3", 32, true}, {"w4a4-best@n64", "n64", 64, false},
+		{"w4a4-smoothquant", Plain, 16, true},
 	} {
 		if w, order := calibrated(c.recipe, c.level); w != c.windows || order != c.order {
 			t.Errorf("%s is %d windows, other order %v; want %d, %v", c.recipe, w, order, c.windows, c.order)

@@ -1,13 +1,16 @@
 package ablation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/illm-go/illm/pkg/hub"
 	"github.com/illm-go/illm/pkg/record"
 )
 
@@ -134,11 +137,16 @@ func (s Study) settled(ctx context.Context, store *record.Store, ev Evaluator, o
 	if err != nil {
 		return p, nil, err
 	}
+	if e, ok := ev.(Knower); ok {
+		if err := checkNames(e, store, s, configs); err != nil {
+			return p, nil, err
+		}
+	}
 	if e, ok := ev.(Chooser); ok {
 		configs = slices.DeleteFunc(configs, func(c Config) bool { return !e.Possible(ctx, c) })
 	}
 	settleWindow(ctx, ev, configs)
-	settleCounts(ctx, store, ev, configs, p.own)
+	settleCounts(ctx, cmp.Or(p.counts, store), ev, configs, p.own)
 	return p, configs, nil
 }
 
@@ -243,6 +251,9 @@ func compute(ctx context.Context, p plan, store *record.Store, ev Evaluator, cel
 			}
 			continue
 		}
+		if errors.Is(err, hub.ErrUnavailable) {
+			err = fmt.Errorf("%s: %w", p.study.names(cells, still(batch, open)), err)
+		}
 		for j := range open {
 			cells[batch[j]].err = err
 		}
@@ -251,6 +262,19 @@ func compute(ctx context.Context, p plan, store *record.Store, ev Evaluator, cel
 		}
 	}
 	return nil
+}
+
+// names lists rows in words, so that an error says what is missing for want of a model or a text.
+func (s Study) names(cells []cell, rows []int) string {
+	const most = 4
+	var list []string
+	for _, i := range rows[:min(most, len(rows))] {
+		list = append(list, s.name(cells[i].config))
+	}
+	if n := len(rows) - most; n > 0 {
+		list = append(list, fmt.Sprintf("%d more", n))
+	}
+	return strings.Join(list, "; ")
 }
 
 // still lists what is open of a batch, in order.

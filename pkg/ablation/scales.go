@@ -13,7 +13,7 @@ var Mantissa = Study{
 	Question: "How many bits does the mantissa m of an activation's scale need?",
 	Axes: []Axis{
 		{Name: "recipe", Levels: []string{"w8a8", "w4a4"}, Check: checkRecipe, Help: "or another recipe of package quant"},
-		{Name: "mantissa", Levels: []string{"16", "12", "10", "8", "7", "6", "5", "4"}, Check: checkBits(4, 16), Help: "or another number of bits, 4 … 16"},
+		{Name: "mantissa", Levels: []string{"16", "12", "10", "8", "7", "6", "5", "4"}, Check: because(checkBits(4, 16), "the engine's scales carry 16 bits, and with fewer than 4 a scale is off by more than 3 %"), Help: "or another number of bits, 4 … 16"},
 		{Name: "corpus", Levels: []string{"wikitext2"}, Check: checkCorpus, Help: `or "c4", "opticks", or the path of a text file`},
 	},
 	Fixed:  map[string]string{"model": "tiny-llama", "clip": "15", "mode": "illm", "window": Longest, "first": "0", "windows": Most},
@@ -29,7 +29,7 @@ var Multiplier = Study{
 	Axes: []Axis{
 		{Name: "model", Levels: []string{"tiny-llama"}, Check: checkModel, Help: "tiny-llama+outliers, or another name or path of a model"},
 		{Name: "recipe", Levels: []string{"w8a8", "w4a4"}, Check: checkRecipe, Help: "or another recipe of package quant"},
-		{Name: "multiplier", Levels: []string{"24", "16", "8", "6"}, Check: checkBits(2, 24), Help: "or another number of bits, 2 … 24"},
+		{Name: "multiplier", Levels: []string{"24", "16", "8", "6"}, Check: because(checkBits(2, 24), "the artefact holds 24 bits a channel, and 1 leaves nothing to multiply by"), Help: "or another number of bits, 2 … 24"},
 		{Name: "corpus", Levels: []string{"wikitext2"}, Check: checkCorpus, Help: `or "c4", "opticks", or the path of a text file`},
 	},
 	Fixed:  map[string]string{"clip": "15", "mode": "illm", "window": Longest, "first": "0", "windows": Most},
@@ -57,7 +57,7 @@ func checkKV(s string) (string, error) {
 	if s == "16" {
 		return s, nil
 	}
-	return checkBits(2, 8)(s)
+	return because(checkBits(2, 8), "keys and values have codes of a byte, or 16 bits")(s)
 }
 
 // spellKV puts width and kv together to a recipe's name, without the suffix where it says what the recipe has anyway.

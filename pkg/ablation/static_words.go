@@ -1,11 +1,13 @@
 package ablation
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/illm-go/illm/pkg/chart"
+	"github.com/illm-go/illm/pkg/quant"
 )
 
 // StaticChanges lays one model's change of perplexity on a text out by grid: a row a width and method, a column a setting.
@@ -47,53 +49,34 @@ func StaticChanges(corpus string) func(*Runs) chart.Grid {
 	}
 }
 
-// StaticVerdict counts, over models, texts, widths and methods, how often a constant grid is beyond two standard errors worse
-// or better than the rows' own, setting by setting. The first sentence says whether the paper's claim, that dynamic grids are
-// what keeps quality at low widths, stands.
+// StaticVerdict counts, over models, texts, widths and methods, how often a paired t test tells a constant grid to be worse or
+// better than the rows' own, setting by setting. The first sentence says whether the paper's claim, that dynamic grids are what
+// keeps quality at low widths, stands among the settings compared.
 func (m ByModel) StaticVerdict(texts ...string) string {
-	type count struct{ worse, better, even int }
-	counts, order := map[string]*count{}, []string(nil)
-	var against []string
-	for _, runs := range m {
-		change := runs.Against("setting", Dynamic)
-		for i, row := range runs.rows {
-			setting := row.axes["setting"]
-			if setting == "" || setting == Dynamic {
-				continue
-			}
-			for _, text := range texts {
-				v, ok := change.Number(i, "delta_"+text)
-				if !ok {
-					continue
-				}
-				c := counts[setting]
-				if c == nil {
-					c = new(count)
-					counts[setting], order = c, append(order, setting)
-				}
-				switch {
-				case v.Y > 2*v.Err:
-					c.worse++
-				case v.Y < -2*v.Err && v.Err > 0:
-					c.better++
-					against = append(against, fmt.Sprintf("%s, %s %s %s, %s: %s %%", runs.model(), row.axes["width"], row.axes["method"], setting, chart.Text(text), v))
-				default:
-					c.even++
-				}
-			}
-		}
-	}
-	if len(order) == 0 {
+	list := m.tallies("setting", Dynamic, "delta", texts)
+	if len(list) == 0 {
 		return "No records yet."
 	}
-	first := "As the paper claims: no constant grid is better than grids of the rows' own, beyond two standard errors, anywhere in these records."
-	if len(against) > 0 {
-		first = "Against the paper's claim: a constant grid is better, beyond two standard errors, in " + strings.Join(firstFew(against, 4), "; ") + "."
+	var settings, better []string
+	var windows windowRange
+	all := 0
+	for _, t := range list {
+		settings = append(settings, t.level)
+		better = append(better, t.lower...)
+		windows.add(t.windows.least)
+		windows.add(t.windows.most)
+		all += t.all()
 	}
-	lines := []string{first}
-	for _, setting := range order {
-		c := counts[setting]
-		lines = append(lines, fmt.Sprintf("%s: worse than dynamic in %d of %d comparisons, better in %d, not told apart in %d.", setting, c.worse, c.worse+c.better+c.even, c.better, c.even))
+	what := fmt.Sprintf("in %s of %s with grids of the rows' own (paired t tests at 95 %%, %s each)", counted(all, "comparison"), strings.Join(settings, ", "), windows)
+	lines := []string{"As the paper claims: " + what + " no constant grid is told to be better."}
+	if len(better) > 0 {
+		lines[0] = fmt.Sprintf("Against the paper's claim: %s a constant grid is told to be better in %d: %s.", what, len(better), strings.Join(firstFew(better, 4), "; "))
+	}
+	if !slices.ContainsFunc(list, func(t *tally) bool { return quant.OneStaticSite(t.level) != "" }) {
+		lines[0] += " Single sites on a constant grid are not among them."
+	}
+	for _, t := range list {
+		lines = append(lines, fmt.Sprintf("%s: worse than dynamic in %d of %d comparisons, better in %d, not told apart in %d.", t.level, t.above, t.all(), t.below, t.even))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -131,38 +114,38 @@ func fromTo(least, most float64) string {
 	return a + " to " + b
 }
 
-// WorstSites names the sites by what they alone cost on a text, the worst first, at one width.
+// WorstSites names the sites that alone change the perplexity of a text by a paired t test, at one width: those that cost, the
+// worst first, then those that gain.
 func (d *Relative) WorstSites(corpus, width string) string {
 	list, reference := d.rivalsOf(corpus, "width", width)
-	list = slices.DeleteFunc(list, func(v rival) bool { return !strings.HasPrefix(v.level, "static:") })
+	list = slices.DeleteFunc(list, func(v rival) bool { return quant.OneStaticSite(v.level) == "" })
 	if len(list) == 0 || reference == nil {
 		return width + ", " + chart.Text(corpus) + ": no records yet."
 	}
-	slices.SortStableFunc(list, func(a, b rival) int {
-		switch {
-		case a.ppl > b.ppl:
-			return -1
-		case a.ppl < b.ppl:
-			return 1
-		}
-		return 0
-	})
-	var told []string
-	rest := 0
+	slices.SortStableFunc(list, func(a, b rival) int { return cmp.Compare(b.ppl.Y, a.ppl.Y) })
+	var worse, better []string
+	var windows windowRange
 	for _, v := range list {
-		if v.resolved() && v.ppl > 0 {
-			told = append(told, fmt.Sprintf("%s %+.2f ± %.2f %%", strings.TrimPrefix(v.level, "static:"), v.ppl, v.ppl2))
-		} else {
-			rest++
+		windows.add(v.nll.windows)
+		named := fmt.Sprintf("%s %+.2f ± %.2f %%", quant.OneStaticSite(v.level), v.ppl.Y, v.ppl.Err)
+		switch v.nll.told() {
+		case 1:
+			worse = append(worse, named)
+		case -1:
+			better = append(better, named)
 		}
 	}
-	switch {
-	case len(told) == 0:
-		return fmt.Sprintf("%s, %s: no site alone costs more than two standard errors.", width, chart.Text(corpus))
-	case rest == 0:
-		return fmt.Sprintf("%s, %s: %s.", width, chart.Text(corpus), strings.Join(told, ", "))
+	parts := []string{"no site alone is told to cost anything"}
+	if len(worse) > 0 {
+		parts[0] = "worse " + strings.Join(worse, ", ")
 	}
-	return fmt.Sprintf("%s, %s: %s; the other %d are not told from nothing.", width, chart.Text(corpus), strings.Join(told, ", "), rest)
+	if len(better) > 0 {
+		parts = append(parts, "better "+strings.Join(better, ", "))
+	}
+	if n := len(list) - len(worse) - len(better); n > 0 && n < len(list) {
+		parts = append(parts, others(n)+" not told from nothing")
+	}
+	return fmt.Sprintf("%s, %s (%s): %s.", width, chart.Text(corpus), windows, strings.Join(parts, "; "))
 }
 
 // TokenErrorFactors says how much one grid, and one odd token in its calibration, multiply the median error.

@@ -79,6 +79,7 @@ type plan struct {
 	own      bool
 	keep     func(Config) bool
 	progress func(Progress)
+	counts   *record.Store // settles Most; nil: the store of the run
 }
 
 // Set restricts an axis to the given levels, or gives a fixed setting another
@@ -146,6 +147,15 @@ func Fresh() Option { return func(p *plan) error { p.fresh = true; return nil } 
 
 // Stored computes nothing: rows without a record stay empty.
 func Stored() Option { return func(p *plan) error { p.stored = true; return nil } }
+
+// Computing undoes Stored, for a caller who hands on options that are not its own.
+func Computing() Option { return func(p *plan) error { p.stored = false; return nil } }
+
+// CountsOf takes the number of windows and of questions that is left to the records (Most) from another store: to compute
+// what it holds once more, on as many.
+func CountsOf(store *record.Store) Option {
+	return func(p *plan) error { p.counts = store; return nil }
+}
 
 // OwnWindows takes, where the number of windows is left to the records, for each row the largest that it has a record for,
 // instead of one number for all rows. Changes from the float model stay paired by window, perplexities of rows with other

@@ -8,18 +8,20 @@ import (
 	"github.com/illm-go/illm/pkg/chart"
 )
 
-// tally counts comparisons of one level with the reference: the level's value above, below and within two standard errors.
+// tally counts comparisons of one level with the reference: the level's value told above, told below and not told from the
+// reference's (told).
 type tally struct {
 	level              string
 	above, below, even int
 	least, most        float64
-	named              []string // where it is beyond, in words
+	windows            windowRange // behind a comparison
+	lower              []string    // where it is told below, in words
 }
 
 func (t tally) all() int { return t.above + t.below + t.even }
 
 // tallies compares every level of an axis with a reference over models, texts and all other axes, by the metric "delta"
-// (change of perplexity in percent) or "excess" (divergence in nats/1000).
+// (change of perplexity in percent) or "excess" (divergence in nats/1000). What has one window counts as not told.
 func (m ByModel) tallies(axis, reference, metric string, texts []string, pairs ...string) []*tally {
 	var out []*tally
 	for _, runs := range m {
@@ -31,36 +33,52 @@ func (m ByModel) tallies(axis, reference, metric string, texts []string, pairs .
 			}
 			for _, text := range texts {
 				v, ok := rel.Number(i, metric+"_"+text)
-				if !ok || v.Err <= 0 { // one window: no error is known
+				if !ok {
 					continue
 				}
 				at := slices.IndexFunc(out, func(t *tally) bool { return t.level == level })
 				if at < 0 {
 					at, out = len(out), append(out, &tally{level: level, least: v.Y, most: v.Y})
 				}
-				t := out[at]
+				t, d := out[at], rel.difference(i, metric, text)
 				t.least, t.most = min(t.least, v.Y), max(t.most, v.Y)
-				switch {
-				case v.Y > 2*v.Err:
+				t.windows.add(d.windows)
+				switch d.told() {
+				case 1:
 					t.above++
-				case v.Y < -2*v.Err:
+				case -1:
 					t.below++
+					t.lower = append(t.lower, fmt.Sprintf("%s, %s, %s: %s", runs.model(), runs.levelsOf(row), chart.Text(text), v))
 				default:
 					t.even++
-				}
-				if v.Y > 2*v.Err || v.Y < -2*v.Err {
-					where := runs.model()
-					for _, a := range runs.Study.Axes {
-						if l := row.axes[a.Name]; l != "" && a.Name != axis && a.Name != runs.Study.Spread && a.Name != "model" {
-							where += " " + l
-						}
-					}
-					t.named = append(t.named, fmt.Sprintf("%s %s: %s", where, chart.Text(text), v))
 				}
 			}
 		}
 	}
 	return out
+}
+
+// levelsOf says a row's levels but model and text: "w8a8 rtn mixed".
+func (r *Runs) levelsOf(row row) string {
+	var levels []string
+	for _, a := range r.Study.Axes {
+		if l := row.axes[a.Name]; l != "" && a.Name != r.Study.Spread && a.Name != "model" {
+			levels = append(levels, l)
+		}
+	}
+	return strings.Join(levels, " ")
+}
+
+// difference is what lies behind the column "delta" or "excess" of a text.
+func (x *Excess) difference(i int, metric, text string) (d difference) {
+	if a, b := x.cells(i, text); a != nil && b != nil {
+		paired := PairedNLL
+		if metric == "excess" {
+			paired = PairedKL
+		}
+		d.mean, d.se, d.windows = paired(a, b)
+	}
+	return d
 }
 
 // tallyOf returns a level's tally; nil: none.
@@ -85,9 +103,9 @@ func (m ByModel) ExpVerdict(texts ...string) string {
 	var lines []string
 	switch {
 	case t.above > 0:
-		lines = append(lines, fmt.Sprintf("Against the claim that integer operators lose nothing: DI-Exp is not free. Its divergence from fp32 is beyond two standard errors above that of an exact exponential in %d of %d comparisons (by %s nats/1000).", t.above, t.all(), fromTo(t.least, t.most)))
+		lines = append(lines, fmt.Sprintf("Against the claim that integer operators lose nothing: DI-Exp is not free. By paired t tests at 95 %% (%s each) its divergence from fp32 is above that of an exact exponential in %d of %d comparisons, below it in %d (it adds %s nats/1000).", t.windows, t.above, t.all(), t.below, fromTo(t.least, t.most)))
 	default:
-		lines = append(lines, fmt.Sprintf("As the claim has it that integer operators lose nothing: in %d comparisons DI-Exp's divergence from fp32 is nowhere above that of an exact exponential.", t.all()))
+		lines = append(lines, fmt.Sprintf("As the claim has it that integer operators lose nothing: in %s (paired t tests at 95 %%, %s each) DI-Exp's divergence from fp32 is nowhere told to be above that of an exact exponential.", counted(t.all(), "comparison"), t.windows))
 	}
 	var good, bad []string
 	for _, k := range kl {
@@ -100,38 +118,39 @@ func (m ByModel) ExpVerdict(texts ...string) string {
 		}
 	}
 	if len(good) > 0 {
-		lines = append(lines, "Integer exponentials whose divergence is nowhere told from the exact one's: "+strings.Join(good, ", ")+".")
+		lines = append(lines, "Integer exponentials whose divergence is nowhere told to be above the exact one's: "+strings.Join(good, ", ")+".")
 	}
 	if len(bad) > 0 {
 		lines = append(lines, "Everywhere worse than DI-Exp at its worst: "+strings.Join(bad, ", ")+".")
 	}
 	if ppl := tallyOf(m.tallies("exp", "float64", "delta", texts), own); ppl != nil {
-		lines = append(lines, fmt.Sprintf("Perplexity does not see it so: with DI-Exp it changes by %s %%, beyond two standard errors upwards in %d of %d comparisons, downwards in %d.", fromTo(ppl.least, ppl.most), ppl.above, ppl.all(), ppl.below))
+		lines = append(lines, fmt.Sprintf("Perplexity with DI-Exp changes by %s %%: upwards in %d, downwards in %d, not told in %d of %d comparisons.", fromTo(ppl.least, ppl.most), ppl.above, ppl.below, ppl.even, ppl.all()))
 	}
 	return strings.Join(lines, "\n")
 }
 
-// NonLinearVerdict says, over models and texts, whether float operators bring the integer engine closer to the float model, in
-// one sentence for each pair of widths. What speaks against integer operators comes first.
+// NonLinearVerdict says, over models and texts, whether float operators bring the integer engine closer to the float model: for
+// each pair of widths and each set of float operators, how often closer and how often farther. Widths at which some set is more
+// often closer than farther, which speaks against integer operators, come first.
 func (m ByModel) NonLinearVerdict(texts ...string) string {
 	var against, even []string
 	for _, widths := range m.levels("recipe") {
-		kl := m.tallies("operators", Integer, "excess", texts, "recipe", widths)
-		var closer, rest []string
-		for _, t := range kl {
-			line := fmt.Sprintf("%s in %d of %d", t.level, t.below, t.all())
-			if t.below > t.above {
-				closer = append(closer, line)
-			} else {
-				rest = append(rest, line)
-			}
+		var sets []string
+		var windows windowRange
+		closer := false
+		for _, t := range m.tallies("operators", Integer, "excess", texts, "recipe", widths) {
+			sets = append(sets, fmt.Sprintf("%s closer %d, farther %d of %d", t.level, t.below, t.above, t.all()))
+			windows.add(t.windows.least)
+			windows.add(t.windows.most)
+			closer = closer || t.below > t.above
 		}
+		line := fmt.Sprintf("%s, by divergence from fp32 (paired t tests at 95 %%, %s each): %s.", widths, windows, strings.Join(sets, "; "))
 		switch {
-		case len(kl) == 0:
-		case len(closer) > 0:
-			against = append(against, fmt.Sprintf("Against integer operators, %s: closer to fp32 beyond two standard errors, by divergence, are %s comparisons.", widths, strings.Join(closer, ", ")))
+		case len(sets) == 0:
+		case closer:
+			against = append(against, "Against integer operators, "+line)
 		default:
-			even = append(even, fmt.Sprintf("Not against them, %s: no float operators are closer to fp32 more often than farther from it (%s comparisons).", widths, strings.Join(rest, ", ")))
+			even = append(even, "Not against integer operators, "+line)
 		}
 	}
 	if len(against)+len(even) == 0 {
@@ -153,7 +172,7 @@ func (m ByModel) levels(axis string) (out []string) {
 }
 
 // NonLinearChanges counts, over models and texts, what each set of float operators changes: perplexity and divergence from
-// fp32, least to most, and how often beyond two standard errors.
+// fp32, least to most, and how often a paired t test tells that (told).
 func (m ByModel) NonLinearChanges(texts ...string) chart.Grid {
 	g := chart.Grid{Left: 2, Head: []string{"widths", "operators", "perplexity (%)", "lower", "higher", "divergence from fp32 (nats/1000)", "lower", "higher", "comparisons"}}
 	for _, widths := range m.levels("recipe") {
@@ -169,7 +188,7 @@ func (m ByModel) NonLinearChanges(texts ...string) chart.Grid {
 	return g
 }
 
-// ExpChanges says for one text which exponentials change the perplexity of each model beyond two standard errors, and what
+// ExpChanges says for one text which exponentials change the perplexity of each model by a paired t test, and what
 // some of them add to the divergence from fp32.
 func (m ByModel) ExpChanges(corpus string) string {
 	var lines []string

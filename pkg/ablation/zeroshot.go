@@ -39,54 +39,72 @@ const (
 	constant = "*" // no better than the most frequent answer
 )
 
-// taskNames spells tasks as papers do.
-var taskNames = map[string]string{"piqa": "PIQA", "arc_easy": "ARC-e", "arc_challenge": "ARC-c", "boolq": "BoolQ", "hellaswag": "HellaSwag", "winogrande": "WinoGrande"}
-
-// ZeroShotTable has a row a method and width: accuracy (in percent; by log probability, not by length) on each task, their
-// mean ± its error, and the difference of the mean from the float model, paired by question. An accuracy that a
+// ZeroShotTable has a row a method and width: accuracy ± its standard error (in percent; by log probability, not by length) on
+// each task, their mean, and the difference of the mean from the float model, paired by question. An accuracy that a
 // binomial test does not tell from guessing has a ° and one not told from a constant answer a *: there the task says nothing
 // about the row. missing counts rows without a record.
 func (r *Runs) ZeroShotTable() (g chart.Grid, missing int) {
 	g = chart.Grid{Left: 2, Head: []string{"width", "method"}}
 	for _, t := range tasks.All() {
-		name := taskNames[t.Name]
-		if name == "" {
-			name = t.Name
-		}
-		g.Head = append(g.Head, name)
+		g.Head = append(g.Head, t.Title+" (%)")
 	}
-	g.Head = append(g.Head, "mean", "difference from FP32")
+	g.Head = append(g.Head, "mean (%)", "difference from FP32 (points)")
+	g.Rows, missing = r.zeroShotRows(func(rec *record.Record) (cells []string) {
+		chance, fixed := zeroShotMarks(rec.Note)
+		for _, t := range tasks.All() {
+			cell := points(rec, "acc_"+t.Name)
+			switch {
+			case cell == none:
+			case chance[t.Name]:
+				cell += atChance
+			case fixed[t.Name]:
+				cell += constant
+			}
+			cells = append(cells, cell)
+		}
+		return append(cells, points(rec, "zero_shot_mean"), points(rec, "zero_shot_diff"))
+	})
+	return g, missing
+}
+
+// ZeroShotNormTable is ZeroShotTable by the log probability of an answer over its characters (acc_norm), for the tasks for
+// which the harness defines it. Records hold neither its mean nor its difference from the float model, and no test of it.
+func (r *Runs) ZeroShotNormTable() (g chart.Grid, missing int) {
+	g = chart.Grid{Left: 2, Head: []string{"width", "method"}}
+	for _, t := range tasks.All() {
+		if t.Normed {
+			g.Head = append(g.Head, t.Title+", acc_norm (%)")
+		}
+	}
+	g.Rows, missing = r.zeroShotRows(func(rec *record.Record) (cells []string) {
+		for _, t := range tasks.All() {
+			if t.Normed {
+				cells = append(cells, points(rec, "acc_norm_"+t.Name))
+			}
+		}
+		return cells
+	})
+	return g, missing
+}
+
+// zeroShotRows are width, method and the cells of each row with a record, and the number of rows without one.
+func (r *Runs) zeroShotRows(cells func(*record.Record) []string) (rows [][]string, missing int) {
 	for _, row := range r.rows {
 		c := row.cells[ZeroShot]
 		if c == nil || c.record == nil {
 			missing++
 			continue
 		}
-		chance, fixed := zeroShotMarks(c.record.Note)
-		cells := []string{row.axes["width"], methodName(row.axes)}
-		for _, t := range tasks.All() {
-			cell := "–"
-			if m, ok := c.record.Metric("acc_" + t.Name); ok {
-				cell = fmt.Sprintf("%.1f", 100*m.Value)
-				switch {
-				case chance[t.Name]:
-					cell += atChance
-				case fixed[t.Name]:
-					cell += constant
-				}
-			}
-			cells = append(cells, cell)
-		}
-		g.Rows = append(g.Rows, append(cells, points(c.record, "zero_shot_mean"), points(c.record, "zero_shot_diff")))
+		rows = append(rows, append([]string{row.axes["width"], methodName(row.axes)}, cells(c.record)...))
 	}
-	return g, missing
+	return rows, missing
 }
 
 // points prints a metric and its error in percentage points.
 func points(r *record.Record, name string) string {
 	m, ok := r.Metric(name)
 	if !ok {
-		return "–"
+		return none
 	}
 	sign := ""
 	if strings.HasSuffix(name, "_diff") && m.Value > 0 {
@@ -128,7 +146,7 @@ func (r *Runs) ZeroShotSentence() string {
 		var mute []string
 		for _, t := range tasks.All() {
 			if chance[t.Name] || fixed[t.Name] {
-				mute = append(mute, taskNames[t.Name])
+				mute = append(mute, t.Title)
 			}
 		}
 		line := fmt.Sprintf("%s: mean of the six tasks %.1f ± %.1f %% in float, %d questions", c.config["model"], 100*mean.Value, 100*mean.Stderr, mean.N)

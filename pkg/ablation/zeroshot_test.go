@@ -18,7 +18,7 @@ func answered(t *testing.T, base []eval.TaskScore) (*record.Record, []eval.TaskS
 	var scores []eval.TaskScore
 	for _, task := range tasks.All() {
 		n := 400
-		s := eval.TaskScore{Task: task.Name, N: n, Acc: 0.8, Err: 0.02, Chance: 0.5, Constant: 0.5, Right: make([]bool, n)}
+		s := eval.TaskScore{Task: task.Name, N: n, Acc: 0.8, Err: 0.02, Normed: task.Normed, Norm: 0.7, NormErr: 0.03, Chance: 0.5, Constant: 0.5, Right: make([]bool, n)}
 		switch task.Name {
 		case "arc_easy":
 			s.Acc, s.Chance = 0.26, 0.25
@@ -63,11 +63,19 @@ func TestZeroShotTable(t *testing.T) {
 	if missing != 0 || len(g.Rows) != 3 {
 		t.Fatalf("%d rows missing of\n%s", missing, g)
 	}
-	if row := strings.Join(g.Rows[0], "|"); row != "fp32|FP32|80.0|26.0°|80.0|60.0*|80.0|80.0|67.7 ± 0.8|–" {
+	if row := strings.Join(g.Rows[0], "|"); row != "fp32|FP32|80.0 ± 2.0|26.0 ± 2.0°|80.0 ± 2.0|60.0 ± 2.0*|80.0 ± 2.0|80.0 ± 2.0|67.7 ± 0.8|–" {
 		t.Errorf("float row %s", row)
 	}
 	if row := g.Rows[2]; row[1] != "FSBR" || !strings.HasPrefix(row[len(row)-1], "0.0 ± ") {
 		t.Errorf("row %v", row)
+	}
+	// BoolQ and WinoGrande have no accuracy by length in the harness.
+	norm, missing := runs.ZeroShotNormTable()
+	if head := strings.Join(norm.Head, "|"); missing != 0 || head != "width|method|PIQA, acc_norm (%)|ARC-e, acc_norm (%)|ARC-c, acc_norm (%)|HellaSwag, acc_norm (%)" {
+		t.Errorf("%d rows missing under %s", missing, head)
+	}
+	if row := strings.Join(norm.Rows[0], "|"); len(norm.Rows) != 3 || row != "fp32|FP32|70.0 ± 3.0|70.0 ± 3.0|70.0 ± 3.0|70.0 ± 3.0" {
+		t.Errorf("float row of %d by length: %s", len(norm.Rows), row)
 	}
 	if s := runs.ZeroShotSentence(); !strings.Contains(s, "2 of 6 tasks say nothing") || !strings.Contains(s, "ARC-e, BoolQ") {
 		t.Error(s)

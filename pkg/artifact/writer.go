@@ -25,7 +25,7 @@ type Writer struct {
 func Create(path string) (*Writer, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return nil, fmt.Errorf("artifact: create %s: %w", path, err)
+		return nil, fmt.Errorf("artifact: create %s: %w: expected a folder that can be written to: choose another (--out, or ILLM_CACHE for the cache)", path, err)
 	}
 	w := &Writer{path: path, file: f, buf: bufio.NewWriterSize(f, 1<<20), sum: sha256.New(), offset: prologueBytes}
 	_, w.err = w.buf.Write(make([]byte, prologueBytes))
@@ -96,10 +96,10 @@ func (w *Writer) Finish(h *Header) (id string, err error) {
 			err = fmt.Errorf("artifact: write %s: %w", w.path, err)
 		}
 	}()
-	if w.err == nil {
-		w.err = h.check(w.offset)
-	}
 	if w.err != nil {
+		return "", w.stopped(w.err)
+	}
+	if w.err = h.check(w.offset); w.err != nil {
 		return "", w.err
 	}
 	head, err := encodeHeader(h)
@@ -108,28 +108,39 @@ func (w *Writer) Finish(h *Header) (id string, err error) {
 	}
 	p := prologue{version: Version, headerLen: uint32(len(head)), headerOffset: uint64(w.offset), headerHash: sha256.Sum256(head)}
 	copy(p.payloadHash[:], w.sum.Sum(nil))
-	if _, err = w.buf.Write(head); err != nil {
-		return "", err
-	}
-	if err = w.buf.Flush(); err != nil {
-		return "", err
-	}
-	if _, err = w.file.WriteAt(p.encode(), 0); err != nil {
-		return "", err
-	}
-	if err = w.file.Sync(); err != nil {
-		return "", err
-	}
-	if err = w.file.Chmod(0o644); err != nil {
-		return "", err
-	}
-	if err = w.file.Close(); err != nil {
-		return "", err
-	}
-	if err = os.Rename(w.file.Name(), w.path); err != nil {
-		return "", err
+	if err := w.place(head, &p); err != nil {
+		return "", w.stopped(err)
 	}
 	return identity(&p), nil
+}
+
+// place writes what is still missing and moves the file to its place.
+func (w *Writer) place(head []byte, p *prologue) error {
+	if _, err := w.buf.Write(head); err != nil {
+		return err
+	}
+	if err := w.buf.Flush(); err != nil {
+		return err
+	}
+	if _, err := w.file.WriteAt(p.encode(), 0); err != nil {
+		return err
+	}
+	if err := w.file.Sync(); err != nil {
+		return err
+	}
+	if err := w.file.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := w.file.Close(); err != nil {
+		return err
+	}
+	return os.Rename(w.file.Name(), w.path)
+}
+
+// stopped says what to do about an error of the file system: almost always the disk is full.
+func (w *Writer) stopped(err error) error {
+	return fmt.Errorf("after %d bytes: %w: make room in %s, or choose another folder (--out, or ILLM_CACHE for the cache); what was there before stays",
+		w.offset, err, filepath.Dir(w.path))
 }
 
 // Abort drops what was written. After Finish it does nothing.

@@ -25,6 +25,35 @@ const claimEvery = 100 * time.Millisecond
 // waited tells whether another process held one of them: what it computed is in the
 // store now. A claim that ctx ends holds nothing.
 func (r *Runner) claim(ctx context.Context, keys []string) (release func(), waited bool, err error) {
+	return r.lock(ctx, keys, func(n int) { r.waiting("waiting for another process that computes the same", n) })
+}
+
+// clockKey is what all runs under the clock claim, whatever they time.
+const clockKey = "clock"
+
+// claimClock keeps other processes with the same folder of records from taking times, until release is called: two runs
+// at once would each measure the other's load. The second waits, and say tells so; nil tells r.Progress.
+func (r *Runner) claimClock(ctx context.Context, say func(line string)) (release func(), err error) {
+	const why = "waiting for another process that takes times: both at once would disturb each other"
+	release, _, err = r.lock(ctx, []string{clockKey}, func(n int) {
+		if say != nil {
+			say(why)
+			return
+		}
+		r.waiting(why, n)
+	})
+	return release, err
+}
+
+// waiting reports what a lock is waited for.
+func (r *Runner) waiting(why string, locks int) {
+	if r.Progress != nil {
+		r.Progress(Progress{What: why, Total: locks})
+	}
+}
+
+// lock takes the locks of the keys, in the order of their names, and calls tell with their number before each wait.
+func (r *Runner) lock(ctx context.Context, keys []string, tell func(locks int)) (release func(), waited bool, err error) {
 	keys = slices.Compact(slices.Sorted(slices.Values(keys)))
 	if len(keys) == 0 {
 		return func() {}, false, nil
@@ -43,9 +72,8 @@ func (r *Runner) claim(ctx context.Context, keys []string) (release func(), wait
 		l := flock.New(filepath.Join(dir, key+".claim"))
 		free, err := l.TryLock()
 		if err == nil && !free {
-			if waited = true; r.Progress != nil {
-				r.Progress(Progress{What: "waiting for another process that computes the same", Total: len(keys)})
-			}
+			waited = true
+			tell(len(keys))
 			free, err = l.TryLockContext(ctx, claimEvery)
 		}
 		if err != nil || !free {

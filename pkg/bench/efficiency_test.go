@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -170,5 +171,35 @@ func TestEfficiency(t *testing.T) {
 		if text := g.String(); !strings.Contains(text, "w4a4") {
 			t.Errorf("a table without w4a4:\n%s", text)
 		}
+	}
+	if g := m.Grid(); !slices.Contains(g.Head, "prefill of 48 (ms)") {
+		t.Errorf("a table that does not say how long its prompt is: %q", g.Head)
+	}
+}
+
+// The answer has the least and the largest ratio over the widths and counts what is beyond its interval.
+func TestEfficiencyAnswer(t *testing.T) {
+	form := func(recipe, operators string, values ...float64) *record.Record {
+		r := &record.Record{Axes: map[string]string{"study": StudyEfficient, "model": "small", "recipe": recipe, "operators": operators, "prefill": "64"}}
+		for i, name := range []string{"weight_bytes", "prefill_speedup", "decode_speedup", "slower", "slower_low", "slower_high"} {
+			if i < len(values) {
+				r.Metrics = append(r.Metrics, record.Metric{Name: name, Value: values[i]})
+			}
+		}
+		return r
+	}
+	m := Measured{form(fp32, "", 800), form("w8a8", "float32", 200, 2, 2, 1.1, 1.05, 1.2), form("w8a8", "integer", 200, 2.5, 3),
+		form("w4a4", "float32", 100, 2, 2, 0.98, 0.9, 1.1), form("w4a4", "integer", 100, 2.25, 6)}
+	want := "small, integers alone against float32, over 2 widths: weights 4.00 to 8.00 times smaller, a prompt of 64 tokens 2.25 to 2.50 times as fast, decoding behind it 3.00 to 6.00 times as fast.\n" +
+		"Float operators between the same integer products: the prompt takes 0.98 to 1.10 times the time of integers alone; beyond the interval slower at 1 of 2 widths, faster at 0."
+	if got := m.EfficiencyAnswer(); got != want {
+		t.Errorf("found\n%s\nexpected\n%s", got, want)
+	}
+	if got := (Measured{}).EfficiencyAnswer(); !strings.HasPrefix(got, "no record") {
+		t.Errorf("without records: %q", got)
+	}
+	m[4].Axes["prefill"] = "32"
+	if got := m.prompt(); got != "–" {
+		t.Errorf("prompts of two lengths: %q", got)
 	}
 }

@@ -69,6 +69,11 @@ func (r *Runner) ExpSpeed(ctx context.Context, req ExpRequest) ([]*record.Record
 	if req.Runs < 1 || req.Warmup < 0 || req.Sample < 0 {
 		return nil, fmt.Errorf("bench: exponentials: runs %d, warm-up %d, sample %v: expected positive numbers", req.Runs, req.Warmup, req.Sample)
 	}
+	release, err := r.claimClock(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	var out []*record.Record
 	for i, n := range req.Lengths {
 		for j, f := range expForms {

@@ -104,6 +104,11 @@ func (r *Runner) Peers(ctx context.Context, q PeersRequest) (*PeersReport, error
 		}
 		return nil, fmt.Errorf("bench: peers: %w: %w", ErrNoRival, err)
 	}
+	release, err := r.claimClock(ctx, q.Say)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	opt := peers.StartOptions{Threads: r.threads(), Least: gemmLeast, Progress: q.Say}
 	var ours []peers.Subject
 	if entry != nil {

@@ -108,6 +108,11 @@ func (r *Runner) Speed(ctx context.Context, req SpeedRequest) ([]*record.Record,
 	if len(ids) < req.Prefill+req.Decode {
 		return nil, fmt.Errorf("bench: speed: the text %s has %d tokens, expected %d", text.Name, len(ids), req.Prefill+req.Decode)
 	}
+	release, err := r.claimClock(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	var list []*subject
 	defer func() {
 		for _, s := range list {

@@ -119,6 +119,11 @@ func (r *Runner) Study(ctx context.Context, q StudyRequest) (Measured, error) {
 	if err := q.defaults(); err != nil {
 		return nil, err
 	}
+	release, err := r.claimClock(ctx, q.Say)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	s := &study{Runner: r, q: q}
 	defer s.close()
 	run := map[string]func(context.Context) error{StudyOperators: s.operators, StudyDynamic: s.dynamic, StudyParts: s.parts, StudyFloats: s.floats, StudyFloatPart: s.floatParts,

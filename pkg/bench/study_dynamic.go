@@ -156,26 +156,3 @@ func (m Measured) dynamicChart(c *chart.Chart) {
 	}
 	c.Size(1000, 420)
 }
-
-// DynamicCost says in a sentence what rows of their own grids cost.
-func (m Measured) DynamicCost() string {
-	if len(m) == 0 {
-		return "No time of it yet: illm bench --study " + StudyDynamic + " takes some."
-	}
-	least, most, slow := m[0], m[0], 0
-	for _, r := range m {
-		if number(r, "extra") < number(least, "extra") {
-			least = r
-		}
-		if number(r, "extra") > number(most, "extra") {
-			most = r
-		}
-		if number(r, "extra_low") > 0 {
-			slow++
-		}
-	}
-	of := func(r *record.Record) string {
-		return fmt.Sprintf("%s of %s channels %+.0f %% (%+.0f ns a row)", r.Axes["operator"], r.Axes["n"], number(r, "extra"), number(r, "dynamic_ns")-number(r, "static_ns"))
-	}
-	return fmt.Sprintf("Dynamic by static, from %s to %s; beyond its interval in %d of %d rows. %s.", of(least), of(most), slow, len(m), m.Where())
-}

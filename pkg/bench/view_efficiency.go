@@ -13,6 +13,54 @@ func (m Measured) rows() Measured {
 	return slices.DeleteFunc(slices.Clone(m), func(r *record.Record) bool { return r.Axes["component"] != "" })
 }
 
+// prompt is the number of tokens of the prompt that the records are about, "–" where they differ or do not say.
+func (m Measured) prompt() string {
+	n := "–"
+	for i, r := range m {
+		switch p := r.Axes["prefill"]; {
+		case p == "":
+		case i == 0 || n == p:
+			n = p
+		default:
+			return "–"
+		}
+	}
+	return n
+}
+
+// EfficiencyAnswer says in two sentences what integers save against float32 on a model, and what float operators between the
+// same integer products change.
+func (m Measured) EfficiencyAnswer() string {
+	var float float64
+	var weights, prefill, decode, floats []float64
+	slower, faster := 0, 0
+	for _, r := range m.rows() {
+		switch {
+		case r.Axes["study"] != StudyEfficient:
+		case r.Axes["recipe"] == fp32:
+			float = number(r, "weight_bytes")
+		case r.Axes["operators"] == "float32":
+			floats = append(floats, number(r, "slower"))
+			if number(r, "slower_low") > 1 {
+				slower++
+			}
+			if number(r, "slower_high") < 1 {
+				faster++
+			}
+		default:
+			weights = append(weights, float/number(r, "weight_bytes"))
+			prefill, decode = append(prefill, number(r, "prefill_speedup")), append(decode, number(r, "decode_speedup"))
+		}
+	}
+	if len(weights) == 0 || len(floats) == 0 {
+		return m.Where()
+	}
+	of := func(list []float64) string { return fmt.Sprintf("%.2f to %.2f", slices.Min(list), slices.Max(list)) }
+	return fmt.Sprintf("%s, integers alone against float32, over %d widths: weights %s times smaller, a prompt of %s tokens %s times as fast, decoding behind it %s times as fast.\n"+
+		"Float operators between the same integer products: the prompt takes %s times the time of integers alone; beyond the interval slower at %d of %d widths, faster at %d.",
+		m[0].Axes["model"], len(weights), of(weights), m.rows().prompt(), of(prefill), of(decode), of(floats), slower, len(floats), faster)
+}
+
 // megabytes prints a number of bytes.
 func megabytes(r *record.Record, name string) string {
 	v, ok := r.Metric(name)
@@ -32,9 +80,10 @@ func quotient(a, b float64) string {
 
 // efficiencyGrid is the table of memory and time.
 func (m Measured) efficiencyGrid() chart.Grid {
-	g := chart.Grid{Left: 1, Head: []string{"form", "weights (MB)", "fp32 by it", "session (MB)", "of it KV cache", "running (MB)", "resident peak (MB)",
-		"prefill (ms)", "times as fast as fp32", "decode (ms a token)", "times as fast as fp32", "by integer operators"}}
 	rows := m.rows()
+	prompt := rows.prompt()
+	g := chart.Grid{Left: 1, Head: []string{"form", "weights (MB)", "fp32 by it", "session (MB)", "of it KV cache", "running (MB)", "resident peak (MB)",
+		"prefill of " + prompt + " (ms)", "times as fast as fp32", "decode behind them (ms a token)", "times as fast as fp32", "prefill by integer operators'"}}
 	var float float64
 	for _, r := range rows {
 		if r.Axes["recipe"] == fp32 {
@@ -129,7 +178,7 @@ func (m Measured) efficiencyChart(c *chart.Chart) {
 
 // PartsGrid is that chart as a table: milliseconds of prefill by component and form.
 func (m Measured) PartsGrid() chart.Grid {
-	g := chart.Grid{Left: 1, Head: []string{"prefill (ms)"}}
+	g := chart.Grid{Left: 1, Head: []string{"prefill of " + m.rows().prompt() + " (ms)"}}
 	for _, r := range m.rows() {
 		if r.Axes["study"] == StudyEfficient {
 			g.Head = append(g.Head, r.Axes["form"])

@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -228,6 +229,39 @@ fp32           21.63
 `
 	if o.Text != want {
 		t.Errorf("table:\n%s\nwant:\n%s", o.Text, want)
+	}
+}
+
+// Bins stand in the row of their edges, whatever series begins first, and a series without a bin has no cell there.
+func TestBinsAreJoinedByPlace(t *testing.T) {
+	c := &Chart{Kind: KindHistogram, Title: "shifted", X: Axis{Name: "octaves"}, Series: []Series{
+		{Name: "late", Points: []Point{{X: 0.5, To: 1, Y: 5}, {X: 1.5, To: 2, Y: 7}}},
+		{Name: "early", Points: []Point{{X: -0.5, To: 0, Y: 1}, {X: 0, To: 0.5, Y: 2}, {X: 0.5, To: 1, Y: 3}}},
+	}}
+	want := `octaves   late  early
+─────────────────────
+-0.5 … 0            1
+0 … 0.5             2
+0.5 … 1      5      3
+1.5 … 2      7
+`
+	if got := c.table().String(); got != want {
+		t.Errorf("table:\n%s\nwant:\n%s", got, want)
+	}
+	// Forty bins against forty that begin 20 later: sixty places, four a row, and nothing is lost.
+	c.Series = []Series{{Name: "a"}, {Name: "b"}}
+	for i := range 40 {
+		c.Series[0].Points = append(c.Series[0].Points, Point{X: float64(i), To: float64(i + 1), Y: 1})
+		c.Series[1].Points = append(c.Series[1].Points, Point{X: float64(i + 20), To: float64(i + 21), Y: 10})
+	}
+	rows := c.table().Rows
+	if len(rows) != 15 {
+		t.Fatalf("%d rows, want 15 of four bins", len(rows))
+	}
+	for i, want := range map[int][]string{0: {"0 … 4", "4", ""}, 5: {"20 … 24", "4", "40"}, 14: {"56 … 60", "", "40"}} {
+		if !slices.Equal(rows[i], want) {
+			t.Errorf("row %d: %q, want %q", i, rows[i], want)
+		}
 	}
 }
 

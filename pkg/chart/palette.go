@@ -1,6 +1,9 @@
 package chart
 
-import "hash/fnv"
+import (
+	"hash/fnv"
+	"strings"
+)
 
 // The palette follows Okabe and Ito's set, darkened: each colour has a contrast of
 // at least 3:1 on the white and on the near-black page, and the first four with
@@ -17,13 +20,18 @@ var palette = []string{
 	"#7f8c3a", // olive
 }
 
-const neutral = "#808080" // references and the float model
+const (
+	neutral = "#808080" // references and the float model
+	teal    = "#008b8b" // for names of charts with more series than the palette has colours; both read on both pages
+	violet  = "#7c5cd6"
+	tan     = "#a0674b"
+)
 
 // methods fixes the colour of every name that appears in more than one chart,
 // so that a method looks the same in all notebooks.
 var methods = map[string]string{
 	"fp32":  neutral,
-	"fp16":  "#a0674b",
+	"fp16":  tan,
 	"w8a8":  palette[0],
 	"w6a6":  palette[2],
 	"w4a8":  palette[3],
@@ -34,14 +42,69 @@ var methods = map[string]string{
 	"precise":   palette[2],
 	"published": palette[1],
 
-	"integer": palette[0],
-	"float":   neutral,
+	// Sets of operators. Exponentials of the same names share the colour.
+	"integer":         palette[0],
+	"float":           neutral,
+	"float32":         palette[3],
+	"half":            tan,
+	"half:softmax":    palette[2],
+	"half:activation": palette[4],
+	"half:norm":       palette[1],
+
+	// Exponentials. Those of one family (ablation.ExpFamilies) differ, and so do the six that notebook 31 draws together.
+	"di-exp":           palette[0],
+	"di-exp-log2e":     palette[5],
+	"di-exp+":          palette[2],
+	"di-exp-published": palette[1],
+	"exaq":             palette[4],
+	"shiftmax":         palette[6],
+	"softermax":        palette[3],
+	"lut256":           palette[6],
+	"lut8":             palette[1],
+	"lut8i":            palette[4],
+	"lut32":            palette[3],
+	"lut32i":           palette[5],
+	"lut64":            palette[2],
+	"lut64i":           palette[7],
+	"pwl16":            palette[0],
+	"taylor2":          palette[1],
+	"taylor3":          palette[4],
+	"taylor4":          palette[2],
+	"taylor5":          palette[0],
+	"taylor3-raw":      teal,
+	"i-bert":           palette[7],
+	"float64":          neutral,
+
+	// Static settings.
+	"dynamic":    palette[0],
+	"static":     palette[1],
+	"static999":  palette[4],
+	"statichead": palette[2],
+	"mixed":      palette[3],
+
+	// Sites. "static:SITE", that site alone on a constant grid, has the site's colour.
+	"attn_in":  palette[0],
+	"mlp_in":   palette[5],
+	"attn_out": palette[3],
+	"product":  palette[1],
+	"query":    palette[4],
+	"key":      palette[6],
+	"value":    palette[7],
+	"gate":     teal,
+	"up":       violet,
+	"scores":   palette[2],
+}
+
+// fixed is the colour that a name has in every chart.
+func fixed(name string) (string, bool) {
+	c, ok := methods[strings.TrimPrefix(name, "static:")]
+	return c, ok
 }
 
 // Color is the colour of a method, recipe or mode: a fixed one for the known
-// names, else one picked by the name alone, so the same in every chart.
+// names, else one picked by the name alone.
 func Color(method string) string {
-	if c, ok := methods[method]; ok {
+	if c, ok := fixed(method); ok {
 		return c
 	}
 	h := fnv.New32a()
@@ -49,8 +112,9 @@ func Color(method string) string {
 	return palette[h.Sum32()%uint32(len(palette))]
 }
 
-// colors gives one colour to each series. Two unknown names whose hashes meet
-// are separated within the chart, in order.
+// colors gives one colour to each series. Known names keep theirs in every chart.
+// A name that only one chart has gives way, in order, to one that is there already,
+// since two series of one chart must differ before anything else.
 func colors(series []Series) []string {
 	out := make([]string, len(series))
 	used := map[string]bool{}
@@ -61,7 +125,7 @@ func colors(series []Series) []string {
 		return s.Name
 	}
 	for i, s := range series {
-		if c, ok := methods[key(s)]; ok {
+		if c, ok := fixed(key(s)); ok {
 			out[i] = c
 			used[c] = true
 		}

@@ -1,8 +1,10 @@
 package chart
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -193,40 +195,46 @@ func (c *Chart) referenceRows(g Grid, column int) Grid {
 	return g
 }
 
-// binTable sums the bins down to at most 16 rows: a histogram's table is read
-// for its shape.
+// binTable has a row for each bin that any series has, by place: series need not begin at the same one. More than 16 bins
+// are summed to at most 16 rows, since a histogram's table is read for its shape. A series without a bin there has no cell.
 func (c *Chart) binTable() Grid {
 	const rows = 16
 	g := Grid{Head: []string{c.X.Title()}}
-	longest := 0
+	var bins []Point
 	for _, s := range c.Series {
 		g.Head = append(g.Head, s.Name)
-		longest = max(longest, len(s.Points))
+		bins = append(bins, s.Points...)
 	}
 	if len(c.Series) == 1 && c.Series[0].Name == "" {
 		g.Head[1] = c.Y.Title()
 	}
-	group := max((longest+rows-1)/rows, 1)
-	for first := 0; first < longest; first += group {
-		row := make([]string, len(c.Series)+1)
+	slices.SortFunc(bins, byPlace)
+	bins = slices.CompactFunc(bins, func(a, b Point) bool { return byPlace(a, b) == 0 })
+	group := max((len(bins)+rows-1)/rows, 1)
+	for part := range slices.Chunk(bins, group) {
+		end := part[0].To
+		for _, p := range part {
+			end = max(end, p.To)
+		}
+		row := append([]string{number(part[0].X, 0) + " … " + number(end, 0)}, make([]string, len(c.Series))...)
 		for i, s := range c.Series {
-			if first >= len(s.Points) {
-				continue
+			sum, found := 0.0, false
+			for _, p := range s.Points {
+				if _, in := slices.BinarySearchFunc(part, p, byPlace); in {
+					sum, found = sum+p.Y, true
+				}
 			}
-			part := s.Points[first:min(first+group, len(s.Points))]
-			sum := 0.0
-			for _, p := range part {
-				sum += p.Y
+			if found {
+				row[i+1] = number(sum, 0)
 			}
-			if row[0] == "" {
-				row[0] = number(part[0].X, 0) + " … " + number(part[len(part)-1].To, 0)
-			}
-			row[i+1] = number(sum, 0)
 		}
 		g.Rows = append(g.Rows, row)
 	}
 	return g
 }
+
+// byPlace orders bins by their edges.
+func byPlace(a, b Point) int { return cmp.Or(cmp.Compare(a.X, b.X), cmp.Compare(a.To, b.To)) }
 
 // text is the chart's title over its table.
 func (c *Chart) text() string {

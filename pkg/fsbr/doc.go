@@ -35,7 +35,7 @@
 //
 // # Departures
 //
-// From the paper's public code, each selectable where it has a setting here:
+// From the paper's public code, each selectable where it has a setting here; "–" is not selectable:
 //
 //	here                                                    there                           setting
 //	s = e^θ: stays positive, steps are relative             s itself, pushed off 0          –
@@ -46,6 +46,12 @@
 //	batches: rates times √batch                             batch of one                    Batch, RatePower
 //	scores and probabilities                                "16 bits", which does nothing   Scores
 //	factors rounded to half precision before they act       float32                         –
+//	rounded weights keep their scale                        option: rescaled by row         –
+//	gradient of the formula in quantise                     option: that of LSQ             –
+//	gradients of any size                                   option: norm clipped            –
+//
+// A run with AsPublished, Loss.Plain, FloatInput and a batch of one is near the published training and not the same: signed
+// factors, free ones for the two channels of a rotary pair, and the three options cannot be had.
 //
 // # Speed and memory
 //

@@ -34,7 +34,7 @@ func (r *run) load() (saved, error) {
 		return s, nil
 	}
 	fail := func(format string, args ...any) (saved, error) {
-		return saved{}, fmt.Errorf("fsbr: resume from %s: "+format+": use the same settings, or remove the file to begin anew", append([]any{r.o.State}, args...)...)
+		return saved{}, fmt.Errorf("fsbr: resume from %s: "+format+": use the same settings, or begin anew with --force", append([]any{r.o.State}, args...)...)
 	}
 	if err != nil {
 		return saved{}, fmt.Errorf("fsbr: resume: %w", err)

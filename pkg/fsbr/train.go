@@ -212,7 +212,7 @@ func (r *run) all(ctx context.Context) (*smooth.Factors, error) {
 func (r *run) paused(ctx context.Context, block int) error {
 	kept := "nothing is saved"
 	if r.o.State != "" {
-		kept = fmt.Sprintf("%d blocks are saved in %s, the same command goes on", len(r.state.Blocks), r.o.State)
+		kept = fmt.Sprintf("%d blocks are saved in %s: the same command with --resume goes on from them (\"illm calibrate\" adds it)", len(r.state.Blocks), r.o.State)
 	}
 	return fmt.Errorf("%w in block %d: %s: %w", ErrPaused, block, kept, context.Cause(ctx))
 }

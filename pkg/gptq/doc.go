@@ -41,6 +41,16 @@
 // A ratio ρ in Q15 multiplies the dynamic range [min(0, min x), max(0, max x)] of every row of a site before it is
 // requantised; values beyond it saturate. Sites: attn_in, query, key, value, attn_out, mlp_in, gate, up, product.
 //
+// # What is not there
+//
+// Of an integer-aware refinement this package has the choice of codes, clipping ratios and range ratios. It has not:
+//
+//	the clip value c of the scores    one for a recipe, not chosen by layer or head
+//	range ratios by integer error     they minimise the squared error of the residual in the float simulation, not what
+//	                                  the integer operators (DI-Exp, dyadic scales) add to it
+//	learned rounding (AdaRound)       codes come from GPTQ alone, nothing is trained
+//	a second pass                     codes of earlier blocks are not changed once later ones are known
+//
 // # Cost
 //
 // CPU time at w4a4 on an AVX-512 core (Zen 4) that others used too (go test -bench Block ./pkg/gptq), extrapolated to the

@@ -148,14 +148,15 @@ func holesOf(runs *ablation.Runs) []Hole {
 	return out
 }
 
-// unavailable ends the cell of a headless run in peace: a model or text that is not on
-// this machine leaves a hole in the page, and the cells behind it go on.
+// unavailable ends the cell in peace where the error is a model or text that is not on this machine: the output says what is
+// missing and why, a headless run notes the hole, and the cells behind it go on. What is not there is no failure of the cell,
+// neither in JupyterLab nor in a run.
 func unavailable(err error) {
-	if !gonbui.IsNotebook || Interactive() || !errors.Is(err, hub.ErrUnavailable) {
+	if !gonbui.IsNotebook || !errors.Is(err, hub.ErrUnavailable) {
 		return
 	}
 	h := Hole{What: "a cell", Why: err.Error(), Cells: 1}
-	display(plain("Missing: "+h.Why), "")
+	display(plain("Missing: "+h.Why+"\nThe rest of this cell is left out."), "")
 	note(h)
 	gonbui.Sync()
 	os.Exit(0)

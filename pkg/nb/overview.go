@@ -5,7 +5,7 @@ import (
 )
 
 // ByModel answers a study for several models from records alone: nothing is computed, so that a table of four models never
-// waits for one of them.
+// waits for one of them; but for FullEnv.
 func (s *Session) ByModel(study ablation.Study, models []string, options ...ablation.Option) (ablation.ByModel, error) {
 	if s.err != nil {
 		return nil, s.err
@@ -14,7 +14,7 @@ func (s *Session) ByModel(study ablation.Study, models []string, options ...abla
 	defer stop()
 	var out ablation.ByModel
 	for _, model := range models {
-		runs, err := study.Run(ctx, s.store, stored{s.runner}, append([]ablation.Option{ablation.Set("model", model), ablation.Stored()}, options...)...)
+		runs, err := study.Run(ctx, s.store, stored{s.runner}, s.full(append([]ablation.Option{ablation.Set("model", model), ablation.Stored()}, options...))...)
 		if err != nil {
 			return nil, err
 		}

@@ -15,8 +15,9 @@ func (s *Session) Rules(model, text string, n int, recipes ...string) ([]ablatio
 		return nil, s.err
 	}
 	if err := catalog.Here(model); errors.Is(err, hub.ErrUnavailable) {
-		Show(model + ": missing, not in the cache (illm fetch " + model + "): no rule for its clip value")
-		note(Hole{What: "clip rule of " + model, Model: model, Why: "not in the cache", Cure: "illm fetch " + model, Beside: true})
+		base, _, _ := catalog.Variant(model) // its error is Here's
+		Show(model + ": missing, not in the cache (illm fetch " + base + "): no rule for its clip value")
+		note(Hole{What: "clip rule of " + model, Model: model, Why: "not in the cache", Cure: "illm fetch " + base, Beside: true})
 		return nil, nil
 	}
 	var out []ablation.Rule

@@ -110,18 +110,19 @@ func (s *Session) modelLine(model string) string {
 // Run answers a study: records where there are some, computed results for the
 // rest, which become records. Rows that cannot be computed stay in the table, and
 // the reason is shown. A headless run computes missing rows only when FullEnv asks
-// for it: a study takes hours, and a run that was to show records should not.
+// for it: a study takes hours, and a run that was to show records should not. FullEnv
+// also undoes Stored, and takes as many windows as the shipped records have.
 func (s *Session) Run(study ablation.Study, options ...ablation.Option) (*ablation.Runs, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
-	if gonbui.IsNotebook && !Interactive() && !isSet(FullEnv) {
+	if gonbui.IsNotebook && !Interactive() {
 		options = append(options, ablation.Stored())
 	}
 	ctx, stop := interruptible()
 	defer stop()
 	defer clearProgress()
-	runs, err := study.Run(ctx, s.store, stored{s.runner}, options...)
+	runs, err := study.Run(ctx, s.store, stored{s.runner}, s.full(options)...)
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +138,15 @@ func (s *Session) Run(study ablation.Study, options ...ablation.Option) (*ablati
 		Show(fmt.Sprintf("%d records of another version of the arithmetic or of other weights were left out.", runs.Stale))
 	}
 	return runs, nil
+}
+
+// full makes options compute what they leave to the records where FullEnv is set, on as many windows as the shipped
+// records have, which do not count then.
+func (s *Session) full(options []ablation.Option) []ablation.Option {
+	if isSet(FullEnv) {
+		options = append(options, ablation.Computing(), ablation.CountsOf(s.all))
+	}
+	return options
 }
 
 // Live computes the configurations now, whatever the records say, and keeps

@@ -22,8 +22,8 @@ func Must[T any](v T, err error) T {
 	return v
 }
 
-// Check ends the cell if err is not nil. Without its model or text, a cell of a headless
-// run says so and ends as if it had worked.
+// Check ends the cell if err is not nil. Without its model or text, a cell of a notebook
+// says what is missing and ends as if it had worked.
 func Check(err error) {
 	if err == nil {
 		return

@@ -147,18 +147,27 @@ func perplexity(runs *ablation.Runs, at, standard []string) string {
 	if !ok {
 		return none
 	}
-	text := fmt.Sprintf("%.2f", v.Y)
-	if v.Y >= 1000 {
-		text = large(v.Y)
-	}
 	s, ok := runs.At("ppl", standard...)
-	switch {
-	case !ok || slices.Equal(at, standard):
-		return text
-	case v.Y >= 10*s.Y:
-		return fmt.Sprintf("%s (× %s)", text, large(v.Y/s.Y))
+	if !ok || slices.Equal(at, standard) {
+		return figure(v.Y)
 	}
-	return fmt.Sprintf("%s (%+.1f %%)", text, 100*(v.Y/s.Y-1))
+	return against(v.Y, s.Y)
+}
+
+// against is a perplexity and its change from another.
+func against(v, standard float64) string {
+	if v >= 10*standard {
+		return fmt.Sprintf("%s (× %s)", figure(v), large(v/standard))
+	}
+	return fmt.Sprintf("%s (%+.1f %%)", figure(v), 100*(v/standard-1))
+}
+
+// figure is a perplexity, with two decimals below 1000.
+func figure(v float64) string {
+	if v >= 1000 {
+		return large(v)
+	}
+	return fmt.Sprintf("%.2f", v)
 }
 
 // large writes a number without decimals, with an exponent if it is long.

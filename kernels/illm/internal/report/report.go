@@ -1,6 +1,7 @@
 // Package report writes one HTML page with every study: question, table, charts, what is
-// missing, where the numbers come from. The page is a function of the records and needs
-// no network; it holds the chart library once.
+// missing, where the numbers come from. The page is a function of the records, but for the
+// smoothness figures and the clip rule, which look at the shipped models, and needs no
+// network; it holds the chart library once.
 package report
 
 import (
@@ -43,11 +44,17 @@ func Page(ctx context.Context, store *record.Store) (string, error) {
 		return "", err
 	}
 	list := []Section{claimed(results)}
-	tables, err := tableSections(ctx, store, nb.Evaluator(runner))
+	session := nb.Open()
+	defer session.Close()
+	tables, err := tableSections(ctx, store, nb.Evaluator(runner), session)
 	if err != nil {
 		return "", err
 	}
-	list = append(list, tables...)
+	smoothness, err := smoothnessSection(session)
+	if err != nil {
+		return "", err
+	}
+	list = append(append(list, tables...), smoothness)
 	studies, err := studySections(ctx, store, nb.Evaluator(runner))
 	if err != nil {
 		return "", err
@@ -82,7 +89,7 @@ table.r .l{text-align:left;white-space:normal;min-width:18em}
 // head is the title and the list of what follows.
 func head(list []Section) string {
 	var b strings.Builder
-	b.WriteString(style + "<h1>illm: every table and chart</h1>\n<p>Large language models in integer arithmetic. This page is made from records alone, by <code>illm report</code>; nothing in it was computed for it. Values carry ± one standard error over windows of text. <em>missing</em> means that no record answers a row.</p>\n<ul>\n")
+	b.WriteString(style + "<h1>illm: every table and chart</h1>\n<p>Large language models in integer arithmetic. This page is made from records, by <code>illm report</code>; computed for it were the smoothness figures and the rule for the clip value alone, from the models of the clone. Values carry ± one standard error over windows of text. <em>missing</em> means that no record answers a row.</p>\n<ul>\n")
 	for _, s := range list {
 		fmt.Fprintf(&b, "<li><a href=\"#%s\">%s</a>: %s</li>\n", anchor(s.Name), html.EscapeString(s.Name), html.EscapeString(s.Question))
 	}

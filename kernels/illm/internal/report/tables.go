@@ -11,7 +11,7 @@ import (
 
 // tableSections are the paper's tables by their numbers, for the models that have records. The studies behind them
 // follow with every row.
-func tableSections(ctx context.Context, store *record.Store, ev ablation.Evaluator) ([]Section, error) {
+func tableSections(ctx context.Context, store *record.Store, ev ablation.Evaluator, session *nb.Session) ([]Section, error) {
 	t1 := Section{Name: "T1", Question: "Perplexity by model, method and width: what does the paper's first table look like here?"}
 	t23 := Section{Name: "T2, T3", Question: "Zero-shot accuracy on six tasks, same rows?"}
 	t4 := Section{Name: "T4", Question: "How fast, and how much memory? Components, shapes of large models and rivals follow below as speed studies."}
@@ -25,7 +25,7 @@ func tableSections(ctx context.Context, store *record.Store, ev ablation.Evaluat
 		return runs, nil
 	}
 	for _, model := range ablation.Models4 {
-		runs, err := run(ablation.Methods, model, ablation.Only(ablation.PaperRow))
+		runs, err := run(ablation.Methods, model, ablation.Only(ablation.PaperRow), ablation.OwnWindows())
 		if err != nil {
 			return nil, err
 		}
@@ -37,6 +37,9 @@ func tableSections(ctx context.Context, store *record.Store, ev ablation.Evaluat
 		}
 		accuracy, holes := runs.ZeroShotTable()
 		t23.block(runs, Block{Title: model, Table: accuracy}, holes, model)
+		if lengths, _ := runs.ZeroShotNormTable(); len(lengths.Rows) > 0 {
+			t23.Blocks = append(t23.Blocks, Block{Title: model + ": by log probability a character (acc_norm)", Table: lengths})
+		}
 
 		if runs, err = run(ablation.Cumulative, model); err != nil {
 			return nil, err
@@ -47,15 +50,22 @@ func tableSections(ctx context.Context, store *record.Store, ev ablation.Evaluat
 		}
 		t5.block(runs, Block{Title: model, Table: steps}, runs.Count()[ablation.Missing], model)
 
-		if runs, err = run(ablation.Clip, model, ablation.Set("corpus", "wikitext2"), ablation.Set("recipe", "w8a8", "w6a6", "w4a8", "w4a4"), ablation.WithoutBase()); err != nil {
+		if runs, err = run(ablation.Clip, model, ablation.Set("recipe", t6Recipes), ablation.WithoutBase()); err != nil {
 			return nil, err
 		}
-		change := runs.Against("clip", "none")
-		clips, err := nb.TableOf(change, "recipe", "clip", "ppl_wikitext2", "delta_wikitext2", "windows", "source")
+		rules, err := clipRules(session, model, t6Recipes)
 		if err != nil {
 			return nil, err
 		}
-		t6.block(runs, Block{Title: model, Table: clips, Chart: change.ClipChart("wikitext2", 8)}, runs.Count()[ablation.Missing], model)
+		change := runs.Against("clip", "none")
+		clips, err := nb.TableOf(change, "recipe", "clip", "ppl_wikitext2", "delta_wikitext2", "ppl_c4", "delta_c4", "windows", "source")
+		if err != nil {
+			return nil, err
+		}
+		t6.block(runs, Block{Title: model, Table: clips, Chart: change.ClipChart("wikitext2", 8, rules[:min(1, len(rules))]...)}, runs.Count()[ablation.Missing], model)
+		if len(rules) > 0 {
+			t6.Blocks = append(t6.Blocks, Block{Title: model + ": the analytic rule beside what was measured", Table: change.RuleGrid("wikitext2", rules...)})
+		}
 	}
 	_, speeds, used, missing := nb.SpeedOf(store, speedModel)
 	t4.Blocks, t4.Records = []Block{{Title: speedModel, Table: speeds}}, used
@@ -64,6 +74,9 @@ func tableSections(ctx context.Context, store *record.Store, ev ablation.Evaluat
 	}
 	return []Section{t1, t23, t4, t5, t6}, nil
 }
+
+// t6Recipes are the widths of table T6.
+var t6Recipes = []string{"w8a8", "w6a6", "w4a8", "w4a4"}
 
 // block adds one model to a table if any of its rows has a record, and counts the others.
 func (s *Section) block(runs *ablation.Runs, b Block, holes int, model string) {

@@ -1,0 +1,56 @@
+package nb
+
+import (
+	"fmt"
+
+	"github.com/illm-go/illm/pkg/ablation"
+)
+
+// Differences says where the quality that this project's records show contradicts the paper, or other practice, on the models of
+// the tables: from records alone, each with the command that prints its run. Of speed, bench.FloatsVerdict says it.
+func (s *Session) Differences() ([]Finding, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	a := &answering{s: s}
+	two := ablation.Set("corpus", "wikitext2", "c4")
+	texts := []string{"wikitext2", "c4"}
+	add := func(question, command string, text ...string) {
+		a.out = append(a.out, Finding{Question: question, Text: lines(text...), Command: command})
+	}
+
+	floats := a.all(ablation.NonLinear, two)
+	add("Integer operators lose nothing", "illm study show nonlinear -m MODEL", floats.NonLinearVerdict(texts...))
+	exps := a.all(ablation.Exp, two)
+	add("DI-Exp as printed", "illm study show exp -m MODEL", exps.Duel("exp", "di-exp-published", "float64", texts), exps.Duel("exp", "di-exp", "float64", texts))
+	mode := func(name string) ablation.ByModel {
+		return a.all(ablation.Static, ablation.Set("mode", name), ablation.Set("method", "rtn"), ablation.Set("setting", ablation.Dynamic), ablation.Set("width", "w8a8"))
+	}
+	ours, published := mode("illm"), mode("published")
+	add("The formulas as printed, at W8A8", "illm study show static -m MODEL --set mode=published --set method=rtn --set setting=dynamic", "Mode published beside ours:", ours.Beside(published, "wikitext2", "width", "w8a8"))
+	methods := a.all(ablation.Methods, two, ablation.Set("arithmetic", ablation.Integer), ablation.Set("method", "omniquant", "fsbr", "best"))
+	const command = "illm study show methods -m MODEL --set arithmetic=integer"
+	add("FSBR beside its OmniQuant part", command, even(methods, false).Duel("method", "fsbr", "omniquant", texts), outliers+", "+even(methods, true).Duel("method", "fsbr", "omniquant", texts))
+	add("The best combination beside trained factors", command, methods.Duel("method", "best", "fsbr", texts), methods.Duel("method", "best", "omniquant", texts))
+	clip := fmt.Sprintf("%s, W8A8, ", clipped)
+	trained := a.runs(ablation.Methods, clipped, ablation.Set("width", "w8a8"), ablation.Set("method", "fsbr", "fsbr@clip"), ablation.Set("corpus", "wikitext2"), ablation.Set("windows", clippedWindows))
+	add("Learned clipping of weights", fmt.Sprintf("illm study show methods -m %s --set width=w8a8 --set method=fsbr,fsbr@clip --set windows=%d", clipped, clippedWindows),
+		clip+ablation.ByModel{trained}.Duel("method", "fsbr@clip", "fsbr", texts))
+	return a.out, a.err
+}
+
+// What learned clipping does at W8A8 was run on one model and a few windows.
+const (
+	clipped        = "smollm2"
+	clippedWindows = 8
+)
+
+// even keeps the runs on models with even channels, or on the one with uneven ones.
+func even(m ablation.ByModel, uneven bool) (out ablation.ByModel) {
+	for _, runs := range m {
+		if (ablation.ModelOf(runs) == outliers) == uneven {
+			out = append(out, runs)
+		}
+	}
+	return out
+}

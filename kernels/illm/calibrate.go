@@ -61,7 +61,9 @@ artefact is made at once: then every command takes the recipe RECIPE-METHOD.
   omniquant    factors, shifts and clipping trained block by block
   fsbr         the paper's: all smoothing pairs and clipping trained block by block
 
-The first five run here and give the same file on every machine. The last two run the trainer
+The first five run here. rtn, gptq and smoothquant with a number for --alpha give the same file on
+every machine; so do rotate and best, but for the last digits of max_abs, which depend on the
+instruction set, and --alpha grid may choose another exponent there. The last two run the trainer
 ("illm train fsbr --help") from the clone, on the backend of --backend; what stands behind
 -- goes to it. An interrupted training goes on without --force, with it training begins anew.
 --from takes a file that was trained elsewhere.`,

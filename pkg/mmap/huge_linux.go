@@ -107,14 +107,22 @@ func hugePages() bool {
 	return err == nil && !bytes.Contains(mode, []byte("[never]"))
 }
 
-// enough reports whether n bytes leave half as much again free, in the machine and in the control groups of this process.
+// enough reports whether n bytes leave half as much again free.
 func enough(n int64) bool {
-	need := n + n/2
-	if free, ok := field("/proc/meminfo", "MemAvailable:"); ok && free<<10 < need {
-		return false
+	free, ok := Available()
+	return !ok || free >= n+n/2
+}
+
+// Available returns the bytes that this process can still take without the system's giving up something else than clean file
+// pages: what the machine has, and what the control groups of this process leave of it. ok is false where neither is known.
+func Available() (n int64, ok bool) {
+	if kb, has := field("/proc/meminfo", "MemAvailable:"); has {
+		n, ok = kb<<10, true
 	}
-	room, limited := groupRoom("/sys/fs/cgroup", "/proc/self/cgroup")
-	return !limited || room >= need
+	if room, limited := groupRoom("/sys/fs/cgroup", "/proc/self/cgroup"); limited && (!ok || room < n) {
+		n, ok = room, true
+	}
+	return n, ok
 }
 
 // groupRoom returns what the tightest control group leaves: of those that table, this process's /proc/self/cgroup, names

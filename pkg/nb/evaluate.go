@@ -150,34 +150,33 @@ func (e stored) Stands(ctx context.Context, c ablation.Config, r *record.Record)
 	return err != nil || fmt.Sprint(r.Config["source_sha256"]) == source
 }
 
-// Evaluate runs the batch against one pass of the float model.
+// Evaluate runs the batch, in parts that fit the memory, each against one pass of the float model.
 func (e stored) Evaluate(ctx context.Context, configs []ablation.Config, done func(int, record.Record) error) error {
-	if len(configs) == 0 {
-		return nil
-	}
-	records, err := e.measure(ctx, configs)
-	if one := (*bench.VariantError)(nil); errors.As(err, &one) && one.I < len(configs) {
-		return &ablation.ConfigError{I: one.I, Err: err}
-	}
-	if err != nil {
-		return err
-	}
-	for i, r := range records {
-		if err := done(i, *r); err != nil {
+	from := 0
+	for _, to := range e.parts(ctx, configs) {
+		if from == to {
+			continue
+		}
+		records, err := e.measure(ctx, configs[from:to])
+		if one := (*bench.VariantError)(nil); errors.As(err, &one) && one.I < to-from {
+			return &ablation.ConfigError{I: from + one.I, Err: err}
+		}
+		if err != nil {
 			return err
 		}
+		for i, r := range records {
+			if err := done(from+i, *r); err != nil {
+				return err
+			}
+		}
+		from = to
 	}
 	return nil
 }
 
 // measure scores a text, asks the zero-shot tasks or takes times, whatever the batch's level of "corpus" is.
 func (e stored) measure(ctx context.Context, configs []ablation.Config) ([]*record.Record, error) {
-	var list []bench.Variant
-	float := false
-	for _, c := range configs {
-		list = append(list, variant(c))
-		float = float || quant.IsFloat(c["recipe"])
-	}
+	list, float := variants(configs)
 	switch configs[0]["corpus"] {
 	case ablation.ZeroShot:
 		items, err := itemsOf(configs[0])

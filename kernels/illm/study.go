@@ -47,7 +47,7 @@ results.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.studyListCommand(), a.studyRunCommand(false), a.studyRunCommand(true), a.studyMergeCommand())
+	cmd.AddCommand(a.studyListCommand(), a.studyRunCommand(false), a.studyRunCommand(true), a.studyMergeCommand(), a.studyRecordCommand())
 	return cmd
 }
 

@@ -188,6 +188,15 @@ func TestBrowser(t *testing.T) {
 		t.Errorf("hover says %q, want %q", tip, want)
 	}
 
+	// A click leaves the command that prints the record.
+	if err := chromedp.Do(b, chromedp.MouseClickXY(at[0], at[1]), chromedp.Sleep(100*time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	said := eval[string](t, b, `(document.querySelectorAll('.illm-chart')[1].querySelector('.illm-record') || {}).textContent || ''`)
+	if want := tip + "\nillm study record ab12cd34"; said != want {
+		t.Errorf("after a click the page says %q, want %q", said, want)
+	}
+
 	// A click on the legend takes a series with its error bars away.
 	const marks = `document.querySelectorAll('.illm-chart')[1].querySelectorAll('.illm-live path').length`
 	before := eval[int](t, b, marks)

@@ -35,6 +35,18 @@
       return o;
     };
 
+    // Below the picture: what was clicked, and the command that prints the whole record.
+    var point = function (host, name, id) {
+      var line = host.querySelector('.illm-record');
+      if (!line) {
+        line = doc.createElement('pre');
+        line.className = 'illm-record';
+        line.style.cssText = 'margin:4px 14px;font-size:90%;white-space:pre-wrap';
+        host.insertBefore(line, host.querySelector('details'));
+      }
+      line.textContent = name + '\nillm study record ' + id;
+    };
+
     var paint = function (host, j, force) {
       var live = host.querySelector('.illm-live'), room = host.clientWidth;
       if (!live || !room) return;
@@ -46,6 +58,10 @@
       try {
         var c = state.echarts.init(live, j.themes[look], { renderer: 'svg', width: width, height: j.height });
         c.setOption(fit(j, width));
+        c.on('click', function (p) { // a point ends its name with its record
+          var id = /\nrecord (\S+)$/.exec(p.name || '');
+          if (id) point(host, p.name, id[1]);
+        });
         host.illmChart = c; host.illmLook = look; host.illmWidth = width;
       } catch (err) { // the static picture stays
         live.style.display = 'none';

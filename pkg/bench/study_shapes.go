@@ -118,14 +118,14 @@ func draw(dst []float32, name string, in int) {
 
 // block is a form of a shape under the clock.
 type block struct {
-	form            string
+	form
 	spec            *quant.Spec
 	bytes           int64
 	prefill, decode *contender
 	end             func() error
 }
 
-// shapes measures one block of each shape in float32, W8A8 and W4A4, which take turns. Each shape is loaded alone.
+// shapes measures one block of each shape in the forms of the efficiency table, which take turns. Each shape is loaded alone.
 func (s *study) shapes(ctx context.Context) error {
 	for _, x := range shapes() {
 		if err := s.shape(ctx, x); err != nil {
@@ -154,9 +154,9 @@ func (s *study) shape(ctx context.Context, x shape) (err error) {
 			}
 		}
 	}()
-	for _, name := range []string{fp32, "w8a8", "w4a4"} {
-		s.q.Say(fmt.Sprintf("  %s, %s: one block of synthetic weights", x.name, name))
-		b, err := s.block(ctx, c, name, filepath.Join(dir, name+".illm"), ids)
+	for _, f := range efficiencyForms() {
+		s.q.Say(fmt.Sprintf("  %s, %s: one block of synthetic weights", x.name, f))
+		b, err := s.block(ctx, c, f, dir, ids)
 		if err != nil {
 			return err
 		}
@@ -177,7 +177,11 @@ func (s *study) shape(ctx context.Context, x shape) (err error) {
 		metrics = append(metrics, share("decode_speedup", list[0].decode, b.decode, record.Higher)...)
 		metrics = append(metrics, record.Metric{Name: "weight_bytes", Value: float64(b.bytes), Unit: "bytes", Better: record.Lower},
 			record.Metric{Name: "blocks", Value: float64(x.whole)})
-		axes := map[string]string{"shape": x.name, "recipe": b.form, "rows": strconv.Itoa(shapeRows), "weights": "synthetic"}
+		metrics = append(metrics, b.slower(list)...)
+		axes := map[string]string{"shape": x.name, "recipe": b.recipe, "rows": strconv.Itoa(shapeRows), "weights": "synthetic"}
+		if b.operators != "" {
+			axes["operators"] = b.operators
+		}
 		if s.q.Shrink > 1 {
 			axes["shrink"] = strconv.Itoa(s.q.Shrink)
 		}
@@ -186,13 +190,26 @@ func (s *study) shape(ctx context.Context, x shape) (err error) {
 	return nil
 }
 
-// block loads one form of a block; the artefact of an integer one is written to path.
-func (s *study) block(ctx context.Context, c model.Config, recipe, path string, ids []int32) (*block, error) {
-	b := &block{form: recipe}
+// slower is what a block with float operators takes by the integer one of the same width, over paired rounds.
+func (b *block) slower(list []*block) []record.Metric {
+	if b.operators != "float32" {
+		return nil
+	}
+	for _, other := range list {
+		if other.recipe == b.recipe && other.operators == "integer" {
+			return share("prefill_slower", b.prefill, other.prefill, record.Lower)
+		}
+	}
+	return nil
+}
+
+// block loads one form of a block; the artefact of an integer one is written to dir, once for each recipe.
+func (s *study) block(ctx context.Context, c model.Config, f form, dir string, ids []int32) (*block, error) {
+	b := &block{form: f}
 	src := synthetic{c}
 	var feed func(ids []int32) error
 	var reset func()
-	if recipe == fp32 {
+	if f.recipe == fp32 {
 		m, err := floatref.NewFrom(c, src, floatref.Options{Threads: s.threads()})
 		if err != nil {
 			return nil, err
@@ -209,22 +226,29 @@ func (s *study) block(ctx context.Context, c model.Config, recipe, path string, 
 		feed, reset = func(ids []int32) error { _, err := session.Append(ids); return err }, session.Reset
 		b.end = func() error { return nil }
 	} else {
-		spec, err := quant.NewSpec(recipe, s.q.Clip, s.q.Mode)
+		spec, err := quant.NewSpec(f.recipe, s.q.Clip, s.q.Mode)
 		if err != nil {
 			return nil, err
 		}
 		b.spec = &spec
-		sum := sha256.Sum256([]byte(fmt.Sprintf("synthetic %+v", c)))
-		in := ptq.Input{Config: c, Weights: src, Hash: hex.EncodeToString(sum[:])}
-		const largest = 64 // of the residual stream; it is of the order of 1
-		if _, err := ptq.QuantizeFrom(ctx, in, spec, ptq.Calibration{MaxAbs: largest, Hash: in.Hash}, path, ptq.Options{Threads: s.threads(), Name: "synthetic"}); err != nil {
+		path := filepath.Join(dir, f.recipe+".illm")
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+			sum := sha256.Sum256([]byte(fmt.Sprintf("synthetic %+v", c)))
+			in := ptq.Input{Config: c, Weights: src, Hash: hex.EncodeToString(sum[:])}
+			const largest = 64 // of the residual stream; it is of the order of 1
+			if _, err := ptq.QuantizeFrom(ctx, in, spec, ptq.Calibration{MaxAbs: largest, Hash: in.Hash}, path, ptq.Options{Threads: s.threads(), Name: "synthetic"}); err != nil {
+				return nil, err
+			}
+		}
+		ops, err := Operators(spec, f.operators)
+		if err != nil {
 			return nil, err
 		}
 		a, err := artifact.Open(path)
 		if err != nil {
 			return nil, err
 		}
-		m, err := engine.New(a, engine.Options{Spec: &spec, Threads: s.threads(), Weights: engine.Settled})
+		m, err := engine.New(a, engine.Options{Spec: &spec, Threads: s.threads(), Operators: ops, Weights: engine.Settled})
 		if err != nil {
 			return nil, errors.Join(err, a.Close())
 		}
@@ -238,8 +262,8 @@ func (s *study) block(ctx context.Context, c model.Config, recipe, path string, 
 		b.end = func() error { session.Close(); return a.Close() }
 	}
 	prompt := func() error { reset(); return feed(ids[:shapeRows]) }
-	b.prefill = &contender{name: recipe, n: 1, run: func(n int) error { return prompt() }}
-	b.decode = &contender{name: recipe, n: shapeSteps, before: prompt, run: func(n int) error {
+	b.prefill = &contender{name: f.String(), n: 1, run: func(n int) error { return prompt() }}
+	b.decode = &contender{name: f.String(), n: shapeSteps, before: prompt, run: func(n int) error {
 		for i := range n {
 			if err := feed(ids[shapeRows+i:][:1]); err != nil {
 				return err

@@ -156,7 +156,7 @@ func TestStudies(t *testing.T) {
 	if lines == 0 {
 		t.Error("nothing was said")
 	}
-	rows := map[string]int{StudyOperators: 7, StudyDynamic: 9, StudyFloats: 3, StudyScaling: 2, StudyContext: 3, StudyEfficient: 9 * (1 + len(efficiencyParts)), StudyShapes: 4 * 3}
+	rows := map[string]int{StudyOperators: 7, StudyDynamic: 9, StudyFloats: 3, StudyScaling: 2, StudyContext: 3, StudyEfficient: 9 * (1 + len(efficiencyParts)), StudyShapes: 4 * 9}
 	for _, name := range StudyNames() {
 		of := m.Of(name, "")
 		g := of.Grid()

@@ -203,19 +203,35 @@ func (m Measured) PartsGrid() chart.Grid {
 	return g
 }
 
+// formOf is the form that a record of a block is about.
+func formOf(r *record.Record) form { return form{r.Axes["recipe"], r.Axes["operators"]} }
+
+// byForm orders the records of blocks as the efficiency table is: by shape, then by form.
+func (m Measured) byForm() Measured {
+	at := func(r *record.Record) int {
+		shape := slices.IndexFunc(shapes(), func(x shape) bool { return x.name == r.Axes["shape"] })
+		f := formOf(r)
+		if f.recipe != fp32 && f.operators == "" {
+			f.operators = "integer" // a record from before there were blocks with float operators
+		}
+		return shape*len(efficiencyForms()) + slices.Index(efficiencyForms(), f)
+	}
+	return slices.SortedStableFunc(slices.Values(m), func(a, b *record.Record) int { return at(a) - at(b) })
+}
+
 // shapesGrid is the table of the blocks.
 func (m Measured) shapesGrid() chart.Grid {
 	g := chart.Grid{Left: 2, Head: []string{"one block of", "form", "weights (MB)", "fp32 by it", "prefill of " + fmt.Sprint(shapeRows) + " (ms)", "times as fast as fp32",
-		"decode (ms a token)", "times as fast as fp32", "all blocks' weights (MB)"}}
+		"decode (ms a token)", "times as fast as fp32", "floats by integers, prefill", "all blocks' weights (MB)"}}
 	float := map[string]float64{}
 	for _, r := range m {
 		if r.Axes["recipe"] == fp32 {
 			float[r.Axes["shape"]] = number(r, "weight_bytes")
 		}
 	}
-	for _, r := range m {
-		g.Rows = append(g.Rows, []string{r.Axes["shape"] + " (" + r.Axes["weights"] + ")", r.Axes["recipe"], megabytes(r, "weight_bytes"), quotient(float[r.Axes["shape"]], number(r, "weight_bytes")),
-			cell(r, "prefill_ms", 1), ranged(r, "prefill_speedup"), cell(r, "decode_ms", 2), ranged(r, "decode_speedup"), fmt.Sprintf("%.0f", number(r, "weight_bytes")*number(r, "blocks")/1e6)})
+	for _, r := range m.byForm() {
+		g.Rows = append(g.Rows, []string{r.Axes["shape"] + " (" + r.Axes["weights"] + ")", formOf(r).String(), megabytes(r, "weight_bytes"), quotient(float[r.Axes["shape"]], number(r, "weight_bytes")),
+			cell(r, "prefill_ms", 1), ranged(r, "prefill_speedup"), cell(r, "decode_ms", 2), ranged(r, "decode_speedup"), ranged(r, "prefill_slower"), fmt.Sprintf("%.0f", number(r, "weight_bytes")*number(r, "blocks")/1e6)})
 	}
 	return g
 }
@@ -225,13 +241,14 @@ func (m Measured) shapesChart(c *chart.Chart) {
 	c.Titled("One decoder block of a large model's shape, synthetic weights", m.Where())
 	c.X, c.Y = chart.Axis{Name: "shape and work"}, chart.Axis{Name: "Times as fast as float32", Better: chart.Higher}
 	c.Size(1000, 420).Baseline(fp32, 1)
-	for _, r := range m {
-		if r.Axes["recipe"] == fp32 {
+	for _, r := range m.byForm() {
+		f := formOf(r)
+		if f.recipe == fp32 || f.operators == "float32" { // what floats cost is in the table
 			continue
 		}
-		i := slices.IndexFunc(c.Series, func(s chart.Series) bool { return s.Name == r.Axes["recipe"] })
+		i := slices.IndexFunc(c.Series, func(s chart.Series) bool { return s.Name == f.recipe })
 		if i < 0 {
-			i, c.Series = len(c.Series), append(c.Series, chart.Series{Name: r.Axes["recipe"]})
+			i, c.Series = len(c.Series), append(c.Series, chart.Series{Name: f.recipe})
 		}
 		for _, work := range []string{"prefill", "decode"} {
 			c.Series[i].Points = append(c.Series[i].Points, chart.Point{Label: r.Axes["shape"] + " " + work, Y: number(r, work+"_speedup"), ID: id(r)})

@@ -33,7 +33,7 @@ const commandLayer = 10
 // helpers are small leaf packages without a domain of their own; they import nothing of the project and anyone may
 // import them. Test support may import anything and only tests import it.
 var (
-	leaves      = []string{"half", "mmap"}
+	leaves      = []string{"half", "mmap", "suggest"}
 	testSupport = []string{"simd/simdtest", "model/modeltest"}
 )
 

@@ -12,12 +12,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/illm-go/illm/kernels/illm/internal/suggest"
 	"github.com/illm-go/illm/pkg/artifact"
 	"github.com/illm-go/illm/pkg/catalog"
 	"github.com/illm-go/illm/pkg/corpus"
 	"github.com/illm-go/illm/pkg/quant"
 	"github.com/illm-go/illm/pkg/smooth"
+	"github.com/illm-go/illm/pkg/suggest"
 )
 
 // trained lists the methods that the trainer makes.

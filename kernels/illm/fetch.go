@@ -13,9 +13,9 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
-	"github.com/illm-go/illm/kernels/illm/internal/suggest"
 	"github.com/illm-go/illm/pkg/catalog"
 	"github.com/illm-go/illm/pkg/hub"
+	"github.com/illm-go/illm/pkg/suggest"
 )
 
 func (a *app) fetchCommand() *cobra.Command {

@@ -16,9 +16,9 @@ import (
 	"github.com/illm-go/illm/kernels/illm/internal/place"
 	"github.com/illm-go/illm/kernels/illm/internal/proc"
 	"github.com/illm-go/illm/kernels/illm/internal/pyenv"
-	"github.com/illm-go/illm/kernels/illm/internal/suggest"
 	"github.com/illm-go/illm/pkg/corpus"
 	"github.com/illm-go/illm/pkg/hub"
+	"github.com/illm-go/illm/pkg/suggest"
 )
 
 // fixtureRequirements pins the reference libraries that the generators call.

@@ -14,11 +14,11 @@ import (
 
 	"github.com/illm-go/illm/kernels/illm/internal/proc"
 	"github.com/illm-go/illm/kernels/illm/internal/pyenv"
-	"github.com/illm-go/illm/kernels/illm/internal/suggest"
 	"github.com/illm-go/illm/pkg/bench"
 	"github.com/illm-go/illm/pkg/hub"
 	"github.com/illm-go/illm/pkg/peers"
 	"github.com/illm-go/illm/pkg/quant"
+	"github.com/illm-go/illm/pkg/suggest"
 )
 
 // peersLong is the part of bench's help about the rivals.

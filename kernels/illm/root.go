@@ -14,7 +14,7 @@ import (
 
 	"github.com/illm-go/illm/kernels/illm/internal/place"
 	"github.com/illm-go/illm/kernels/illm/internal/setup"
-	"github.com/illm-go/illm/kernels/illm/internal/suggest"
+	"github.com/illm-go/illm/pkg/suggest"
 )
 
 // app is what the subcommands share.

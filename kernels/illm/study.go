@@ -9,12 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/illm-go/illm/kernels/illm/internal/suggest"
 	"github.com/illm-go/illm/pkg/ablation"
 	"github.com/illm-go/illm/pkg/bench"
 	"github.com/illm-go/illm/pkg/catalog"
 	"github.com/illm-go/illm/pkg/eval"
 	"github.com/illm-go/illm/pkg/nb"
+	"github.com/illm-go/illm/pkg/suggest"
 )
 
 // studyFlags are the flags of run and show.

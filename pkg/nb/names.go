@@ -9,6 +9,7 @@ import (
 
 	"github.com/illm-go/illm/pkg/catalog"
 	"github.com/illm-go/illm/pkg/corpus"
+	"github.com/illm-go/illm/pkg/suggest"
 )
 
 // Known returns why no model or text has the name.
@@ -56,7 +57,7 @@ func known(setting, name string) error {
 func nearest(name string, names []string) string {
 	best, least := "", 3
 	for _, n := range names {
-		if d := edits(folded(name), folded(n)); d < least {
+		if d := suggest.Distance(folded(name), folded(n)); d < least {
 			best, least = n, d
 		}
 	}
@@ -71,28 +72,4 @@ func folded(s string) string {
 		}
 		return -1
 	}, s)
-}
-
-// edits is Levenshtein's distance in bytes; a long name is far from every other.
-func edits(a, b string) int {
-	if len(a) > 64 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := diagonal
-			if a[i] != b[j] {
-				d++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(d, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

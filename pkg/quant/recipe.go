@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/illm-go/illm/pkg/suggest"
 )
 
 // Recipe names every width of a quantised model, in bits.
@@ -95,7 +97,7 @@ func ParseRecipe(s string) (Recipe, error) {
 		}
 		return r, nil
 	}
-	return Recipe{}, fmt.Errorf("quant: recipe %q: unknown name%s: use one of %s with suffixes kvN, emb16 or -METHOD, or the path of a JSON file", s, suggest(low, RecipeNames()), strings.Join(RecipeNames(), ", "))
+	return Recipe{}, fmt.Errorf("quant: recipe %q: unknown name%s: use one of %s with suffixes kvN, emb16 or -METHOD, or the path of a JSON file", s, meant(low, RecipeNames()), strings.Join(RecipeNames(), ", "))
 }
 
 // with applies the suffixes to a named recipe. The name is rebuilt in one order, kv, emb, method, static, so that
@@ -224,7 +226,7 @@ func cutMethod(s string) (method, rest string, err error) {
 			return m, rest, nil
 		}
 	}
-	return "", "", fmt.Errorf("unknown method %q%s: expected one of %s", s, suggest(s, methods[:]), strings.Join(methods[:], ", "))
+	return "", "", fmt.Errorf("unknown method %q%s: expected one of %s", s, meant(s, methods[:]), strings.Join(methods[:], ", "))
 }
 
 // WithMethod returns the recipe of the same widths whose weights were prepared by method; "" and RTN are the same.
@@ -331,40 +333,10 @@ func (r Recipe) Validate() error {
 	return errors.Join(errs...)
 }
 
-// suggest returns " (did you mean …?)" for the nearest of names within two edits, or "".
-func suggest(s string, names []string) string {
-	best, dist := "", 3
-	for _, n := range names {
-		if d := editDistance(s, n); d < dist {
-			best, dist = n, d
-		}
+// meant returns " (did you mean …?)" for the nearest of names, or "".
+func meant(s string, names []string) string {
+	if near := suggest.Near(s, names); len(near) > 0 {
+		return fmt.Sprintf(" (did you mean %q?)", near[0])
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf(" (did you mean %q?)", best)
-}
-
-// editDistance is Levenshtein's distance in bytes; long inputs are far from every name.
-func editDistance(a, b string) int {
-	if len(a) > 64 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := diag
-			if a[i] != b[j] {
-				d++
-			}
-			diag = row[j+1]
-			row[j+1] = min(d, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return ""
 }

@@ -24,7 +24,7 @@ func ParseMode(s string) (Mode, error) {
 	case ILLM, Precise, Published:
 		return m, nil
 	}
-	return "", fmt.Errorf("quant: mode %q: unknown%s: use %q, %q or %q", s, suggest(strings.ToLower(s), []string{string(ILLM), string(Precise), string(Published)}), ILLM, Precise, Published)
+	return "", fmt.Errorf("quant: mode %q: unknown%s: use %q, %q or %q", s, meant(strings.ToLower(s), []string{string(ILLM), string(Precise), string(Published)}), ILLM, Precise, Published)
 }
 
 // Clip is the clip value c of DI-ClippedSoftmax in thousandths; 0 means no clip.

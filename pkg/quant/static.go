@@ -45,7 +45,7 @@ func CheckStatic(s string) error {
 	}
 	if site := OneStaticSite(s); site != "" {
 		if !slices.Contains(staticSites[:], site) {
-			return fmt.Errorf("static site %q%s: expected one of %s", site, suggest(site, staticSites[:]), strings.Join(staticSites[:], ", "))
+			return fmt.Errorf("static site %q%s: expected one of %s", site, meant(site, staticSites[:]), strings.Join(staticSites[:], ", "))
 		}
 		return nil
 	}

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/illm-go/illm/kernels/illm/internal/suggest"
+	"github.com/illm-go/illm/pkg/suggest"
 )
 
 // ParametersTag marks the cell whose values a run may replace.

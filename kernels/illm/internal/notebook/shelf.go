@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/illm-go/illm/kernels/illm/internal/suggest"
+	"github.com/illm-go/illm/pkg/suggest"
 )
 
 // Entry is a notebook and a name it goes by.

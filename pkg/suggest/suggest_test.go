@@ -2,6 +2,7 @@ package suggest
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -12,6 +13,7 @@ func TestDistance(t *testing.T) {
 	}{
 		{"", "", 0}, {"", "abc", 3}, {"clip", "clip", 0}, {"clp", "clip", 1},
 		{"cilp", "clip", 1}, {"kitten", "sitting", 3}, {"é", "e", 1},
+		{strings.Repeat("a", 65), "aaaa", 65}, {strings.Repeat("a", 70), strings.Repeat("a", 70), 0},
 	} {
 		if got := Distance(c.a, c.b); got != c.want {
 			t.Errorf("Distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)

@@ -45,10 +45,21 @@ func Hint(name string, candidates []string) string {
 	return "did you mean " + strings.Join(near, " or ") + "?"
 }
 
+// longest is the number of letters above which a name is not compared: it is far from every name that we have, and time and
+// memory would grow with what a user hands us.
+const longest = 64
+
 // Distance is the least number of letters inserted, deleted, replaced or
-// swapped with a neighbour that turns a into b (optimal string alignment).
+// swapped with a neighbour that turns a into b (optimal string alignment);
+// of names longer than 64 letters the length of the longer one, if they differ.
 func Distance(a, b string) int {
+	if a == b {
+		return 0
+	}
 	s, t := []rune(a), []rune(b)
+	if n := max(len(s), len(t)); n > longest {
+		return n
+	}
 	var before []int // row i−2
 	prev := make([]int, len(t)+1)
 	for j := range prev {

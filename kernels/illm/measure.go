@@ -77,7 +77,7 @@ func (a *app) step(p bench.Progress) {
 	case p.MeanNLL > 0 && p.Took > 0:
 		a.logf("  %d/%d  window %d, %s: mean NLL %.4f, %.1f s%s", p.Done, p.Total, p.Window, p.What, p.MeanNLL, p.Took.Seconds(), timeLeft(p))
 	case p.MeanNLL > 0:
-	case p.Total > 0 && (p.Done == p.Total || p.Done%32 == 0 || p.What == "calibrate" || strings.HasPrefix(p.What, "bench")):
+	case p.Total > 0 && (p.Done == p.Total || p.Done%32 == 0 || p.What == "calibrate" || p.What == "clips" || strings.HasPrefix(p.What, "bench")):
 		a.logf("  %s %d/%d%s", p.What, p.Done, p.Total, timeLeft(p))
 	}
 }

@@ -49,7 +49,7 @@ func TestClips(t *testing.T) {
 }
 
 // A copy with clips has the payload of the original and another identity; written back without them it is the original.
-func TestWithClips(t *testing.T) {
+func TestCopy(t *testing.T) {
 	path, id := write(t)
 	f, err := Open(path)
 	if err != nil {
@@ -58,8 +58,11 @@ func TestWithClips(t *testing.T) {
 	defer f.Close()
 	clips := slices.Repeat(quant.Clips{8000}, f.Header.Layers)
 	factors := strings.Repeat("0a", 32)
+	with := func(c quant.Clips, factors string) func(h *Header) {
+		return func(h *Header) { h.Clips, h.Factors = c, factors }
+	}
 	copied := filepath.Join(t.TempDir(), "copy.illm")
-	got, err := f.WithClips(copied, clips, factors)
+	got, err := f.Copy(copied, with(clips, factors))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,16 +78,16 @@ func TestWithClips(t *testing.T) {
 		t.Error("the payload is another")
 	}
 	back := filepath.Join(t.TempDir(), "back.illm")
-	if again, err := c.WithClips(back, nil, f.Header.Factors); err != nil || again != id {
+	if again, err := c.Copy(back, with(nil, f.Header.Factors)); err != nil || again != id {
 		t.Errorf("without clips again: identity %s, %v; want %s", again, err, id)
 	}
-	if _, err := f.WithClips(filepath.Join(t.TempDir(), "x.illm"), clips[1:], factors); err == nil || !strings.Contains(err.Error(), "one a layer") {
+	if _, err := f.Copy(filepath.Join(t.TempDir(), "x.illm"), with(clips[1:], factors)); err == nil || !strings.Contains(err.Error(), "one a layer") {
 		t.Errorf("a list too short: %v", err)
 	}
 	damaged := *f
 	damaged.data = bytes.Clone(f.data)
 	damaged.data[prologueBytes+5] ^= 1
-	if _, err := damaged.WithClips(filepath.Join(t.TempDir(), "y.illm"), clips, factors); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if _, err := damaged.Copy(filepath.Join(t.TempDir(), "y.illm"), with(clips, factors)); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("of a damaged file: %v", err)
 	}
 }

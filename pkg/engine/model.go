@@ -64,7 +64,7 @@ type Model struct {
 	art     *artifact.File
 	spec    quant.Spec
 	widths  quant.Recipe // effective: after the mode
-	clips   quant.Clips // by layer; nil: that of spec in all of them
+	clips   quant.Clips  // by layer; nil: that of spec in all of them
 	ops     di.Operators
 	threads int
 

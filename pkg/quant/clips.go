@@ -80,7 +80,7 @@ func (c Clips) Check(spec Spec, layers int) error {
 		return fmt.Errorf("quant: clips by layer: expected %d, one a layer, found %d: they are of another model", layers, len(c))
 	}
 	for i, v := range c {
-		if err := v.check(); err != nil {
+		if err := v.Check(); err != nil {
 			return fmt.Errorf("clips of layer %d: %w", i, err)
 		}
 	}
@@ -90,8 +90,8 @@ func (c Clips) Check(spec Spec, layers int) error {
 	return nil
 }
 
-// check is the rule for a single value, of a Spec too.
-func (c Clip) check() error {
+// Check is the rule for a single value, of a Spec too.
+func (c Clip) Check() error {
 	if c < 0 || c > maxClip {
 		return fmt.Errorf("quant: clip of %d thousandths: expected 0 (no clip) … %d", int32(c), maxClip)
 	}

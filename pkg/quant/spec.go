@@ -133,7 +133,7 @@ func (s Spec) Validate() error {
 	if err := s.Recipe.Validate(); err != nil {
 		return fmt.Errorf("quant: %w", err)
 	}
-	if err := s.Clip.check(); err != nil {
+	if err := s.Clip.Check(); err != nil {
 		return err
 	}
 	if _, err := ParseMode(string(s.Mode)); err != nil {

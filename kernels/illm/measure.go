@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/illm-go/illm/data"
+	"github.com/illm-go/illm/pkg/ablation"
 	"github.com/illm-go/illm/pkg/bench"
 	"github.com/illm-go/illm/pkg/catalog"
 	"github.com/illm-go/illm/pkg/eval/tasks"
@@ -285,6 +286,9 @@ func (a *app) show(recs []*record.Record, axes, metrics []string) error {
 			v := r.Axes[x]
 			if set, ok := r.Config[x]; ok && v == "" && x != "clip" {
 				v = fmt.Sprint(set)
+			}
+			if x == "clip" {
+				v = ablation.ClipOf(r)
 			}
 			f = append(f, v)
 		}

@@ -34,7 +34,7 @@ func (s *settings) flags(cmd *cobra.Command, recipe string) {
 	f := cmd.Flags()
 	f.StringVarP(&s.model, "model", "m", catalog.Default, strings.Join(catalog.Names(), ", ")+", hf:ORG/NAME, a GGUF file, a safetensors folder or an artefact; +outliers behind a float model")
 	f.StringVarP(&s.recipe, "recipe", "r", recipe, "w8a8, w6a6, w4a8, w4a4 with suffixes kvN, emb16 or -METHOD (see calibrate), a JSON file, or fp32")
-	f.StringVar(&s.clip, "clip", "15", "clip value c of DI-ClippedSoftmax, or none")
+	f.StringVar(&s.clip, "clip", "15", "clip value c of DI-ClippedSoftmax, or none; recipes with clips by layer (calibrate --clips) take no other than 15")
 	f.StringVar(&s.mode, "mode", "illm", "illm, precise, or published: the paper's literal operators")
 	f.IntVar(&s.threads, "threads", 0, "workers; 0: every core")
 }

@@ -53,11 +53,20 @@ func TestClipsTable(t *testing.T) {
 			t.Errorf("method %q: clips %q, %v", method, text, ok)
 		}
 	}
-	settings := runs.Settings(func(string) map[string]string { return nil })
-	at := slices.Index(settings.Head, "clip")
+	settings := runs.Settings(func(recipe string) map[string]string {
+		if recipe != "w4a4-best@clip" {
+			return nil
+		}
+		return map[string]string{"rounding": "gptq", "rounding_text": "calibration", "rounding_windows": "32", "rounding_window": "1024",
+			"clips_text": "calibration", "clips_windows": "8", "clips_window": "512"}
+	})
+	at, on := slices.Index(settings.Head, "clip"), slices.Index(settings.Head, "trained on")
 	for _, row := range settings.Rows {
 		if want := map[bool]string{true: "none×1 12×2 8×1", false: "15"}[row[1] == "best@clip"]; row[at] != want {
 			t.Errorf("settings of %s: clip %q, want %q", row[1], row[at], want)
+		}
+		if want := "rounding: calibration, 32 × 1024 tokens; clips: calibration, 8 × 512 tokens"; row[1] == "best@clip" && row[on] != want {
+			t.Errorf("trained on %q, want %q", row[on], want)
 		}
 	}
 }

@@ -79,6 +79,9 @@ func factorWords(m map[string]string) []string {
 	if m["rounding_windows"] != "" {
 		text = strings.TrimPrefix(text+fmt.Sprintf("; rounding: %s, %s × %s tokens", m["rounding_text"], m["rounding_windows"], m["rounding_window"]), "; ")
 	}
+	if m["clips_windows"] != "" {
+		text = strings.TrimPrefix(text+fmt.Sprintf("; clips: %s, %s × %s tokens", m["clips_text"], m["clips_windows"], m["clips_window"]), "; ")
+	}
 	training := ""
 	if m["epochs"] != "" {
 		training = join(m["epochs"]+" epochs, batch "+m["batch"], "rates "+m["lr"]+", "+m["lr_clip"]+" × batch^"+m["lr_batch_power"], yes("cosine", "cosine"),

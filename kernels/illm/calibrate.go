@@ -41,7 +41,7 @@ type calibrating struct {
 	method, out, from, text, alpha, backend string
 	windows, window                         int
 	seed                                    uint64
-	force                                   bool
+	force, clips                            bool
 }
 
 func (a *app) calibrateCommand() *cobra.Command {
@@ -66,10 +66,17 @@ every machine; so do rotate and best, but for the last digits of max_abs, which 
 instruction set, and --alpha grid may choose another exponent there. The last two run the trainer
 ("illm train fsbr --help") from the clone, on the backend of --backend; what stands behind
 -- goes to it. An interrupted training goes on without --force, with it training begins anew.
---from takes a file that was trained elsewhere.`,
+--from takes a file that was trained elsewhere.
+
+--clips leaves factors and codes as they are and looks for the clip value of the integer softmax in
+each layer, in place of 15 in all: the list with the least divergence of the engine from the float
+model on windows of the calibration text (8 of 512 tokens; --windows, --window). It starts from the
+recipe's own factors, or those of --from, and makes the variant RECIPE-METHOD@clip, a row of its
+own. A recipe with such a list takes no other --clip.`,
 		Example: `  illm calibrate --model tiny-llama --recipe w4a4 --method smoothquant
   illm calibrate --model smollm2 --recipe w4a4 --method fsbr --backend xla:cuda --out smollm2-w4a4-fsbr.safetensors
   illm calibrate --model tiny-llama --recipe w4a4 --method fsbr --backend go -- --epochs 2
+  illm calibrate --model tiny-llama --recipe w4a4 --method best --clips
   illm eval --model tiny-llama --recipe w4a4,w4a4-smoothquant`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if at := cmd.ArgsLenAtDash(); len(args) > 0 && at != 0 {
@@ -84,11 +91,12 @@ instruction set, and --alpha grid may choose another exponent there. The last tw
 	f.StringVar(&c.method, "method", "", strings.Join(quant.Methods(), ", "))
 	f.StringVarP(&c.out, "out", "o", "", "file to write (default: in the cache)")
 	f.BoolVar(&c.force, "force", false, "replace an existing file, and the state of an interrupted training")
+	f.BoolVar(&c.clips, "clips", false, "search the softmax's clip value layer by layer, on factors that are there")
 	f.StringVar(&c.text, "text", corpus.Calibration, "calibration text: a name or a path")
 	f.IntVar(&c.windows, "windows", 0, "windows of the text; 0: 16, or 128 for training")
 	f.IntVar(&c.window, "window", 0, "tokens in a window; 0: 2048, or the model's context")
 	f.StringVar(&c.alpha, "alpha", "0.5", "smoothquant: exponent of the activations, a multiple of 1/16, or grid")
-	f.StringVar(&c.from, "from", "", "factor `file` to begin with: best puts rounding on it, fsbr and omniquant take it instead of training")
+	f.StringVar(&c.from, "from", "", "factor `file` to begin with: best puts rounding on it, fsbr and omniquant take it instead of training, --clips looks for clips on it")
 	f.Uint64Var(&c.seed, "seed", 2, "rotate, best: of the rotation's random signs (0: none); fsbr, omniquant: of which windows are drawn and their order")
 	f.StringVar(&c.backend, "backend", "", "of training: go, xla:cpu or xla:cuda (default: that of "+backendVariable+", else go)")
 	return cmd
@@ -123,7 +131,9 @@ func (a *app) calibrate(ctx context.Context, c *calibrating, extra []string) err
 		} else if exists(path) && !c.force && !c.interrupted(method, path) {
 			return usageError(fmt.Errorf("calibrate: %s exists: expected a new file, or --force to replace it", path))
 		}
-		if slices.Contains(trained, method) {
+		if c.clips {
+			err = c.searchClips(ctx, a, e, spec, path)
+		} else if slices.Contains(trained, method) {
 			if c.from == "" {
 				err = a.trainFactors(ctx, c, spec, path, extra)
 			}
@@ -145,6 +155,8 @@ func (c *calibrating) check(method string) error {
 	switch {
 	case c.windows < 0 || c.windows > mostWindows:
 		return fmt.Errorf("calibrate: --windows %d: expected 1 to %d, or 0 for the method's own number", c.windows, mostWindows)
+	case c.clips && c.backend != "":
+		return fmt.Errorf("calibrate: --backend goes with training, found --clips")
 	case c.window < 0:
 		return fmt.Errorf("calibrate: --window %d: expected at least 1 token, or 0 for 2048 or the model's context", c.window)
 	case c.backend != "" && !slices.Contains(trained, method):
@@ -191,10 +203,13 @@ func (c *calibrating) target() (quant.Spec, error) {
 	if method == quant.RTN && c.out != "" {
 		return spec, usageError(fmt.Errorf("calibrate: the method rtn has no factors to write: \"illm quantize --out\" writes its artefact"))
 	}
-	if c.from != "" && method != "best" && !slices.Contains(trained, method) {
+	if c.from != "" && !c.clips && method != "best" && !slices.Contains(trained, method) {
 		return spec, usageError(fmt.Errorf("calibrate: --from goes with the methods best, %s, found %s", strings.Join(trained, ", "), method))
 	}
 	spec.Recipe, err = spec.Recipe.WithMethod(method)
+	if err == nil && c.clips {
+		spec, err = c.clipTarget(spec)
+	}
 	return spec, usageError(err)
 }
 
@@ -223,7 +238,7 @@ func (c *calibrating) makeFactors(ctx context.Context, e *catalog.Entry, spec qu
 
 // interrupted says that a training of the file stopped halfway, so that whoever began it agreed to replace the file then.
 func (c *calibrating) interrupted(method, path string) bool {
-	return c.from == "" && slices.Contains(trained, method) && exists(path+trainedState)
+	return c.from == "" && !c.clips && slices.Contains(trained, method) && exists(path+trainedState)
 }
 
 // trainFactors draws the windows and runs the trainer. Its state beside the file lets an interrupted run go on; --force

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/illm-go/illm/data"
+	"github.com/illm-go/illm/pkg/ablation"
 	"github.com/illm-go/illm/pkg/bench"
 	"github.com/illm-go/illm/pkg/catalog"
 	"github.com/illm-go/illm/pkg/eval/tasks"
@@ -33,7 +34,7 @@ func (s *settings) flags(cmd *cobra.Command, recipe string) {
 	f := cmd.Flags()
 	f.StringVarP(&s.model, "model", "m", catalog.Default, strings.Join(catalog.Names(), ", ")+", hf:ORG/NAME, a GGUF file, a safetensors folder or an artefact; +outliers behind a float model")
 	f.StringVarP(&s.recipe, "recipe", "r", recipe, "w8a8, w6a6, w4a8, w4a4 with suffixes kvN, emb16 or -METHOD (see calibrate), a JSON file, or fp32")
-	f.StringVar(&s.clip, "clip", "15", "clip value c of DI-ClippedSoftmax, or none")
+	f.StringVar(&s.clip, "clip", "15", "clip value c of DI-ClippedSoftmax, or none; recipes with clips by layer (calibrate --clips) take no other than 15")
 	f.StringVar(&s.mode, "mode", "illm", "illm, precise, or published: the paper's literal operators")
 	f.IntVar(&s.threads, "threads", 0, "workers; 0: every core")
 }
@@ -77,7 +78,7 @@ func (a *app) step(p bench.Progress) {
 	case p.MeanNLL > 0 && p.Took > 0:
 		a.logf("  %d/%d  window %d, %s: mean NLL %.4f, %.1f s%s", p.Done, p.Total, p.Window, p.What, p.MeanNLL, p.Took.Seconds(), timeLeft(p))
 	case p.MeanNLL > 0:
-	case p.Total > 0 && (p.Done == p.Total || p.Done%32 == 0 || p.What == "calibrate" || strings.HasPrefix(p.What, "bench")):
+	case p.Total > 0 && (p.Done == p.Total || p.Done%32 == 0 || p.What == "calibrate" || p.What == "clips" || strings.HasPrefix(p.What, "bench")):
 		a.logf("  %s %d/%d%s", p.What, p.Done, p.Total, timeLeft(p))
 	}
 }
@@ -285,6 +286,9 @@ func (a *app) show(recs []*record.Record, axes, metrics []string) error {
 			v := r.Axes[x]
 			if set, ok := r.Config[x]; ok && v == "" && x != "clip" {
 				v = fmt.Sprint(set)
+			}
+			if x == "clip" {
+				v = ablation.ClipOf(r)
 			}
 			f = append(f, v)
 		}

@@ -216,6 +216,12 @@ func (a *app) studyTable(runs *ablation.Runs, columns string) error {
 	if len(metrics) == 0 {
 		metrics = defaultColumns(runs)
 	}
+	for i := range runs.Len() {
+		if _, ok := runs.Text(i, "clips"); ok { // rows whose clip is not that of the others say so
+			axes = append(axes, "clips")
+			break
+		}
+	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, strings.Join(append(append([]string{}, axes...), append(metrics, "source")...), "\t")+"\t")
 	for i := range runs.Len() {

@@ -27,7 +27,7 @@
 // mixed in; Runs.Stale counts them.
 //
 // Models and Widths ask what each bit width costs, on every model and on one. Clip
-// is the study of the clip value c of DI-ClippedSoftmax (algorithm
+// is the study of the clip value c of DI-ClippedSoftmax, one for all layers (algorithm
 // reference, 4.4; table T6), Rule the theory beside it. Methods and its T1 are the paper's first table, ZeroShots T2 and T3,
 // Cumulative T5; Mantissa, Multiplier, KV, Context, Layers, Shares, Rotation and Calibration are its reviewers' questions;
 // Surface and Smoothness look at channels before and after factors.

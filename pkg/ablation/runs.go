@@ -82,8 +82,12 @@ func (r *Runs) Text(i int, column string) (string, bool) {
 	if v, ok := r.rows[i].axes[column]; ok {
 		return v, v != ""
 	}
-	if column == "source" {
+	switch column {
+	case "source":
 		return r.source(i), true
+	case "clips":
+		v := r.clips(i)
+		return v, v != ""
 	}
 	var values, named []string // by level: texts may differ in their number of windows
 	for _, level := range sortedKeys(r.rows[i].cells) {

@@ -14,9 +14,10 @@ func (r *Runs) Settings(made func(recipe string) map[string]string) chart.Grid {
 	g := chart.Grid{Left: 2, Head: []string{"width", "method", "linears W·A", "q, k/v", "SwiGLU", "softmax", "head, embedding", "clip", "operators", "factors", "trained on", "training"}}
 	for _, row := range r.rows {
 		var c Config
+		clip := ""
 		for _, level := range r.levels() {
 			if cell := row.cells[level]; cell != nil && cell.record != nil {
-				c = cell.config
+				c, clip = cell.config, ClipOf(cell.record)
 				break
 			}
 		}
@@ -28,7 +29,10 @@ func (r *Runs) Settings(made func(recipe string) map[string]string) chart.Grid {
 		if err != nil {
 			continue
 		}
-		operators, clip, score := "integer, "+c["mode"], c["clip"], fmt.Sprint(n.Score)
+		operators, score := "integer, "+c["mode"], fmt.Sprint(n.Score)
+		if clip == "" {
+			clip = c["clip"]
+		}
 		if a := c["arithmetic"]; a != "" && a != Integer {
 			operators = "float, values on the grids"
 		}
@@ -74,6 +78,9 @@ func factorWords(m map[string]string) []string {
 	}
 	if m["rounding_windows"] != "" {
 		text = strings.TrimPrefix(text+fmt.Sprintf("; rounding: %s, %s × %s tokens", m["rounding_text"], m["rounding_windows"], m["rounding_window"]), "; ")
+	}
+	if m["clips_windows"] != "" {
+		text = strings.TrimPrefix(text+fmt.Sprintf("; clips: %s, %s × %s tokens", m["clips_text"], m["clips_windows"], m["clips_window"]), "; ")
 	}
 	training := ""
 	if m["epochs"] != "" {

@@ -39,8 +39,8 @@
 //
 // Optional header fields say what the engine does to a row before its requantisation: "rotations" names the sites of a
 // Hadamard rotation (qk, out, down), "range_ratios" the part of the dynamic range that is kept, a list of one Q15 ratio a
-// layer for each of attn_in, query, key, value, attn_out, mlp_in, gate, up and product. "factors_sha256" names the
-// calibration's factor file.
+// layer for each of attn_in, query, key, value, attn_out, mlp_in, gate, up and product. "clips" is the clip value of the softmax in
+// thousandths (0: none), one a layer, in place of that of "spec". "factors_sha256" names the calibration's factor file.
 //
 // # Versions
 //

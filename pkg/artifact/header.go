@@ -129,6 +129,7 @@ type Header struct {
 
 	Rotations   Rotations   `json:"rotations,omitzero"`
 	RangeRatios RangeRatios `json:"range_ratios,omitempty"`
+	Clips       quant.Clips `json:"clips,omitempty"` // of the softmax, thousandths by layer; none: Spec.Clip in all
 
 	Linears     []Linear   `json:"linears"`
 	Norms       []Norm     `json:"norms"`
@@ -181,6 +182,9 @@ func (h *Header) CheckSizes() error {
 	}
 	if err := h.Spec.Validate(); err != nil {
 		return fmt.Errorf("header field spec: %w", err)
+	}
+	if err := h.Clips.Check(h.Spec, h.Layers); err != nil {
+		return fmt.Errorf("header field clips: %w", err)
 	}
 	return nil
 }

@@ -93,6 +93,7 @@ type qualityConfig struct {
 	Multiplier int    `json:"multiplier,omitempty"`     // B_w; none: 24
 	Layers     string `json:"layers,omitempty"`         // bits of each layer's weights
 	Bins       int    `json:"bins,omitempty"`           // of positions
+	Clips      string `json:"clips,omitempty"`          // of the softmax by layer, in place of the spec's; none: the spec's
 }
 
 // prepared is a variant on its way to a record.

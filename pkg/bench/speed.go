@@ -47,6 +47,7 @@ type speedConfig struct {
 	Threads int         `json:"threads"`
 
 	Operators string `json:"operators,omitempty"` // a rival set of non-linear operators
+	Clips     string `json:"clips,omitempty"`     // of the softmax by layer, in place of the spec's; none: the spec's
 }
 
 // subject is one recipe under the clock.
@@ -187,6 +188,7 @@ func (r *Runner) subject(ctx context.Context, entry *catalog.Entry, v Variant, i
 		return nil, err
 	}
 	s.cfg.Spec, s.cfg.Recipe, s.cfg.Operators, s.artefact = &spec, spec.Recipe.Name, v.Operators, m.Artifact().ID
+	s.cfg.Clips = m.Clips().String()
 	s.integer(m, session)
 	s.floats, _ = ops.(*baseline.Operators)
 	return s, s.weigh(ctx, before, ids, req)

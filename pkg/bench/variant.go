@@ -114,6 +114,14 @@ func (v Variant) shipsAsIs(what string) error {
 	return err
 }
 
+// named is the name of a variant with its clips by layer, where it has such a list.
+func named(name string, clips quant.Clips) string {
+	if clips == nil {
+		return name
+	}
+	return fmt.Sprintf("%s, by layer %s", name, clips.Short())
+}
+
 // load opens what computes an integer variant or its simulation, and says so in the configuration and the record.
 func (r *Runner) load(ctx context.Context, entry *catalog.Entry, spec quant.Spec, v Variant, cfg *qualityConfig, p *prepared) error {
 	v, err := v.settled()
@@ -144,6 +152,11 @@ func (r *Runner) load(ctx context.Context, entry *catalog.Entry, spec quant.Spec
 			if cfg.Factors, err = f.Hash(); err != nil {
 				return err
 			}
+			clips, err := f.Clips()
+			if err != nil {
+				return err
+			}
+			cfg.Clips, p.name = clips.String(), named(p.name, clips)
 		}
 		p.lm, err = entry.SimulationKinds(ctx, spec, v.Kinds, fakequant.Options{})
 		return err
@@ -155,6 +168,7 @@ func (r *Runner) load(ctx context.Context, entry *catalog.Entry, spec quant.Spec
 	if v.Layers != "" {
 		p.extra = []record.Metric{{Name: "weight_bytes", Value: float64(m.WeightBytes()), Unit: "bytes", Better: record.Lower}}
 	}
+	cfg.Clips, p.name = m.Clips().String(), named(p.name, m.Clips())
 	p.int = &engine.Scored{M: m}
 	p.lm, p.record.Artefact = tallied{p.int}, m.Artifact().ID
 	return nil

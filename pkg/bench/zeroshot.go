@@ -42,6 +42,7 @@ type zeroShotConfig struct {
 	Injected *catalog.Outliers `json:"injected,omitempty"`
 
 	Operators string `json:"operators,omitempty"` // a rival set of non-linear operators
+	Clips     string `json:"clips,omitempty"`     // of the softmax by layer, in place of the spec's; none: the spec's
 }
 
 // answers is one variant on its way to a record.
@@ -152,6 +153,7 @@ func (r *Runner) zeroShotRows(ctx context.Context, e *catalog.Entry, req ZeroSho
 				return nil, &VariantError{i, err}
 			}
 			p.spec, p.name, cfg.Spec, cfg.Recipe, cfg.Base, cfg.Operators = &spec, spec.Recipe.Name, &spec, spec.Recipe.Name, float, v.Operators
+			cfg.Clips, p.name = p.engine.Clips().String(), named(p.name, p.engine.Clips())
 			p.record.Artefact, p.record.Semantics = p.engine.Artifact().ID, ptq.Semantics
 			p.record.Axes["recipe"], p.record.Axes["clip"], p.record.Axes["mode"] = spec.Recipe.Name, spec.Clip.String(), string(spec.Mode)
 			if v.Operators != "" {

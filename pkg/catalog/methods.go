@@ -87,7 +87,7 @@ func (e *Entry) MakeFactors(ctx context.Context, spec quant.Spec, c Calibrating)
 		if err != nil {
 			return nil, misfit{fmt.Errorf("catalog: calibrate %s: the factors to begin with: %w", e.Name, err)}
 		}
-		f = f.Rounded()
+		f = f.WithoutClips().Rounded() // clips were found for other codes
 		err = e.pin(ctx, f, c)
 	default:
 		err = fmt.Errorf("catalog: calibrate %s: method %q: expected one of %s", e.Name, method, strings.Join(InProcess(), ", "))

@@ -38,8 +38,11 @@ type prepared struct {
 	input   ptq.Input
 	applied *smooth.Applied // nil: method rtn
 	factors *smooth.Factors // nil: method rtn
-	hash    string          // of the factors, "" for rtn
+	hash    string          // of the factors without clips by layer, which change no code, "" for rtn
 }
+
+// file is the hash of the factor file, clips by layer and all.
+func (p *prepared) file() string { return p.input.Factors }
 
 // prepare finds the factors of a spec and folds them into the weights. The codes are not chosen yet.
 func (e *Entry) prepare(spec quant.Spec) (*prepared, error) {
@@ -67,6 +70,14 @@ func (e *Entry) prepareWith(spec quant.Spec, f *smooth.Factors, where string) (*
 			return nil, fmt.Errorf("catalog: factors %s: %w", where, err)
 		}
 		p.factors, p.hash = p.applied.Factors(), p.input.Factors
+		if p.input.Clips != nil {
+			if err = p.input.Clips.Check(spec, e.weights.Config.Layers); err != nil { // before anything long begins
+				return nil, fmt.Errorf("catalog: factors %s: %w", where, err)
+			}
+			if p.hash, err = p.factors.WithoutClips().Hash(); err != nil {
+				return nil, fmt.Errorf("catalog: factors %s: %w", where, err)
+			}
+		}
 		if p.rounded() { // codes depend on the activations' widths too
 			p.spec = spec
 			p.spec.Recipe = spec.Recipe.Dynamic()
@@ -277,7 +288,7 @@ func (e *Entry) simulate(ctx context.Context, p *prepared, spec quant.Spec, opt 
 	if in := p.input; in.Clip != nil {
 		opt.Clip = pairs(in.Clip)
 	}
-	opt.Alpha = p.input.Alpha
+	opt.Alpha, opt.Clips = p.input.Alpha, p.input.Clips
 	if p.applied != nil {
 		opt.Before = p.applied.Tap()
 	}

@@ -31,6 +31,12 @@ type Worker interface {
 	ReLU(dst []uint8, t []int64, lo, hi int64, m uint32, k int32, p Product, bits int) quant.RowParams
 }
 
+// Clipper is a Worker that can run the softmax under another clip value: what clips by layer need. Clipped returns a
+// worker of the same goroutine that differs in c alone; the two share their scratch.
+type Clipper interface {
+	Clipped(c quant.Clip) Worker
+}
+
 // Row is one quantised row: Codes16 for widths above 8 bits, else Codes; true columns only.
 type Row struct {
 	Codes   []uint8
@@ -88,6 +94,13 @@ type worker struct {
 	*integer
 	row   vec.Pending // before requantisation
 	gates [256]uint16
+}
+
+// Clipped implements Clipper.
+func (w *worker) Clipped(c quant.Clip) Worker {
+	o := *w.integer
+	o.clip, o.clipped = c.Scale()
+	return &worker{integer: &o, row: w.row}
 }
 
 // scratch returns n entries of the row buffer.

@@ -68,10 +68,10 @@ func (s *Session) attend(w *worker, b span, h0, h1 int) {
 			}
 			nlo, nhi := w.n[i*ldn:][:ldn], w.n[(lines+i)*ldn:][:ldn]
 			if m.spec.Mode == quant.Published {
-				w.ops.Softmax(w.e[:visible], score, lo, hi, q.M, k)
+				w.soft[s.layer].Softmax(w.e[:visible], score, lo, hi, q.M, k)
 				s.pv[row*m.heads+head] = di.WeightsPublished(nlo[:visible], nhi[:visible], w.e[:visible], c.values, visible)
 			} else {
-				s.pv[row*m.heads+head] = di.SoftmaxWeights(w.ops, nlo[:visible], nhi[:visible], w.e, w.score, score, least, lo, hi, q.M, k, c.values)
+				s.pv[row*m.heads+head] = di.SoftmaxWeights(w.soft[s.layer], nlo[:visible], nhi[:visible], w.e, w.score, score, least, lo, hi, q.M, k, c.values)
 			}
 			clear(nlo[visible:])
 			clear(nhi[visible:])

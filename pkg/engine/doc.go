@@ -27,6 +27,9 @@
 // Options.Static puts constant grids, from calibration, in the place of rows' own ranges at some or all sites (ablation A);
 // they are no part of the artefact. Model.StaticCounts tells how many codes met the ends of those grids.
 //
+// An artefact may hold a clip value of the softmax for each layer, which stands in for the default c; Options.Clips is
+// another such list. A Trial runs a text under other clips of one layer, for the search of a list.
+//
 // Every arrow into a u8 is a dynamic requantisation: codes, zero point and dyadic
 // scale come from the row itself. The operators are package di's; Options may
 // replace the non-linear ones.
@@ -56,7 +59,7 @@
 // # Files
 //
 // model.go loading; sites.go rotations and ratios; static.go constant grids; session.go chunks and sharing out; rows.go linear layers,
-// norms and MLP; share.go narrow products; attention.go; cache.go the KV panels; wide.go 16-bit ones;
+// norms and MLP; share.go narrow products; attention.go; cache.go the KV panels; trial.go; wide.go 16-bit ones;
 // head.go; pool.go workers, places_linux.go where they run;
 // float.go logits as float32 for measurement, which nothing here reads back.
 //

@@ -20,7 +20,11 @@ type Options struct {
 	// Spec replaces the artefact's settings: activation widths, clip, mode. The
 	// widths of weights, head and embedding must be the artefact's own.
 	Spec *quant.Spec
-	// Operators replaces the non-linear operators; nil: di.Integer of the Spec.
+	// Clips is one clip value a layer, in place of the artefact's own list; nil: that list, and where it has none the Spec's
+	// clip in every layer. Beside a list the Spec's clip must be the default.
+	Clips quant.Clips
+	// Operators replaces the non-linear operators; nil: di.Integer of the Spec. Beside clips by layer their workers must be
+	// di.Clippers.
 	Operators di.Operators
 	// Threads is the number of workers; 0: GOMAXPROCS. It never changes a bit of the result.
 	Threads int
@@ -60,6 +64,7 @@ type Model struct {
 	art     *artifact.File
 	spec    quant.Spec
 	widths  quant.Recipe // effective: after the mode
+	clips   quant.Clips  // by layer; nil: that of spec in all of them
 	ops     di.Operators
 	threads int
 
@@ -124,9 +129,19 @@ func New(a *artifact.File, opt Options) (*Model, error) {
 	if err := m.checkSpec(h); err != nil {
 		return nil, err
 	}
+	if m.clips = opt.Clips; m.clips == nil {
+		m.clips = h.Clips
+	}
+	if err := m.clips.Check(m.spec, m.layers); err != nil {
+		return nil, fmt.Errorf("engine: load %s: %w", a.Path, err)
+	}
 	m.widths = m.spec.Effective()
 	if m.ops = opt.Operators; m.ops == nil {
 		m.ops = di.Integer(m.spec)
+	} else if m.clips != nil {
+		if _, ok := m.ops.NewWorker(1).(di.Clipper); !ok {
+			return nil, fmt.Errorf("engine: load %s: operators %s beside clips by layer (%s): expected the integer operators, these have one clip: take the recipe without the list", a.Path, m.ops.Name(), m.clips.Short())
+		}
 	}
 	if m.placement == Settled {
 		a.Settle()
@@ -295,6 +310,9 @@ func multiply(acc []int32, ldacc int, x []uint8, ldx, rows int, l *quant.Linear,
 
 // Spec is what the model runs with.
 func (m *Model) Spec() quant.Spec { return m.spec }
+
+// Clips is one clip value a layer, not to be changed; nil where Spec's clip acts in all of them.
+func (m *Model) Clips() quant.Clips { return m.clips }
 
 // Vocab is the number of token ids.
 func (m *Model) Vocab() int { return m.vocab }

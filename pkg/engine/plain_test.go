@@ -217,6 +217,17 @@ func (p *plain) attention(at string, layer, pos int, x []uint16, q quant.RowPara
 	return engine.Logits{T: row, M: m, K: k}
 }
 
+// spec is what a layer runs with: the header's, under the layer's own clip where there is a list.
+func (p *plain) spec(layer int) quant.Spec {
+	s := p.h.Spec
+	if p.h.Clips != nil {
+		s.Clip = p.h.Clips[layer]
+	}
+	return s
+}
+
+func (p *plain) softmax(layer int) di.Worker { return di.Integer(p.spec(layer)).NewWorker(1 << 10) }
+
 // mixed is scores, softmax and the product with the values of one query.
 func (p *plain) mixed(layer int, query []uint16, q quant.RowParams, keys, values *past) engine.Logits {
 	n, guard := len(keys.codes), int32(16)
@@ -242,10 +253,10 @@ func (p *plain) mixed(layer int, query []uint16, q quant.RowParams, keys, values
 		lo, hi = min(lo, v), max(hi, v)
 	}
 	if g, ok := p.grid(artifact.SiteScores, layer); ok {
-		lo = p.floor(s, g, hi, q.M, q.K+kmin+guard)
+		lo = p.floor(layer, s, g, hi, q.M, q.K+kmin+guard)
 	}
 	e := make([]int32, n)
-	p.worker.Softmax(e, s, lo, hi, q.M, q.K+kmin+guard)
+	p.softmax(layer).Softmax(e, s, lo, hi, q.M, q.K+kmin+guard)
 	vals := di.NewKeys(n)
 	for j, r := range values.params {
 		vals.M[j], vals.K[j], vals.Zero[j], vals.KMin[j] = r.M, r.K, r.Zero, least(values.params[:j+1])

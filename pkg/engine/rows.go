@@ -9,6 +9,7 @@ import (
 // worker is the scratch of one goroutine.
 type worker struct {
 	ops    di.Worker
+	soft   []di.Worker // by layer: ops, or the one of clipped with the layer's clip
 	x      *quant.Acts // inputs of the linears behind a norm and of o
 	y      *quant.Acts // input of down
 	gate   *quant.Acts // one row each; nil without a gate
@@ -17,6 +18,8 @@ type worker struct {
 	t      []int64 // one row of T
 	key    []uint8 // one head's codes
 	values []uint8 // [kv head, 4, padded d] codes of a group of four tokens
+
+	clipped map[quant.Clip]di.Worker // ops under other clips; share its scratch
 
 	// attention
 	scoreAcc []int32
@@ -38,6 +41,10 @@ func newWorker(m *Model, rows, capacity int) *worker {
 		t: make([]int64, max(m.hidden, m.heads*m.d, m.ffn)), key: make([]uint8, (m.d+7)&^7),
 		values: make([]uint8, 4*m.kv*((m.d+7)&^7)),
 	}
+	w.soft = make([]di.Worker, m.layers)
+	for i := range w.soft {
+		w.setClip(i, m.clips.Of(m.spec, i), m.spec.Clip)
+	}
 	wide := gemm.Pad(m.ffn)
 	if m.blocks[0].gate != nil {
 		w.gate, w.up = quant.NewActs(1, m.ffn, m.widths.GLU), quant.NewActs(1, m.ffn, m.widths.GLU)
@@ -46,6 +53,21 @@ func newWorker(m *Model, rows, capacity int) *worker {
 	qkv := gemm.Pad(m.heads*m.d) + 2*gemm.Pad(m.kv*m.d)
 	w.acc = make([]int32, rows*max(qkv, wide, gemm.Pad(m.hidden)))
 	return w
+}
+
+// setClip gives the softmax of a layer the clip value c, where own is that of w.ops. Layers of one value share a worker.
+func (w *worker) setClip(layer int, c, own quant.Clip) {
+	w.soft[layer] = w.ops
+	if c == own {
+		return
+	}
+	if w.clipped == nil {
+		w.clipped = map[quant.Clip]di.Worker{}
+	}
+	if w.clipped[c] == nil {
+		w.clipped[c] = w.ops.(di.Clipper).Clipped(c)
+	}
+	w.soft[layer] = w.clipped[c]
 }
 
 // rowsPhase takes row blocks through the second half of block layer−1 (output

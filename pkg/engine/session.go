@@ -199,23 +199,41 @@ func (s *Session) run(ctx context.Context, tokens []int32, fn func(i int, l Logi
 		}
 		to := min(from+chunkRows, len(tokens))
 		s.chunk(tokens[from:to])
+		var err error
 		if fn != nil {
-			s.sink, s.sinkBase = fn, from
-			s.fault.Store(nil)
-			s.parallelRows(s.runHead)
-			s.sink = nil
-			if e := s.fault.Load(); e != nil {
-				s.pos += to - from
-				return *e
-			}
+			err = s.heads(from, fn)
 		}
-		s.pos += to - from
+		if s.pos += to - from; err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 // chunk runs the blocks over tokens and leaves the residual rows in s.h.
 func (s *Session) chunk(ids []int32) {
+	s.begin(ids)
+	s.enter(0)
+	for l := 1; l <= s.m.layers; l++ {
+		s.attention()
+		s.enter(l)
+	}
+}
+
+// heads hands the logits of the chunk's rows to fn, which are counted from base.
+func (s *Session) heads(base int, fn func(i int, l Logits) error) error {
+	s.sink, s.sinkBase = fn, base
+	s.fault.Store(nil)
+	s.parallelRows(s.runHead)
+	s.sink = nil
+	if e := s.fault.Load(); e != nil {
+		return *e
+	}
+	return nil
+}
+
+// begin takes the tokens of a chunk.
+func (s *Session) begin(ids []int32) {
 	s.ids, s.rows, s.step = ids, len(ids), 0
 	if s.narrow() {
 		s.m.decodes()
@@ -227,22 +245,29 @@ func (s *Session) chunk(ids []int32) {
 		st.chunk(s.pos, s.rows)
 	}
 	s.split()
-	for l := 0; l <= s.m.layers; l++ {
-		s.layer, s.first, s.last = l, l == 0, l == s.m.layers
-		s.parallelRows(s.runRows)
-		if s.last {
-			break
-		}
-		for _, c := range s.cache[l] {
-			c.extend(s.pos, s.pos+s.rows)
-		}
-		if s.narrow() {
-			s.pool.Each(s.m.heads/s.unit(), s.runHeads)
-			continue
-		}
-		s.next.Store(0)
-		s.pool.do(s.runAttention)
+}
+
+// enter takes the chunk from behind the attention of block l−1 to that of block l, whose keys and values are in the cache
+// then; behind the last block it leaves the residual rows.
+func (s *Session) enter(l int) {
+	s.layer, s.first, s.last = l, l == 0, l == s.m.layers
+	s.parallelRows(s.runRows)
+	if s.last {
+		return
 	}
+	for _, c := range s.cache[l] {
+		c.extend(s.pos, s.pos+s.rows)
+	}
+}
+
+// attention is that of the block entered last.
+func (s *Session) attention() {
+	if s.narrow() {
+		s.pool.Each(s.m.heads/s.unit(), s.runHeads)
+		return
+	}
+	s.next.Store(0)
+	s.pool.do(s.runAttention)
 }
 
 // split cuts the chunk into row blocks whose ends, in absolute positions, are

@@ -67,7 +67,6 @@ func (m *Model) loadStatic(grids artifact.Static, ownOperators bool) error {
 		}
 	}
 	st.saturated, st.perToken = make([]atomic.Int64, len(st.sites)), make([]int64, len(st.sites))
-	clip, clipped := m.spec.Clip.Scale()
 	for at, site := range st.sites {
 		switch site {
 		case artifact.SiteAttnIn, artifact.SiteMLPIn, artifact.SiteProduct:
@@ -80,6 +79,7 @@ func (m *Model) loadStatic(grids artifact.Static, ownOperators bool) error {
 			b, list := &m.blocks[i], grids[site][i]
 			if site == artifact.SiteScores {
 				b.scores = make([]*di.StaticScores, heads)
+				clip, clipped := m.clips.Of(m.spec, i).Scale()
 				for j := range b.scores {
 					var err error
 					if b.scores[j], err = di.NewStaticScores(list[j%len(list)], clip, clipped, count); err != nil {

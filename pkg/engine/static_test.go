@@ -66,7 +66,7 @@ func (p *plain) static(row []int64, site string, grid di.StaticGrid, m uint32, k
 }
 
 // floor is the maximum less R = M/2^K in steps of m/2^k.
-func (p *plain) floor(s []int64, g di.StaticGrid, hi int64, m uint32, k int32) int64 {
+func (p *plain) floor(layer int, s []int64, g di.StaticGrid, hi int64, m uint32, k int32) int64 {
 	num, den := big.NewInt(int64(g.M)), big.NewInt(int64(m))
 	if k >= g.K {
 		num.Lsh(num, uint(k-g.K))
@@ -74,10 +74,10 @@ func (p *plain) floor(s []int64, g di.StaticGrid, hi int64, m uint32, k int32) i
 		den.Lsh(den, uint(g.K-k))
 	}
 	r := rounded(num, den).Int64()
-	clip, clipped := p.h.Spec.Clip.Scale()
-	within := new(big.Rat).SetFrac(new(big.Int).Lsh(big.NewInt(int64(g.M)), uint(max(clip.K-g.K, 0))), new(big.Int).Lsh(big.NewInt(int64(clip.M)), uint(max(g.K-clip.K, 0)))).Cmp(big.NewRat(1, 1)) < 0
+	clip, clipped := p.spec(layer).Clip.Scale()
+	within := !clipped || new(big.Rat).SetFrac(new(big.Int).Lsh(big.NewInt(int64(g.M)), uint(max(clip.K-g.K, 0))), new(big.Int).Lsh(big.NewInt(int64(clip.M)), uint(max(g.K-clip.K, 0)))).Cmp(big.NewRat(1, 1)) < 0
 	for _, v := range s {
-		if hi-v > r && (within || !clipped) {
+		if hi-v > r && within {
 			p.beyond[artifact.SiteScores]++
 		}
 	}

@@ -50,7 +50,7 @@ func (s *Session) attendWide(w *worker, b span, h0, h1 int) {
 			if fixed := m.blocks[s.layer].scores; fixed != nil {
 				lo = fixed[h].Floor(score, lo, hi, q.M, k)
 			}
-			w.ops.Softmax(w.e[:visible], score, lo, hi, q.M, k)
+			w.soft[s.layer].Softmax(w.e[:visible], score, lo, hi, q.M, k)
 			s.pv[row*m.heads+h] = di.Weights16(n32, score, w.e[:visible], c.values, visible)
 			out := s.mix64[(row*m.heads+h)*m.d:][:m.d]
 			clear(out)

@@ -93,6 +93,22 @@ func (s *Session) Header(model string) func(recipe string) map[string]string {
 	return func(recipe string) map[string]string { return shippedHeader(model + "-" + recipe) }
 }
 
+// Clips are the clip values of the softmax by layer in the shipped factor files of a model's recipes ("w4a4-best@clip"), by
+// recipe, for ablation.ClipsChart; a recipe without a file or a list is left out.
+func (s *Session) Clips(model string, recipes ...string) (map[string]quant.Clips, error) {
+	lists := map[string]quant.Clips{}
+	for _, recipe := range recipes {
+		list, err := quant.ParseClips(s.Header(model)(recipe)[smooth.MetaClips])
+		if err != nil {
+			return nil, fmt.Errorf("nb: clips of %s, %s: %w", model, recipe, err)
+		}
+		if list != nil {
+			lists[recipe] = list
+		}
+	}
+	return lists, nil
+}
+
 // Factors returns the factors of a recipe, shipped or the user's own, and where they were found.
 func (s *Session) Factors(model, recipe string) (*smooth.Factors, error) {
 	if s.err != nil {

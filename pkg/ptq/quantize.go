@@ -47,6 +47,7 @@ type Input struct {
 	Rounder  Rounder
 	Rotation artifact.Rotations   // online, the counterparts are in the weights
 	Ratios   artifact.RangeRatios // of the dynamic ranges
+	Clips    quant.Clips          // of the softmax by layer; nil: the spec's in all
 }
 
 // Smoothed is the input whose weights are those of a: everything that the factors leave at run time goes into the
@@ -59,6 +60,9 @@ func Smoothed(a *smooth.Applied, hash string) (Input, error) {
 		return in, fmt.Errorf("ptq: %w", err)
 	}
 	if in.Ratios, err = f.Ratios(); err != nil {
+		return in, fmt.Errorf("ptq: %w", err)
+	}
+	if in.Clips, err = f.Clips(); err != nil {
 		return in, fmt.Errorf("ptq: %w", err)
 	}
 	in.Rotation.QK, in.Rotation.Out, in.Rotation.Down = f.Rotation.Online(a.Config())
@@ -110,7 +114,7 @@ func QuantizeFrom(ctx context.Context, m Input, spec quant.Spec, cal Calibration
 	h := &artifact.Header{Architecture: c.Architecture, Name: opt.Name, Layers: c.Layers, Hidden: c.Hidden, Heads: c.Heads, KVHeads: c.KVHeads,
 		HeadDim: c.HeadDim, FFN: c.FFN, Vocab: c.Vocab, MaxContext: min(c.MaxContext, maxContext), TiedHead: c.TiedHead, BOS: c.BOS, EOS: c.EOS,
 		Spec: spec, KR: kr, Method: cmp.Or(m.Method, quant.RTN), Semantics: Semantics, Source: m.Hash, Calibration: cal.Hash,
-		Factors: m.Factors, Rotations: m.Rotation, RangeRatios: maps.Clone(m.Ratios)}
+		Factors: m.Factors, Rotations: m.Rotation, RangeRatios: maps.Clone(m.Ratios), Clips: m.Clips}
 	h.DropUnitRatios()
 	if err := h.CheckSizes(); err != nil { // not when all is quantised
 		return "", fmt.Errorf("ptq: %w", err)

@@ -133,8 +133,8 @@ func (s Spec) Validate() error {
 	if err := s.Recipe.Validate(); err != nil {
 		return fmt.Errorf("quant: %w", err)
 	}
-	if s.Clip < 0 || s.Clip > maxClip {
-		return fmt.Errorf("quant: clip of %d thousandths: expected 0 (no clip) … %d", int32(s.Clip), maxClip)
+	if err := s.Clip.Check(); err != nil {
+		return err
 	}
 	if _, err := ParseMode(string(s.Mode)); err != nil {
 		return err

@@ -43,7 +43,8 @@
 // # Precision and files
 //
 // Factors act rounded to half precision, which is what a file holds: what ships is what acts. A file is safetensors with
-// F16 vectors "model.layers.N.smooth.KIND" and "model.layers.N.LINEAR.clip.lo", ".hi", and Meta in its header. It has
+// F16 vectors "model.layers.N.smooth.KIND" and "model.layers.N.LINEAR.clip.lo", ".hi", and Meta in its header, where clip
+// values of the softmax by layer may stand too (Factors.Clips): they are no factors and leave the weights alone. A file has
 // one form: Hash is the sha256 of the file whether it lies on a disk or not.
 //
 // Sources: FSBR: I-LLM (arXiv:2405.17849); SmoothQuant (arXiv:2211.10438); OmniQuant (arXiv:2308.13137): shifts,

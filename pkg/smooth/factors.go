@@ -49,6 +49,9 @@ const (
 	// MetaMaxAbs is the largest magnitude of the residual stream in calibration, as a decimal. A residual rotation
 	// changes it; factors leave it as it is.
 	MetaMaxAbs = "max_abs"
+	// MetaClips holds the clip values of the softmax by layer, as quant.Clips writes them. Whatever begins with it tells how
+	// they were found and goes with them, see WithoutClips.
+	MetaClips = "clips"
 	// MetaCalibration is the hash of the token windows: ptq.Hash.
 	MetaCalibration = "calibration_sha256"
 )
@@ -157,6 +160,13 @@ func (f *Factors) Check(cfg model.Config) error {
 		if n := len(ratios[site]); n != cfg.Layers {
 			return fmt.Errorf("smooth: range ratios of %s: expected %d, one a layer, found %d", site, cfg.Layers, n)
 		}
+	}
+	clips, err := f.Clips()
+	if err != nil {
+		return err
+	}
+	if clips != nil && len(clips) != cfg.Layers {
+		return fmt.Errorf("smooth: metadata %s: expected %d clips, one a layer, found %d: they are of another model", MetaClips, cfg.Layers, len(clips))
 	}
 	return f.Rotation.Check(cfg)
 }

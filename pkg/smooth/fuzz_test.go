@@ -8,6 +8,7 @@ import (
 	"github.com/illm-go/illm/pkg/model"
 	"github.com/illm-go/illm/pkg/model/modeltest"
 	"github.com/illm-go/illm/pkg/model/safetensors"
+	"github.com/illm-go/illm/pkg/quant"
 )
 
 // A factor file from anywhere is an error or factors whose hash is that of what was read; never a panic.
@@ -19,7 +20,7 @@ func FuzzParse(f *testing.F) {
 	defer m.Close()
 	cfg := m.Config
 	path := filepath.Join(f.TempDir(), "f")
-	for i, factors := range []*Factors{{}, draw(cfg, "", 1), draw(cfg, "vo", 2), {Rotation: Rotation{Down: true}, Meta: map[string]string{MetaRatios: `{"key":[20000,30000]}`}}} {
+	for i, factors := range []*Factors{{}, draw(cfg, "", 1), draw(cfg, "vo", 2), {Rotation: Rotation{Down: true}, Meta: map[string]string{MetaRatios: `{"key":[20000,30000]}`}}, (&Factors{}).WithClips(quant.Clips{0, 12500}, nil)} {
 		if i == 1 {
 			factors.Blocks[0].Clip = map[string]Range{"mlp.up_proj": {Hi: []float32{0.5}}}
 		}

@@ -36,6 +36,9 @@ type Options struct {
 	// Rounder chooses the codes of the blocks' linears, on these grids; nil rounds to nearest.
 	Rounder Rounder
 
+	// Clips is one clip value a layer in place of the spec's, which must be the default then; nil: the spec's in all of them.
+	Clips quant.Clips
+
 	// Ratio gives the part of a row's dynamic range that the quantiser of a site keeps, above 0 and at most 1; nil: 1.
 	Ratio func(site floatref.Site, layer int) float64
 }
@@ -57,8 +60,11 @@ func NewFrom(cfg model.Config, src floatref.Source, spec quant.Spec, opt Options
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
+	if err := opt.Clips.Check(spec, cfg.Layers); err != nil {
+		return nil, err
+	}
 	r := spec.Effective()
-	t := &tap{clip: float32(spec.Clip) / 1000, score: r.Score, ratio: opt.Ratio}
+	t := &tap{spec: spec, clips: opt.Clips, score: r.Score, ratio: opt.Ratio}
 	for site, bits := range map[floatref.Site]int{
 		floatref.AttnIn: r.Act, floatref.AttnOut: r.Act, floatref.MLPIn: r.Act, floatref.Product: r.Act,
 		floatref.Query: r.Query, floatref.Key: r.KV, floatref.Value: r.KV,
@@ -112,7 +118,8 @@ func NewFrom(cfg model.Config, src floatref.Source, spec quant.Spec, opt Options
 type tap struct {
 	bits  [floatref.Sites]int // 0: leave alone
 	score int
-	clip  float32 // natural units, 0: none
+	spec  quant.Spec
+	clips quant.Clips // by layer; nil: spec's
 	exp   func(float32) float32
 	ratio func(site floatref.Site, layer int) float64
 }
@@ -121,8 +128,9 @@ type tap struct {
 func (t *tap) Tap(b *floatref.Block) {
 	if b.Site == floatref.Scores {
 		if t.score > 0 {
+			clip := float32(t.clips.Of(t.spec, b.Layer)) / 1000 // natural units, 0: none
 			for r := range b.Rows {
-				t.scores(b.Row(r))
+				t.scores(b.Row(r), clip)
 			}
 		}
 		return
@@ -142,8 +150,8 @@ func (t *tap) Tap(b *floatref.Block) {
 
 // scores rounds one row of visible scores. With a formula for e^x the row becomes the logarithm of its values,
 // so that the softmax of the reference returns them.
-func (t *tap) scores(x []float32) {
-	step := Distances(x, t.score, t.clip)
+func (t *tap) scores(x []float32, clip float32) {
+	step := Distances(x, t.score, clip)
 	if t.exp == nil || !(step > 0) {
 		return
 	}

@@ -71,7 +71,7 @@ instruction set, and --alpha grid may choose another exponent there. The last tw
 --clips leaves factors and codes as they are and looks for the clip value of the integer softmax in
 each layer, in place of 15 in all: the list with the least divergence of the engine from the float
 model on windows of the calibration text (8 of 512 tokens; --windows, --window). It starts from the
-recipe's own factors, or those of --from, and makes the variant RECIPE-METHOD@clip, a row of its
+recipe's own factors, or those of --from, and makes the variant RECIPE-METHOD@clips, a row of its
 own. A recipe with such a list takes no other --clip.`,
 		Example: `  illm calibrate --model tiny-llama --recipe w4a4 --method smoothquant
   illm calibrate --model smollm2 --recipe w4a4 --method fsbr --backend xla:cuda --out smollm2-w4a4-fsbr.safetensors

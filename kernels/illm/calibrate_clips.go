@@ -11,7 +11,7 @@ import (
 )
 
 // clipVariant is the variant that --clips makes where the recipe names none.
-const clipVariant = "clip"
+const clipVariant = "clips"
 
 // clipTarget is the recipe of a search of clips: a variant, so that the plain recipe stays as it is.
 func (c *calibrating) clipTarget(spec quant.Spec) (quant.Spec, error) {

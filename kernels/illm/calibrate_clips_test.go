@@ -28,13 +28,13 @@ func TestCalibrateClips(t *testing.T) {
 		t.Fatalf("code %d, %s", code, stderr)
 	}
 	code, stdout, stderr := calibrateRun(t, search...)
-	if code != exitOK || !strings.Contains(stdout, "clips by layer ") || !strings.Contains(stdout, "-w4a4-smoothquant@clip.safetensors") ||
-		!strings.Contains(stdout, "--recipe w4a4-smoothquant@clip") || !strings.Contains(stderr, "clips 1/") {
+	if code != exitOK || !strings.Contains(stdout, "clips by layer ") || !strings.Contains(stdout, "-w4a4-smoothquant@clips.safetensors") ||
+		!strings.Contains(stdout, "--recipe w4a4-smoothquant@clips") || !strings.Contains(stderr, "clips 1/") {
 		t.Fatalf("code %d, stdout %q, stderr %q", code, stdout, stderr)
 	}
 	// To a file, from a file: one that was found already begins anew and ends with the same bytes.
 	out := filepath.Join(t.TempDir(), "x.safetensors")
-	list, err := filepath.Glob(filepath.Join(os.Getenv("ILLM_CACHE"), "factors", "*@clip.safetensors"))
+	list, err := filepath.Glob(filepath.Join(os.Getenv("ILLM_CACHE"), "factors", "*@clips.safetensors"))
 	if err != nil || len(list) != 1 {
 		t.Fatalf("files %v, %v", list, err)
 	}
@@ -62,10 +62,10 @@ func TestCalibrateClips(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if code, stdout, stderr := eval("-r", "w4a4-smoothquant,w4a4-smoothquant@clip"); code != exitOK || strings.Count(stdout, clips.Short()) != 1 {
+	if code, stdout, stderr := eval("-r", "w4a4-smoothquant,w4a4-smoothquant@clips"); code != exitOK || strings.Count(stdout, clips.Short()) != 1 {
 		t.Errorf("code %d, stdout %q, stderr %q; want %q once", code, stdout, stderr, clips.Short())
 	}
-	if code, _, stderr := eval("-r", "w4a4-smoothquant@clip", "--clip", "12"); code == exitOK || !strings.Contains(stderr, "clip 12 beside clips by layer") {
+	if code, _, stderr := eval("-r", "w4a4-smoothquant@clips", "--clip", "12"); code == exitOK || !strings.Contains(stderr, "clip 12 beside clips by layer") {
 		t.Errorf("another clip: code %d, %s", code, stderr)
 	}
 }

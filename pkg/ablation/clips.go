@@ -40,7 +40,7 @@ func (r *Runs) clips(i int) string {
 }
 
 // ClipsTable sets the rows of Methods with clips by layer beside the same rows without: pairs holds method and variant,
-// "best" and "best@clip". Perplexity, its change from the row without, paired by window, and the divergence from the float
+// "best" and "best@clips". Perplexity, its change from the row without, paired by window, and the divergence from the float
 // model, by width and text; a pair of which one half has no record is left out.
 func (r *Runs) ClipsTable(pairs map[string]string) chart.Grid {
 	g := chart.Grid{Left: 3, Head: []string{"width", "text", "method", "clips by layer", "PPL, c = 15", "PPL, by layer", "change", "KL, c = 15", "KL, by layer"}}

@@ -10,7 +10,7 @@ import (
 	"github.com/illm-go/illm/pkg/record"
 )
 
-// clipRuns answers Methods on two windows; best@clip has clips by layer and a likelihood better by 0.01 nats.
+// clipRuns answers Methods on two windows; best@clips has clips by layer and a likelihood better by 0.01 nats.
 func clipRuns(t *testing.T) *Runs {
 	t.Helper()
 	store, err := record.Open(record.Options{Dir: t.TempDir()})
@@ -21,7 +21,7 @@ func clipRuns(t *testing.T) *Runs {
 		r := c.Record()
 		r.Axes = map[string]string{"clip": c["clip"]}
 		nll := 3.0
-		if strings.HasSuffix(c["recipe"], "best@clip") {
+		if strings.HasSuffix(c["recipe"], "best@clips") {
 			r.Config["clips"], nll = "none,12,8,12", 2.99
 		}
 		r.Metrics = []record.Metric{{Name: "ppl", Value: 20 + nll}, {Name: "kld_mean", Value: 0.1 * nll}}
@@ -30,7 +30,7 @@ func clipRuns(t *testing.T) *Runs {
 		}
 		return r, nil
 	})
-	runs, err := Methods.Run(context.Background(), store, ev, Set("width", "w4a4"), Set("method", "rtn", "fsbr", "fsbr@clip", "best", "best@clip"), Set("arithmetic", Integer), Set("corpus", "wikitext2"), Set("windows", 2))
+	runs, err := Methods.Run(context.Background(), store, ev, Set("width", "w4a4"), Set("method", "rtn", "fsbr", "fsbr@clips", "best", "best@clips"), Set("arithmetic", Integer), Set("corpus", "wikitext2"), Set("windows", 2))
 	if err != nil || runs.Err() != nil {
 		t.Fatal(err, runs.Err())
 	}
@@ -40,7 +40,7 @@ func clipRuns(t *testing.T) *Runs {
 // Rows with clips by layer stand beside those without; a variant of that name without a list is none.
 func TestClipsTable(t *testing.T) {
 	runs := clipRuns(t)
-	g := runs.ClipsTable(map[string]string{"best": "best@clip", "fsbr": "fsbr@clip", "rtn": "gptq"})
+	g := runs.ClipsTable(map[string]string{"best": "best@clips", "fsbr": "fsbr@clips", "rtn": "gptq"})
 	if len(g.Rows) != 1 {
 		t.Fatalf("rows %v, want one", g.Rows)
 	}
@@ -49,12 +49,12 @@ func TestClipsTable(t *testing.T) {
 	}
 	for i := range runs.Len() {
 		method, _ := runs.Text(i, "method")
-		if text, ok := runs.Text(i, "clips"); ok != (method == "best@clip") || ok && text != "none×1 12×2 8×1" {
+		if text, ok := runs.Text(i, "clips"); ok != (method == "best@clips") || ok && text != "none×1 12×2 8×1" {
 			t.Errorf("method %q: clips %q, %v", method, text, ok)
 		}
 	}
 	settings := runs.Settings(func(recipe string) map[string]string {
-		if recipe != "w4a4-best@clip" {
+		if recipe != "w4a4-best@clips" {
 			return nil
 		}
 		return map[string]string{"rounding": "gptq", "rounding_text": "calibration", "rounding_windows": "32", "rounding_window": "1024",
@@ -62,10 +62,10 @@ func TestClipsTable(t *testing.T) {
 	})
 	at, on := slices.Index(settings.Head, "clip"), slices.Index(settings.Head, "trained on")
 	for _, row := range settings.Rows {
-		if want := map[bool]string{true: "none×1 12×2 8×1", false: "15"}[row[1] == "best@clip"]; row[at] != want {
+		if want := map[bool]string{true: "none×1 12×2 8×1", false: "15"}[row[1] == "best@clips"]; row[at] != want {
 			t.Errorf("settings of %s: clip %q, want %q", row[1], row[at], want)
 		}
-		if want := "rounding: calibration, 32 × 1024 tokens; clips: calibration, 8 × 512 tokens"; row[1] == "best@clip" && row[on] != want {
+		if want := "rounding: calibration, 32 × 1024 tokens; clips: calibration, 8 × 512 tokens"; row[1] == "best@clips" && row[on] != want {
 			t.Errorf("trained on %q, want %q", row[on], want)
 		}
 	}

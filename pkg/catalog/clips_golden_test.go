@@ -53,7 +53,7 @@ func TestClipsGolden(t *testing.T) {
 			t.Errorf("%d threads, the default in every layer: logits %s are not the frozen ones", threads, hash)
 		}
 	}
-	clipped := load("w4a4-fsbr@clip")
+	clipped := load("w4a4-fsbr@clips")
 	if len(clipped.Clips()) != 9 || clipped.Artifact().ID == plain.Artifact().ID {
 		t.Errorf("clips %v, artefacts %.8s and %.8s", clipped.Clips(), clipped.Artifact().ID, plain.Artifact().ID)
 	}

@@ -12,7 +12,7 @@ import (
 // Every shipped file with clips by layer is its plain sibling but for the list and what is noted of it, so that both stand on
 // the same codes.
 func TestShippedClips(t *testing.T) {
-	names, err := fs.Glob(data.Factors(), "*@clip.safetensors")
+	names, err := fs.Glob(data.Factors(), "*@clips.safetensors")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,11 +35,11 @@ func TestShippedClips(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if list == nil { // smollm2-w8a8-fsbr@clip: learned clipping of weights
+		if list == nil { // smollm2-w8a8-fsbr@clips: learned clipping of weights
 			continue
 		}
 		found++
-		plain, err := read(strings.Replace(name, "@clip", "", 1)).Hash()
+		plain, err := read(strings.Replace(name, "@clips", "", 1)).Hash()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -38,7 +38,7 @@ func made(t *testing.T, e *catalog.Entry, recipe string, f *smooth.Factors) {
 // engine and in the simulation, and is the artefact that is written from nothing.
 func TestClipsOfFactors(t *testing.T) {
 	e, text := workshop(t, modeltest.TinyQwen2(t), 2)
-	s := newSpec(t, "w4a4-best@clip")
+	s := newSpec(t, "w4a4-best@clips")
 	f, err := e.MakeFactors(ctx, s, catalog.Calibrating{Text: text, Windows: 3, Window: 100})
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +53,7 @@ func TestClipsOfFactors(t *testing.T) {
 	other[0] = 200
 	made(t, e, "w4a4-best", f)
 	made(t, e, "w4a4-best@same", same)
-	made(t, e, "w4a4-best@clip", f.WithClips(other, map[string]string{"text": "t"}))
+	made(t, e, "w4a4-best@clips", f.WithClips(other, map[string]string{"text": "t"}))
 	run := func(recipe string) (*engine.Model, []float64) {
 		t.Helper()
 		m, err := e.Integer(ctx, newSpec(t, recipe))
@@ -65,7 +65,7 @@ func TestClipsOfFactors(t *testing.T) {
 		return m, rowsOf(t, lm)
 	}
 	// With the list first: the codes are chosen for the plain artefact on the way.
-	clipped, moved := run("w4a4-best@clip")
+	clipped, moved := run("w4a4-best@clips")
 	if list, err := os.ReadDir(filepath.Dir(clipped.Artifact().Path)); err != nil || len(list) != 2 {
 		t.Errorf("artefacts %v, %v: want the plain one and that with clips", list, err)
 	}
@@ -91,7 +91,7 @@ func TestClipsOfFactors(t *testing.T) {
 	if a, b, c := plain.Artifact(), repeated.Artifact(), clipped.Artifact(); a.ID == b.ID || b.ID == c.ID || a.ID == c.ID || a.Header.Clips != nil || !slices.Equal(c.Header.Clips, other) {
 		t.Errorf("identities %.8s, %.8s, %.8s; clips %v, %v", a.ID, b.ID, c.ID, a.Header.Clips, c.Header.Clips)
 	}
-	if a, b := plain.Artifact().Header, clipped.Artifact().Header; a.Spec.Recipe.Name != "w4a4-best" || b.Spec.Recipe.Name != "w4a4-best@clip" {
+	if a, b := plain.Artifact().Header, clipped.Artifact().Header; a.Spec.Recipe.Name != "w4a4-best" || b.Spec.Recipe.Name != "w4a4-best@clips" {
 		t.Errorf("recipes %s and %s in the headers", a.Spec.Recipe.Name, b.Spec.Recipe.Name)
 	}
 	// The copy is what Quantize writes in full, but for the name of the recipe.
@@ -122,10 +122,10 @@ func TestClipsOfFactors(t *testing.T) {
 		return rowsOf(t, m)
 	}
 	base := sim("w4a4-best")
-	if !slices.Equal(sim("w4a4-best@same"), base) || slices.Equal(sim("w4a4-best@clip"), base) {
+	if !slices.Equal(sim("w4a4-best@same"), base) || slices.Equal(sim("w4a4-best@clips"), base) {
 		t.Error("the simulation does not follow the list")
 	}
-	twelve, err := quant.NewSpec("w4a4-best@clip", "12", "")
+	twelve, err := quant.NewSpec("w4a4-best@clips", "12", "")
 	if err != nil {
 		t.Fatal(err)
 	}

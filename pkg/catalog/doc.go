@@ -34,7 +34,7 @@
 //	omniquant, fsbr                   trained (package fsbr)
 //
 // A factor file may also hold one clip value of the softmax a layer, in place of c = 15 in all of them (SearchClips;
-// variants such as w4a4-best@clip). The list changes no code: its artefact is a copy of the one without it, with another
+// variants such as w4a4-best@clips). The list changes no code: its artefact is a copy of the one without it, with another
 // header, and a run with any other clip is refused.
 //
 // Simulation is the float simulation of the same.

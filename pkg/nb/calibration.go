@@ -93,7 +93,7 @@ func (s *Session) Header(model string) func(recipe string) map[string]string {
 	return func(recipe string) map[string]string { return shippedHeader(model + "-" + recipe) }
 }
 
-// Clips are the clip values of the softmax by layer in the shipped factor files of a model's recipes ("w4a4-best@clip"), by
+// Clips are the clip values of the softmax by layer in the shipped factor files of a model's recipes ("w4a4-best@clips"), by
 // recipe, for ablation.ClipsChart; a recipe without a file or a list is left out.
 func (s *Session) Clips(model string, recipes ...string) (map[string]quant.Clips, error) {
 	lists := map[string]quant.Clips{}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/illm-go/illm/pkg/chart"
 	"github.com/illm-go/illm/pkg/record"
 )
 
@@ -81,13 +82,21 @@ func TestExcess(t *testing.T) {
 func TestResolved(t *testing.T) {
 	d := rivalRuns(t).Against("exp", "float64")
 	got := d.Resolved("c4")
-	for _, want := range []string{"C4", "4 windows", "lut8 +2.00 ± 0.00 %", "remaining one, lut32, lies at +0.00 %"} {
+	for _, want := range []string{"C4 (4 windows), perplexity 10 with exp = float64.", "tells a change with lut8 (+2.00", "; with the one other, lut32, none (+0.00 %)."} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q lacks %q", got, want)
 		}
 	}
 	if before, _, _ := strings.Cut(got, "; "); strings.Contains(before, "lut32") {
 		t.Errorf("%q names what is not resolved", got)
+	}
+	for where, want := range map[*Relative]string{
+		d.Where("exp", "float64", "lut8"):  "a change with lut8 (+2.00",
+		d.Where("exp", "float64", "lut32"): "tells no change with lut32 (+0.00 %).",
+	} {
+		if got := where.Resolved("c4"); !strings.Contains(got, want) || strings.Contains(got, "other") {
+			t.Errorf("%q lacks %q", got, want)
+		}
 	}
 	got = d.Divergences("c4", []string{"lut8", "lut32", "taylor2"})
 	if !strings.Contains(got, "lut8 adds 1") || strings.Contains(got, "taylor2") || strings.Count(got, "not resolved") != 1 {
@@ -96,6 +105,22 @@ func TestResolved(t *testing.T) {
 	for _, none := range []string{d.Resolved("wikitext2"), d.Divergences("c4", nil, "recipe", "w4a4")} {
 		if !strings.Contains(none, "no records yet") {
 			t.Errorf("without records: %q", none)
+		}
+	}
+}
+
+// The ends are rounded before they are compared, and nothing is written as a negative nothing.
+func TestBetween(t *testing.T) {
+	for _, c := range []struct {
+		of   []float64
+		want string
+	}{{[]float64{-0.004}, "+0.00 %"}, {[]float64{-0.004, 0.004}, "+0.00 %"}, {[]float64{0.5, -0.004, -1.25}, "-1.25 to +0.50 %"}, {[]float64{0.126, 0.134}, "+0.13 %"}} {
+		var list []rival
+		for _, y := range c.of {
+			list = append(list, rival{ppl: chart.Value{Y: y}})
+		}
+		if got := between(list); got != c.want {
+			t.Errorf("%v: %q, want %q", c.of, got, c.want)
 		}
 	}
 }

@@ -42,7 +42,8 @@ func (d *Relative) rivalsOf(corpus string, pairs ...string) (out []rival, refere
 }
 
 // Resolved says in words, for one text, for which levels a t test of the differences paired by window tells the change of
-// perplexity from nothing (told), and how far all others stay from the reference. Pairs fix other axes: "recipe", "w8a8".
+// perplexity from nothing (told), the largest first, and how far all others stay from the reference. Pairs fix other axes:
+// "recipe", "w8a8".
 func (d *Relative) Resolved(corpus string, pairs ...string) string {
 	list, reference := d.rivalsOf(corpus, pairs...)
 	if len(list) == 0 {
@@ -59,29 +60,42 @@ func (d *Relative) Resolved(corpus string, pairs ...string) string {
 		windows.add(v.nll.windows)
 	}
 	ppl, _ := reference.Metric("ppl")
-	line := fmt.Sprintf("%s, perplexity with %s %.4g (%s):", chart.Text(corpus), d.level, ppl.Value, windows)
+	line := fmt.Sprintf("%s (%s), perplexity %.4g with %s = %s. A paired t test at 95 %% tells ", chart.Text(corpus), windows, ppl.Value, d.axis, d.level)
 	slices.SortFunc(beyond, func(a, b rival) int { return cmp.Compare(math.Abs(b.ppl.Y), math.Abs(a.ppl.Y)) })
-	if len(beyond) == 0 {
-		line += fmt.Sprintf(" no other of %d changes it by a paired t test at 95 %%", len(list))
-	} else {
+	switch {
+	case len(beyond) > 0:
 		var named []string
 		for _, v := range beyond {
-			named = append(named, fmt.Sprintf("%s %+.2f ± %.2f %%", v.level, v.ppl.Y, v.ppl.Err))
+			named = append(named, fmt.Sprintf("%s (%s)", v.level, changed(v.ppl)))
 		}
-		line += " by a paired t test at 95 % it changes with " + strings.Join(named, ", ")
+		line += "a change with " + strings.Join(named, ", ")
+	case len(list) == 1:
+		line += "no change with " + list[0].level
+	default:
+		line += fmt.Sprintf("no change with any of %d others", len(list))
 	}
-	if len(within) > 0 {
-		least, most := within[0].ppl.Y, within[0].ppl.Y
-		for _, v := range within {
-			least, most = min(least, v.ppl.Y), max(most, v.ppl.Y)
-		}
-		if len(within) == 1 {
-			line += fmt.Sprintf("; the remaining one, %s, lies at %+.2f %%, not resolved", within[0].level, least)
-		} else {
-			line += fmt.Sprintf("; the remaining %d lie between %+.2f and %+.2f %%, not resolved", len(within), least, most)
-		}
+	switch {
+	case len(within) == 0:
+		return line + "."
+	case len(beyond) == 0:
+		return line + " (" + between(within) + ")."
+	case len(within) == 1:
+		return line + fmt.Sprintf("; with the one other, %s, none (%s).", within[0].level, between(within))
 	}
-	return line + "."
+	return line + fmt.Sprintf("; with the %d others none (%s).", len(within), between(within))
+}
+
+// between is the least and the greatest change of perplexity of a list, in percent, or the one that both are.
+func between(list []rival) string {
+	least, most := list[0].ppl.Y, list[0].ppl.Y
+	for _, v := range list {
+		least, most = min(least, v.ppl.Y), max(most, v.ppl.Y)
+	}
+	text := func(y float64) string { return strings.Replace(fmt.Sprintf("%+.2f", y), "-0.00", "+0.00", 1) }
+	if text(least) == text(most) {
+		return text(least) + " %"
+	}
+	return text(least) + " to " + text(most) + " %"
 }
 
 // Divergences says in words, for one text, the divergence of the reference from the float model and what each of the

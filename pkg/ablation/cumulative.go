@@ -1,5 +1,12 @@
 package ablation
 
+import (
+	"fmt"
+	"strings"
+
+	"github.com/illm-go/illm/pkg/chart"
+)
+
 // Steps of Cumulative, in order.
 const (
 	StepProducts = "fsbr, integer products"
@@ -37,4 +44,60 @@ func deriveStep(c Config) {
 	default:
 		c["recipe"], c["arithmetic"] = c["width"]+"-"+c["method"], "simulated"
 	}
+}
+
+// steps is the way of Cumulative, from the simulation that it starts at.
+var steps = []string{"fsbr", StepProducts, StepSoftmax, StepSwiGLU, StepNorm}
+
+// StepCosts says in words what each step of Cumulative costs against the one before it, and what all of them do, a line a
+// width: change of perplexity, and of the divergence from the float model in nats/1000, told by paired t tests.
+func (r *Runs) StepCosts(corpus string) string {
+	var lines []string
+	for _, width := range (ByModel{r}).levels("width") {
+		if line := r.stepCosts(corpus, width); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (r *Runs) stepCosts(corpus, width string) string {
+	var ppl, kl []string
+	var windows windowRange
+	measured := 0
+	for i, step := range steps[1:] {
+		v, ok := r.Against("method", steps[i]).rivalNamed(step, corpus, "width", width)
+		if !ok {
+			continue
+		}
+		measured++
+		windows.add(v.nll.windows)
+		if v.resolved() {
+			ppl = append(ppl, step+" "+changed(v.ppl))
+		}
+		if v.kl.told() != 0 {
+			kl = append(kl, step+" "+v.kl.thousandths())
+		}
+	}
+	if measured == 0 {
+		return ""
+	}
+	told := func(list []string) string {
+		if len(list) == 0 {
+			return fmt.Sprintf("none of %d steps is told", measured)
+		}
+		return strings.Join(list, ", ") + fmt.Sprintf(" (%d of %d steps told)", len(list), measured)
+	}
+	line := fmt.Sprintf("%s, %s (%s), a step against the one before it, paired t tests at 95 %%. Perplexity: %s. Divergence (nats/1000): %s.",
+		width, chart.Text(corpus), windows, told(ppl), told(kl))
+	if v, ok := r.Against("method", steps[0]).rivalNamed(StepNorm, corpus, "width", width); ok {
+		mark := func(told bool) string {
+			if told {
+				return ""
+			}
+			return " (not resolved)"
+		}
+		line += fmt.Sprintf(" All of them: perplexity %s%s, divergence %s%s.", changed(v.ppl), mark(v.resolved()), v.kl.thousandths(), mark(v.kl.told() != 0))
+	}
+	return line
 }

@@ -1,6 +1,7 @@
 package ablation
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/illm-go/illm/pkg/record"
@@ -45,5 +46,33 @@ func TestCumulative(t *testing.T) {
 			name, _ := runs.Text(i, "method")
 			t.Errorf("row %d (%s): %v, want %d", i, name, v.Y, 10+i)
 		}
+	}
+}
+
+// Made up: integer products add 1/1000 nats, SwiGLU 2/1000 more, softmax and norms nothing.
+func TestStepCosts(t *testing.T) {
+	nats := map[string]float64{StepProducts: 0.001, StepSoftmax: 0.001, StepSwiGLU: 0.003, StepNorm: 0.003}
+	m := changedOn(t, Cumulative, 8, func(c Config) float64 { return nats[c["method"]] }, Set("corpus", "c4"))
+	got := strings.Split(m[0].StepCosts("c4"), "\n")
+	if len(got) != 2 || !strings.HasPrefix(got[0], "w6a6, C4 (8 windows)") || !strings.HasPrefix(got[1], "w4a4, C4 (8 windows)") {
+		t.Fatalf("%q", got)
+	}
+	for _, want := range []string{
+		"Perplexity: fsbr, integer products +0.1", "+ DI-SwiGLU +0.2", "(2 of 4 steps told). Divergence (nats/1000): fsbr, integer products +1.0",
+		"+ DI-SwiGLU +2.0", "All of them: perplexity +0.30", "divergence +3.0",
+	} {
+		if !strings.Contains(got[0], want) {
+			t.Errorf("%q lacks %q", got[0], want)
+		}
+	}
+	if strings.Contains(got[0], StepSoftmax) || strings.Contains(got[0], StepNorm) || strings.Contains(got[0], "not resolved") {
+		t.Errorf("%q names what changes nothing", got[0])
+	}
+	level := changedOn(t, Cumulative, 8, func(Config) float64 { return 0 }, Set("corpus", "c4"), Set("width", "w4a4"))
+	if got := level[0].StepCosts("c4"); strings.Count(got, "none of 4 steps is told") != 2 || strings.Count(got, "not resolved") != 2 {
+		t.Errorf("%q", got)
+	}
+	if got := level[0].StepCosts("wikitext2"); got != "" {
+		t.Errorf("of a text without records: %q", got)
 	}
 }

@@ -41,6 +41,15 @@ func (d *Relative) rivalsOf(corpus string, pairs ...string) (out []rival, refere
 	return out, reference
 }
 
+// rivalNamed is one level of rivalsOf, if it and the reference have records.
+func (d *Relative) rivalNamed(level, corpus string, pairs ...string) (rival, bool) {
+	list, _ := d.rivalsOf(corpus, pairs...)
+	if i := slices.IndexFunc(list, func(v rival) bool { return v.level == level }); i >= 0 {
+		return list[i], true
+	}
+	return rival{}, false
+}
+
 // Resolved says in words, for one text, for which levels a t test of the differences paired by window tells the change of
 // perplexity from nothing (told), the largest first, and how far all others stay from the reference. Pairs fix other axes:
 // "recipe", "w8a8".

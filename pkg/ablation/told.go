@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/illm-go/illm/pkg/chart"
 )
 
 // confidence is the level of the intervals by which a paired difference is told from nothing.
@@ -36,6 +38,15 @@ type difference struct {
 }
 
 func (d difference) told() int { return told(d.mean, d.se, d.windows) }
+
+// thousandths prints a difference of divergences in nats/1000, its sign included.
+func (d difference) thousandths() string {
+	v := chart.Value{Y: 1000 * d.mean, Err: 1000 * d.se}
+	if v.Y > 0 {
+		return "+" + v.String()
+	}
+	return v.String()
+}
 
 // windowRange is a range of numbers of windows.
 type windowRange struct{ least, most int }

@@ -82,7 +82,7 @@ func pplText(r *record.Record) string {
 	if !ok {
 		return "–"
 	}
-	return fmt.Sprintf("%#.4g", m.Value)
+	return four(m.Value)
 }
 
 // metricText is a metric with its standard error, "–" where there is none.

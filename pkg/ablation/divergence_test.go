@@ -82,7 +82,7 @@ func TestExcess(t *testing.T) {
 func TestResolved(t *testing.T) {
 	d := rivalRuns(t).Against("exp", "float64")
 	got := d.Resolved("c4")
-	for _, want := range []string{"C4 (4 windows), perplexity 10 with exp = float64.", "tells a change with lut8 (+2.00", "; with the one other, lut32, none (+0.00 %)."} {
+	for _, want := range []string{"C4 (4 windows), perplexity 10.00 with exp = float64.", "tells a change with lut8 (+2.00", "; with the one other, lut32, none (+0.00 %)."} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q lacks %q", got, want)
 		}

@@ -3,6 +3,7 @@ package ablation
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // percent prints a share with two digits that mean something.
@@ -22,3 +23,6 @@ func percent(share float64) string {
 func fixed3(v float64) string { return fmt.Sprintf("%.3f", v) }
 
 func trim(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+
+// four prints a perplexity with four digits, without the point that would end a whole number: 26.20, 2061, 8.881e+05.
+func four(v float64) string { return strings.TrimSuffix(fmt.Sprintf("%#.4g", v), ".") }

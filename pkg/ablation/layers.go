@@ -163,7 +163,7 @@ func (r *Runs) Budgets(corpus string, megabytes ...float64) chart.Grid {
 			}
 			best = kl
 			ppl, _ := r.Number(i, "ppl_"+corpus)
-			row = []string{row[0], level, fmt.Sprintf("%.2f", bytes.Y/1e6), strings.TrimSuffix(fmt.Sprintf("%#.4g", ppl.Y), "."), kl.String(), fmt.Sprint(strings.Count(level, "4"))}
+			row = []string{row[0], level, fmt.Sprintf("%.2f", bytes.Y/1e6), four(ppl.Y), kl.String(), fmt.Sprint(strings.Count(level, "4"))}
 		}
 		g.Rows = append(g.Rows, row)
 	}

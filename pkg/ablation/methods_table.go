@@ -43,7 +43,7 @@ func (r *Runs) MethodTable() (g chart.Grid, missing int) {
 			if c := row.cells[level]; c != nil && c.record != nil {
 				any = true
 				if m, ok := c.record.Metric("ppl"); ok {
-					ppl = fmt.Sprintf("%#.4g", m.Value)
+					ppl = four(m.Value)
 				}
 				if v, ok := r.change(c.record, level); ok && row.axes["method"] != "" {
 					change = changed(v)
@@ -89,7 +89,7 @@ func (r *Runs) MethodSentences(level string) string {
 			continue
 		}
 		if row.axes["method"] == "" {
-			base = fmt.Sprintf("%s: the float model has perplexity %#.4g on %s, %d windows.", c.config["model"], m.Value, chart.Text(level), len(c.record.Windows))
+			base = fmt.Sprintf("%s: the float model has perplexity %s on %s, %d windows.", c.config["model"], four(m.Value), chart.Text(level), len(c.record.Windows))
 			continue
 		}
 		v, ok := r.change(c.record, level)
@@ -105,7 +105,7 @@ func (r *Runs) MethodSentences(level string) string {
 		} else {
 			lines[i] += ";"
 		}
-		lines[i] += fmt.Sprintf(" %s %#.4g (%s)", methodName(row.axes), m.Value, changed(v))
+		lines[i] += fmt.Sprintf(" %s %s (%s)", methodName(row.axes), four(m.Value), changed(v))
 	}
 	if len(lines) == 0 {
 		return "No records yet."

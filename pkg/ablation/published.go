@@ -83,7 +83,7 @@ func beside(own, published *record.Record) (p printed, ok bool) {
 func PublishedBeside(own, published ByModel, corpus string) chart.Grid {
 	g := chart.Grid{Left: 2, Head: []string{"model", "widths", "fp32 PPL ↓", "illm PPL ↓", "published PPL ↓", "published, change from fp32 (%)", "illm KL (nats) ↓", "published KL (nats) ↓", "windows"}}
 	for _, p := range printedRows(own, published, corpus) {
-		g.Rows = append(g.Rows, []string{p.model, p.width, fmt.Sprintf("%#.4g", p.float), fmt.Sprintf("%#.4g", p.own), fmt.Sprintf("%#.4g", p.ppl),
+		g.Rows = append(g.Rows, []string{p.model, p.width, four(p.float), four(p.own), four(p.ppl),
 			chart.Value{Y: p.change, Err: p.changeSE}.String(), fmt.Sprintf("%.3g", p.ownKL), fmt.Sprintf("%.3g", p.kl), fmt.Sprint(p.windows)})
 	}
 	if len(g.Rows) == 0 {
@@ -100,7 +100,7 @@ func PublishedVerdict(own, published ByModel, corpus, width string) string {
 		if p.width != width {
 			continue
 		}
-		line := fmt.Sprintf("%s %#.4g → %#.4g (%s %%; mode illm %#.4g)", p.model, p.float, p.ppl, signed(p.change, p.changeSE), p.own)
+		line := fmt.Sprintf("%s %s → %s (%s %%; mode illm %s)", p.model, four(p.float), four(p.ppl), signed(p.change, p.changeSE), four(p.own))
 		if p.told > 0 {
 			worse = append(worse, line)
 		} else {

@@ -69,7 +69,7 @@ func (d *Relative) Resolved(corpus string, pairs ...string) string {
 		windows.add(v.nll.windows)
 	}
 	ppl, _ := reference.Metric("ppl")
-	line := fmt.Sprintf("%s (%s), perplexity %.4g with %s = %s. A paired t test at 95 %% tells ", chart.Text(corpus), windows, ppl.Value, d.axis, d.level)
+	line := fmt.Sprintf("%s (%s), perplexity %s with %s = %s. A paired t test at 95 %% tells ", chart.Text(corpus), windows, four(ppl.Value), d.axis, d.level)
 	slices.SortFunc(beyond, func(a, b rival) int { return cmp.Compare(math.Abs(b.ppl.Y), math.Abs(a.ppl.Y)) })
 	switch {
 	case len(beyond) > 0:

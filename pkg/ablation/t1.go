@@ -2,7 +2,6 @@ package ablation
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/illm-go/illm/pkg/chart"
 )
@@ -51,7 +50,7 @@ func (r *Runs) T1() (g chart.Grid, missing []string) {
 			if c := row.cells[level]; c != nil && c.record != nil {
 				any = true
 				if m, ok := c.record.Metric("ppl"); ok {
-					ppl = strings.TrimSuffix(fmt.Sprintf("%#.4g", m.Value), ".")
+					ppl = four(m.Value)
 					if m.Value >= 1e4 {
 						ppl = fmt.Sprintf("%.2g", m.Value)
 					}

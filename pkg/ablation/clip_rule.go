@@ -40,7 +40,8 @@ func (s *Scores) Sigma() float64 {
 }
 
 // ClipChart draws the change of perplexity over the clip value, a number here, a line a recipe; "none" is the line at 0.
-// Levels whose change is beyond most percent are left out and named below the title. Marks are the rules' clip values.
+// Levels that cost more than most percent are left out and counted below the title; gains are all drawn. Marks are the rules'
+// clip values.
 func (d *Relative) ClipChart(corpus string, most float64, rules ...Rule) *chart.Chart {
 	c := &chart.Chart{Kind: chart.KindLine, Title: "Change of perplexity by clip value, " + chart.Text(corpus), Subtitle: d.Caption(),
 		X: chart.Axis{Name: "clip c", Unit: "natural units"}, Y: chart.Axis{Name: "Change of perplexity", Unit: "%", Better: chart.Lower}}
@@ -56,7 +57,7 @@ func (d *Relative) ClipChart(corpus string, most float64, rules ...Rule) *chart.
 		if !ok {
 			continue
 		}
-		if math.Abs(v.Y) > most {
+		if v.Y > most {
 			left++
 			continue
 		}
@@ -70,9 +71,9 @@ func (d *Relative) ClipChart(corpus string, most float64, rules ...Rule) *chart.
 	}
 	switch {
 	case left == 1:
-		c.Subtitle += fmt.Sprintf("; one point beyond %g %% not drawn", most)
+		c.Subtitle += fmt.Sprintf("; one point above +%g %% not drawn", most)
 	case left > 1:
-		c.Subtitle += fmt.Sprintf("; %d points beyond %g %% not drawn", left, most)
+		c.Subtitle += fmt.Sprintf("; %d points above +%g %% not drawn", left, most)
 	}
 	c.Baseline("no clip", 0)
 	for _, r := range rules {

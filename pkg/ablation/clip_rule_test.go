@@ -33,7 +33,8 @@ func TestRule(t *testing.T) {
 	}
 }
 
-// A made-up curve: 12 is best, 10 costs nothing that is resolved, 8 costs 2 %, 6 ruins.
+// A made-up curve: 12 is best, 10 costs nothing that is resolved, 8 costs 2 %, 6 ruins. Above the limit a cost is left out, a
+// gain as large is drawn.
 func TestClipChart(t *testing.T) {
 	store, err := record.Open(record.Options{Dir: t.TempDir()})
 	if err != nil {
@@ -61,8 +62,16 @@ func TestClipChart(t *testing.T) {
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Series) != 1 || len(c.Series[0].Points) != 6 || len(c.Marks) != 1 || c.Marks[0].Value != 9.56 || !strings.Contains(c.Subtitle, "one point beyond") {
+	if len(c.Series) != 1 || len(c.Series[0].Points) != 6 || len(c.Marks) != 1 || c.Marks[0].Value != 9.56 || !strings.Contains(c.Subtitle, "one point above +50 %") {
 		t.Errorf("%d series, marks %v, %q", len(c.Series), c.Marks, c.Subtitle)
+	}
+	tight := d.ClipChart("c4", 0.15, rule) // 8 and 6 cost more, 12 gains 0.2 %
+	drawn := map[float64]float64{}
+	for _, p := range tight.Series[0].Points {
+		drawn[p.X] = p.Y
+	}
+	if v, ok := drawn[12]; !ok || math.Abs(v-100*math.Expm1(-0.002)) > 1e-9 || len(drawn) != 5 || !strings.Contains(tight.Subtitle, "2 points above +0.15 %") {
+		t.Errorf("drawn %v, %q: want the gain at 12 and no cost above 0.15 %%", drawn, tight.Subtitle)
 	}
 	row := d.RuleGrid("c4", rule, Rule{Recipe: "w4a4"}).Rows
 	if row[0][3] != "12" || row[0][5] != "10" || !strings.HasPrefix(row[0][6], "+0.05") || row[1][3] != "–" {

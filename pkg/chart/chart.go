@@ -88,7 +88,8 @@ type Reference struct {
 }
 
 // Chart is the description of one picture. The zero sizes mean 760×420 pixels,
-// or a width for all panels when Facet is set.
+// or a width for all panels when Facet is set. What a subtitle or a legend of
+// several lines and slanted labels need is added to the height.
 type Chart struct {
 	Kind      Kind
 	Title     string

@@ -60,7 +60,8 @@ func (h *HeatMap) place() (width, height int, panels []panel) {
 	}
 	top := 70
 	if h.Subtitle != "" {
-		top += 20
+		_, more := subtitleLines(h.Subtitle, width)
+		top, height = top+20+more, height+more
 	}
 	const left, gap, right, bottom = 62, 44, 84, 52
 	n := max(len(h.Panels), 1)
@@ -92,14 +93,15 @@ func (h *HeatMap) options(cells bool) ([]byte, error) {
 	for _, k := range []string{"color", "toolbox", "legend"} {
 		delete(tree, k)
 	}
-	_, _, panels := h.place()
+	width, _, panels := h.place()
+	subtitle, _ := subtitleLines(h.Subtitle, width)
 	lo, hi := h.scale()
 	tree["backgroundColor"] = "transparent"
 	tree["aria"] = node{"enabled": true, "label": node{"description": h.Title + ". " + h.Z.Title() + " by " + h.X.Title() + " and " + h.Y.Title() + "."}}
 	tree["tooltip"] = node{"trigger": "item", "confine": true, "extraCssText": "white-space:pre-line",
 		"formatter": "{a}\n" + noTemplate(h.X.Name+", "+h.Y.Name+", "+h.Z.Name) + "\n{c}"}
-	titles := []any{node{"text": h.Title, "subtext": h.Subtitle, "left": 14, "top": 12, "padding": 0, "itemGap": 8,
-		"textStyle": node{"fontSize": 16, "fontWeight": 600}, "subtextStyle": node{"fontSize": 12.5}}}
+	titles := []any{node{"text": h.Title, "subtext": subtitle, "left": sideMargin, "top": 12, "padding": 0, "itemGap": 8,
+		"textStyle": node{"fontSize": 16, "fontWeight": 600}, "subtextStyle": node{"fontSize": 12.5, "lineHeight": subtitleLine}}}
 	var grids, xs, ys, series []any
 	for i, p := range panels {
 		m := h.Panels[i]

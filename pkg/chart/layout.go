@@ -14,6 +14,7 @@ type panel struct {
 	baselines                []Reference
 	beyond                   string // names the baselines that the panel's axis leaves out
 	rotate                   int    // degrees of the category labels
+	nameGap                  int    // from the x axis to its name, below the labels
 	ylo, yhi                 float64
 	yticks                   []float64
 }
@@ -26,15 +27,19 @@ type layout struct {
 	xlo, xhi      float64
 	xticks        []float64
 	panels        []panel
+	subtitle      string // in lines
 	legend        bool
 	exclusive     bool // each category has a bar of one series alone
 	legendNames   []string
+	legendRows    [][]string
 	legendTop     int
 }
 
 const (
 	defaultWidth, defaultHeight = 760, 420
 	facetWidth, facetHeight     = 1000, 300
+	sideMargin                  = 14 // of the picture, left and right
+	nameGap                     = 30 // from a horizontal axis to its name, below labels of one line
 )
 
 func (c *Chart) layout() layout {
@@ -82,18 +87,6 @@ func (c *Chart) layout() layout {
 	l.legend = !c.Facet && len(l.legendNames) > 1 && !c.selfLabelled()
 	l.exclusive = c.Kind == KindBar && !c.Stacked && c.exclusive()
 
-	top := 14
-	if c.Title != "" {
-		top += 26
-	}
-	if c.Subtitle != "" {
-		top += 20
-	}
-	if l.legend {
-		l.legendTop = top
-		top += 26
-	}
-	top += 30 // the y axis name
 	count := 1
 	if c.Facet {
 		count = len(c.Series)
@@ -109,61 +102,70 @@ func (c *Chart) layout() layout {
 			l.width = facetWidth
 		}
 	}
+	top, more := 14, 0 // more is what names of several lines add to the height
+	if c.Title != "" {
+		top += 26
+	}
+	if c.Subtitle != "" {
+		top += 20
+		l.subtitle, more = subtitleLines(c.Subtitle, l.width)
+	}
+	if l.legend {
+		l.legendTop = top + more
+		l.legendRows = legendRows(l.legendNames, l.width)
+		top += 26
+		more += (len(l.legendRows) - 1) * legendRow
+	}
+	top += 30 // the y axis name
 	if l.height == 0 {
 		l.height = defaultHeight
 		if c.Facet && count > 1 {
 			l.height = top + rows*facetHeight
 		}
 	}
-	const bottom, gap = 54, 60
+	top += more
 	right := 26
 	for _, b := range c.Baselines {
-		right = max(right, 14+7*max(utf8.RuneCountInString(b.Name), len(short(b.Value))))
+		right = max(right, sideMargin+7*max(utf8.RuneCountInString(b.Name), len(short(b.Value))))
 	}
 	if c.Facet {
 		top += 20
 	}
-	rowHeight := (l.height - top + gap - 10) / rows
-	columnWidth := (l.width - 14) / columns
+	columnWidth := (l.width - sideMargin) / columns
+	slant := 0 // room that slanted labels take below each row of panels
 	for i := range count {
 		series := c.Series
 		if c.Facet {
 			series = c.Series[i : i+1]
 		}
-		p := panel{first: i%columns == 0}
+		p := panel{first: i%columns == 0, nameGap: nameGap}
 		p.baselines = c.Baselines
 		p.ylo, p.yhi, p.yticks = c.yRange(series, c.Baselines)
 		if c.Facet {
 			c.dropFarBaselines(&p, series)
 		}
 		p.leftLabels = labelRoom(p.yticks)
-		p.left = 14 + (i%columns)*columnWidth + p.leftLabels
-		p.top = top + (i/columns)*rowHeight
+		column := sideMargin + (i%columns)*columnWidth
+		p.left = column + p.leftLabels
 		p.width = max(columnWidth-p.leftLabels-right, 40)
-		p.height = max(rowHeight-gap-bottom+10, 40)
 		if l.crowded(p.width) {
-			p.rotate = 40
-			p.height = max(p.height-14, 40)
+			p.rotate = slantDegrees
+			below, left := l.slanted(p.left-column, p.width)
+			p.left, p.leftLabels, p.width = p.left+left, p.leftLabels+left, max(p.width-left, 40)
+			p.nameGap = max(below, nameGap)
+			slant = max(slant, p.nameGap-nameGap)
 		}
 		l.panels = append(l.panels, p)
 	}
+	l.height += more + rows*slant
+	const bottom, gap = 54, 60
+	rowHeight := (l.height - top + gap - 10) / rows
+	for i := range l.panels {
+		p := &l.panels[i]
+		p.top = top + (i/columns)*rowHeight
+		p.height = max(rowHeight-gap-bottom+10-slant, 40)
+	}
 	return l
-}
-
-// crowded reports whether neighbouring category labels would touch.
-func (l layout) crowded(width int) bool {
-	if len(l.labels) < 2 {
-		return false
-	}
-	const digit, gap = 6.4, 4
-	slot := float64(width) / float64(len(l.labels))
-	for i := 1; i < len(l.labels); i++ {
-		both := utf8.RuneCountInString(l.labels[i-1]) + utf8.RuneCountInString(l.labels[i])
-		if float64(both)*digit/2+gap > slot {
-			return true
-		}
-	}
-	return false
 }
 
 // exclusive reports whether no category has points of two series.

@@ -206,19 +206,19 @@ func (c *Chart) finish(tree node, l layout, color []string) error {
 	delete(tree, "toolbox")
 	tree["backgroundColor"] = "transparent"
 	tree["aria"] = node{"enabled": true, "label": node{"description": c.Title + ". " + c.Y.Title() + " against " + c.X.Title() + "."}}
-	titles := []any{node{"text": c.Title, "subtext": c.Subtitle, "left": 14, "top": 12, "padding": 0, "itemGap": 8,
-		"textStyle": node{"fontSize": 16, "fontWeight": 600}, "subtextStyle": node{"fontSize": 12.5}}}
+	titles := []any{node{"text": c.Title, "subtext": l.subtitle, "left": sideMargin, "top": 12, "padding": 0, "itemGap": 8,
+		"textStyle": node{"fontSize": 16, "fontWeight": 600}, "subtextStyle": node{"fontSize": 12.5, "lineHeight": subtitleLine}}}
 	tree["tooltip"] = node{"trigger": "item", "formatter": "{b}", "confine": true, "extraCssText": "white-space:pre-line"}
-	tree["legend"] = node{"show": l.legend, "data": l.legendNames, "left": 9, "top": l.legendTop, "itemWidth": 20, "itemHeight": 10, "itemGap": 16,
+	tree["legend"] = node{"show": l.legend, "data": l.legendData(), "left": 9, "top": l.legendTop, "itemWidth": 20, "itemHeight": 10, "itemGap": legendGap,
 		"textStyle": node{"fontSize": 12.5}}
 	var grids, xs, ys []any
 	for i, p := range l.panels {
 		grids = append(grids, node{"left": p.left, "top": p.top, "width": p.width, "height": p.height, "outerBoundsMode": "none"})
-		x := node{"gridIndex": i, "name": c.X.Title(), "nameLocation": "middle", "nameGap": 30, "nameTextStyle": node{"fontSize": 12.5}}
+		x := node{"gridIndex": i, "name": c.X.Title(), "nameLocation": "middle", "nameGap": p.nameGap, "nameTextStyle": node{"fontSize": 12.5}}
 		switch {
 		case l.labels != nil:
 			x["type"], x["data"] = "category", l.labels
-			x["axisLabel"] = node{"interval": 0, "rotate": p.rotate, "fontSize": 11.5}
+			x["axisLabel"] = node{"interval": 0, "rotate": p.rotate, "fontSize": labelHeight}
 			x["axisTick"] = node{"alignWithLabel": true}
 			x["boundaryGap"] = true
 		default:

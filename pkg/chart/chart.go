@@ -67,6 +67,7 @@ type Point struct {
 	X     float64
 	To    float64 // KindHistogram: right edge of the bin; X is the left one
 	Label string  // category, or the text beside a scatter point
+	Name  string  // KindScatter: name in table and hover text where Label is not it
 	Y     float64
 	Err   float64 // one standard error; 0 draws no error bar
 	ID    string  // id of the record that this point comes from, shown on hover

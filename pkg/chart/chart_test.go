@@ -232,6 +232,18 @@ fp32           21.63
 	}
 }
 
+// A scatter point without a label in the picture has its name in the table and under the pointer.
+func TestNameWithoutLabel(t *testing.T) {
+	c := &Chart{Kind: KindScatter, Title: "t", X: Axis{Name: "time"}, Y: Axis{Name: "error"},
+		Series: []Series{{Name: "front", Points: []Point{{X: 1, Y: 2, Name: "lut8"}, {X: 1, Y: 3, Label: "a, b", Name: "b"}}}}}
+	if got := c.table().Rows; got[0][0] != "front lut8" || got[1][0] != "front b" {
+		t.Errorf("rows %v", got)
+	}
+	if s := c.hover(c.Series[0], c.Series[0].Points[0]); !strings.HasPrefix(s, "front, lut8\n") {
+		t.Errorf("hover %q", s)
+	}
+}
+
 // Bins stand in the row of their edges, whatever series begins first, and a series without a bin has no cell there.
 func TestBinsAreJoinedByPlace(t *testing.T) {
 	c := &Chart{Kind: KindHistogram, Title: "shifted", X: Axis{Name: "octaves"}, Series: []Series{

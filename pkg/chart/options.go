@@ -270,8 +270,8 @@ func (c *Chart) hover(s Series, p Point) string {
 	}
 	text := s.Name
 	if c.Kind == KindScatter {
-		if p.Label != "" {
-			text += ", " + p.Label
+		if own := p.name(); own != "" {
+			text += ", " + own
 		}
 		text += "\n" + c.X.Name + " " + number(p.X, 0)
 	} else {

@@ -137,8 +137,8 @@ func (c *Chart) table() Grid {
 		for _, s := range c.Series {
 			for _, p := range s.Points {
 				name := s.Name
-				if p.Label != "" && p.Label != s.Name {
-					name = strings.TrimPrefix(s.Name+" "+p.Label, " ")
+				if own := p.name(); own != "" && own != s.Name {
+					name = strings.TrimPrefix(s.Name+" "+own, " ")
 				}
 				g.Rows = append(g.Rows, []string{name, number(p.X, 0), c.value(p.Y, p.Err)})
 			}
@@ -173,6 +173,9 @@ func (c *Chart) table() Grid {
 
 // value prints a value of the y axis.
 func (c *Chart) value(v, err float64) string { return numberTo(v, err, c.Y.Digits) }
+
+// name is what a scatter point is called.
+func (p Point) name() string { return cmp.Or(p.Name, p.Label) }
 
 func pointKey(p Point) string {
 	if p.Label != "" {

@@ -99,31 +99,57 @@ func (s *Session) ExpTimes(row int) (*ExpTimes, error) {
 }
 
 // Front is ablation.ExpFront of these times for codes of 16 bits, each computed by itself, without taylor3-raw, whose
-// error and time hide all others. Points too near for two names have one, beside the rightmost.
+// error and time hide all others. Points of a series too near for two names have one, beside the rightmost; a beaten point
+// too near to one of the front leaves it the place, and has its name in the table and under the pointer.
 func (t *ExpTimes) Front(clip quant.Clip) (*chart.Chart, error) {
 	c, err := ablation.ExpFront(t.store, clip, baseline.FormDirect, 16, t.row)
 	if err != nil {
 		return nil, err
 	}
-	var all []*chart.Point
 	for i := range c.Series {
 		s := &c.Series[i]
 		s.Points = slices.DeleteFunc(s.Points, func(p chart.Point) bool { return p.Label == "taylor3-raw" })
+		slices.SortFunc(s.Points, func(a, b chart.Point) int { return cmp.Compare(a.X, b.X) })
 		for j := range s.Points {
-			all = append(all, &s.Points[j])
+			s.Points[j].Name = s.Points[j].Label
 		}
+		shareLabels(s.Points)
 	}
-	slices.SortFunc(all, func(a, b *chart.Point) int { return cmp.Compare(a.X, b.X) })
-	for i, p := range all {
-		for _, q := range all[i+1:] { // an eighth of the time and a quarter of the error are about a name's size
-			if q.X < 1.13*p.X && math.Abs(math.Log(q.Y/p.Y)) < 0.3 {
+	if hidden := giveWay(c.Series[1].Points, c.Series[0].Points); len(hidden) > 0 {
+		c.Subtitle += "; without a label, close to the front: " + strings.Join(hidden, ", ")
+	}
+	c.Subtitle += "; taylor3-raw not drawn"
+	return c.Size(1000, 480), nil
+}
+
+// near says that the labels beside two points would touch: an eighth of the time and a quarter of the error
+// are about a name's size.
+func near(a, b chart.Point) bool {
+	return math.Abs(math.Log(b.X/a.X)) < math.Log(1.13) && math.Abs(math.Log(b.Y/a.Y)) < 0.3
+}
+
+// shareLabels gives points that are too near for two labels one, at the rightmost; the points are sorted by X.
+func shareLabels(points []chart.Point) {
+	for i := range points {
+		p := &points[i]
+		for j := i + 1; j < len(points); j++ {
+			if q := &points[j]; near(*p, *q) {
 				p.Label, q.Label = "", p.Label+", "+q.Label
 				break
 			}
 		}
 	}
-	c.Subtitle += "; taylor3-raw not drawn"
-	return c.Size(1000, 480), nil
+}
+
+// giveWay takes the labels from points that are too near to a labelled one of front, and returns them.
+func giveWay(points, front []chart.Point) (hidden []string) {
+	for i := range points {
+		p := &points[i]
+		if p.Label != "" && slices.ContainsFunc(front, func(q chart.Point) bool { return q.Label != "" && near(*p, q) }) {
+			hidden, p.Label = append(hidden, p.Label), ""
+		}
+	}
+	return hidden
 }
 
 // Lengths lists nanoseconds a key in the softmax by row length, for codes of so many bits, with what computes each: the

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/illm-go/illm/pkg/bench"
+	"github.com/illm-go/illm/pkg/chart"
 	"github.com/illm-go/illm/pkg/quant"
 	"github.com/illm-go/illm/pkg/record"
 )
@@ -33,15 +34,19 @@ func TestExpTimes(t *testing.T) {
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}
-	names := ""
+	names, labels := map[string]int{}, ""
 	for _, series := range c.Series {
 		for _, p := range series.Points {
-			names += p.Label + ", "
+			names[p.Name]++
+			labels += ", " + p.Label
 		}
 	}
-	for _, want := range []string{"di-exp,", "lut64i,", "taylor5,", "i-bert,"} {
-		if strings.Count(names, " "+want)+strings.Count(names[:min(len(names), len(want))], want) != 1 {
-			t.Errorf("labels %q: expected %q once", names, want)
+	if len(names) < 20 || names["di-exp"] != 1 || names["taylor5"] != 1 || names[""] != 0 || names["taylor3-raw"] != 0 {
+		t.Errorf("names %v", names)
+	}
+	for _, p := range c.Series[0].Points { // beside a point of the front or, of two close ones, the second
+		if strings.Count(labels+", ", ", "+p.Name+", ") != 1 {
+			t.Errorf("labels %q: expected %q of the front once", labels, p.Name)
 		}
 	}
 	if g := times.Table(); len(g.Rows) < 20 || len(g.Rows[0]) != 4 || g.Rows[0][1] == "–" {
@@ -72,6 +77,26 @@ func TestExpTimes(t *testing.T) {
 	}
 	if g := times.Table(); len(g.Rows) != 1 {
 		t.Errorf("with one exponential: %v", g)
+	}
+}
+
+// TestLabels: labels are joined within a series alone, and a beaten point leaves its place to one of the front.
+func TestLabels(t *testing.T) {
+	label := func(x, y float64, s string) chart.Point { return chart.Point{X: x, Y: y, Label: s} }
+	front := []chart.Point{label(1, 0.01, "a"), label(2, 0.002, "b"), label(2.1, 0.0021, "c")}
+	behind := []chart.Point{label(1.05, 0.011, "near a"), label(1.05, 0.1, "far"), label(1.1, 0.1, "by far"), label(2.2, 0.0022, "near c")}
+	shareLabels(front)
+	shareLabels(behind)
+	hidden := giveWay(behind, front)
+	var got []string
+	for _, p := range slices.Concat(front, behind) {
+		got = append(got, p.Label)
+	}
+	if want := []string{"a", "", "b, c", "", "", "far, by far", ""}; !slices.Equal(got, want) {
+		t.Errorf("labels %q, want %q", got, want)
+	}
+	if !slices.Equal(hidden, []string{"near a", "near c"}) {
+		t.Errorf("hidden %q", hidden)
 	}
 }
 

@@ -131,7 +131,7 @@ func (s Spread) Sentence() string {
 // Sizes draws perplexity by the number of calibration windows; the seeds stand above the plain row's number as points of
 // their own. With fewer than two points there is nothing to see: nil.
 func (r *Runs) Sizes(corpus string) *chart.Chart {
-	c := &chart.Chart{Kind: chart.KindScatter, Title: "Perplexity by calibration windows", Subtitle: r.measured(),
+	c := &chart.Chart{Kind: chart.KindScatter, Title: "Perplexity by calibration windows", Subtitle: r.measuredIn("ppl_" + corpus),
 		X: chart.Axis{Name: "calibration windows", Log: true}, Y: chart.Axis{Name: "Perplexity, " + chart.Text(corpus), Better: chart.Lower}}
 	sizes, seeds := chart.Series{Name: "windows"}, chart.Series{Name: "other seeds"}
 	for i, row := range r.rows {

@@ -43,7 +43,7 @@ func (s *Scores) Sigma() float64 {
 // Levels that cost more than most percent are left out and counted below the title; gains are all drawn. Marks are the rules'
 // clip values.
 func (d *Relative) ClipChart(corpus string, most float64, rules ...Rule) *chart.Chart {
-	c := &chart.Chart{Kind: chart.KindLine, Title: "Change of perplexity by clip value, " + chart.Text(corpus), Subtitle: d.Caption(),
+	c := &chart.Chart{Kind: chart.KindLine, Title: "Change of perplexity by clip value, " + chart.Text(corpus), Subtitle: d.CaptionOf("delta_" + corpus),
 		X: chart.Axis{Name: "clip c", Unit: "natural units"}, Y: chart.Axis{Name: "Change of perplexity", Unit: "%", Better: chart.Lower}}
 	at := map[string]int{}
 	left := 0

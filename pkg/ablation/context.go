@@ -50,7 +50,7 @@ func checkWindow(s string) (string, error) {
 // PositionChart draws the divergence from the float model over the position in the window, a line for each length, of the
 // rows of one recipe.
 func (r *Runs) PositionChart(recipe, corpus string) *chart.Chart {
-	c := &chart.Chart{Kind: chart.KindLine, Title: "Divergence from fp32 by position, " + recipe, Subtitle: r.Caption(),
+	c := &chart.Chart{Kind: chart.KindLine, Title: "Divergence from fp32 by position, " + recipe, Subtitle: r.Where("recipe", recipe).CaptionOf("kld_bin1_" + corpus),
 		X: chart.Axis{Name: "position in the window", Unit: "tokens", Log: true}, Y: chart.Axis{Name: "Mean KL divergence", Unit: "nats", Better: chart.Lower}}
 	for i := range r.rows {
 		if r.rows[i].axes["recipe"] != recipe {

@@ -86,10 +86,10 @@ func (x *Excess) Chart(axis, corpus string, leave ...string) *chart.Chart {
 			s.Name = "more than " + x.level
 		}
 	}
-	c.Titled("Divergence from fp32 beyond that of "+x.level+", "+chart.Text(corpus), x.runs.measured()+"; bars: ± 1 standard error of the difference")
+	c.Titled("Divergence from fp32 beyond that of "+x.level+", "+chart.Text(corpus), x.shown.measuredIn("kld_mean_"+corpus)+"; bars: ± 1 standard error of the difference")
 	if len(leave) > 0 {
-		c.Subtitle = x.runs.measured() + "; ± 1 error of the difference; not drawn: " + strings.Join(leave, ", ")
+		c.Subtitle += "; not drawn: " + strings.Join(leave, ", ")
 	}
-	c.X.Name, c.Y.Name = "", "Excess divergence" // slanted labels need the axis name's room
+	c.Y.Name = "Excess divergence"
 	return c.Size(1000, 420)
 }

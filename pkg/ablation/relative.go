@@ -42,8 +42,11 @@ func (d *Relative) Len() int { return d.shown.Len() }
 func (d *Relative) Text(i int, column string) (string, bool) { return d.shown.Text(i, column) }
 
 // Caption says what the rows were measured on.
-func (d *Relative) Caption() string {
-	return d.runs.measured() + "; bars: ± 1 standard error of the difference, paired by window"
+func (d *Relative) Caption() string { return d.runs.measured() + barsOfDifference }
+
+// CaptionOf is Caption of the rows that have a value in a column, on the column's text.
+func (d *Relative) CaptionOf(column string) string {
+	return d.shown.measuredOn(column, func(i int) bool { _, ok := d.Number(i, column); return ok }) + barsOfDifference
 }
 
 // Where keeps rows as Runs.Where does; the rows compared with need not be kept.

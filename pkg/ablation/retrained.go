@@ -118,11 +118,11 @@ func KindChart(together, again *Runs, corpus string, alone bool) *chart.Chart {
 		}
 		if s.Points != nil {
 			c.Series = append(c.Series, s)
-			of = append(of, fmt.Sprintf("%s: %s", side.name, side.runs.measured()))
+			of = append(of, fmt.Sprintf("%s: %s", side.name, side.runs.measuredIn("ppl_"+corpus)))
 		}
 	}
-	if len(of) == 2 && together.measured() == again.measured() {
-		of = []string{together.measured()}
+	if len(of) == 2 && together.measuredIn("ppl_"+corpus) == again.measuredIn("ppl_"+corpus) {
+		of = []string{together.measuredIn("ppl_" + corpus)}
 	}
 	c.Subtitle = strings.Join(append(of, "bars: ± 1 standard error of the difference, paired by window"), "; ")
 	return c

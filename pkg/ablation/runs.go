@@ -90,7 +90,7 @@ func (r *Runs) Text(i int, column string) (string, bool) {
 		return v, v != ""
 	}
 	var values, named []string // by level: texts may differ in their number of windows
-	for _, level := range sortedKeys(r.rows[i].cells) {
+	for _, level := range r.rows[i].found() {
 		v, ok := r.rows[i].cells[level].config[column]
 		if !ok {
 			return "", false
@@ -189,30 +189,6 @@ func (r *Runs) Number(i int, column string) (chart.Value, bool) {
 		v.Better = chart.Higher
 	}
 	return v, true
-}
-
-// Caption says what the rows were measured on.
-func (r *Runs) Caption() string { return r.measured() + "; bars: ± 1 standard error over windows" }
-
-func (r *Runs) measured() string {
-	models, window, least, most := map[string]bool{}, map[string]bool{}, 0, 0
-	for _, row := range r.rows {
-		for _, c := range row.cells {
-			models[c.config["model"]] = true
-			window[c.config["window"]] = true
-			if n, err := c.config.Int("windows"); err == nil {
-				if least == 0 || n < least {
-					least = n
-				}
-				most = max(most, n)
-			}
-		}
-	}
-	count := fmt.Sprint(most)
-	if least != most {
-		count = fmt.Sprintf("%d to %d", least, most)
-	}
-	return fmt.Sprintf("%s, %s windows of %s tokens", strings.Join(sortedKeys(models), ", "), count, strings.Join(sortedKeys(window), " or "))
 }
 
 // Err joins the reasons of rows without a value; nil when every cell has one.

@@ -399,7 +399,7 @@ func TestModels(t *testing.T) {
 	if !slices.Equal(rows, want) {
 		t.Errorf("rows %q, want %q", rows, want)
 	}
-	if !strings.Contains(runs.Caption(), "windows of 1024 or 512 tokens") {
+	if !strings.Contains(runs.Caption(), "windows of 512 or 1024 tokens") {
 		t.Errorf("caption %q does not name both windows", runs.Caption())
 	}
 	if len(ev.calls) != 2 {

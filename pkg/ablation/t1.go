@@ -82,7 +82,7 @@ func (r *Runs) T1() (g chart.Grid, missing []string) {
 // T1Chart draws the divergence from the float model on one text by width, a line a method, of the rows of table T1: on a
 // logarithmic axis, since from 8 bits to 4 it grows a thousandfold.
 func (r *Runs) T1Chart(level string) *chart.Chart {
-	c := &chart.Chart{Kind: chart.KindLine, Title: "Divergence from fp32, " + chart.Text(level) + ": " + r.model(), Subtitle: r.Caption(), X: chart.Axis{Name: "width"},
+	c := &chart.Chart{Kind: chart.KindLine, Title: "Divergence from fp32, " + chart.Text(level) + ": " + r.model(), Subtitle: r.CaptionOf("kld_mean_" + level), X: chart.Axis{Name: "width"},
 		Y: chart.Axis{Name: "Mean KL divergence", Unit: "nats", Log: true, Better: chart.Lower}}
 	at := map[string]int{}
 	for _, row := range r.rows {

@@ -29,6 +29,9 @@ type Source interface {
 // Captioner is a Source that says in a line what its rows were measured on.
 type Captioner interface{ Caption() string }
 
+// ColumnCaptioner is a Captioner that can speak of the rows behind one column alone.
+type ColumnCaptioner interface{ CaptionOf(column string) string }
+
 // titles spells out the columns that many charts share.
 var titles = map[string]string{
 	"ppl":            "Perplexity",
@@ -129,7 +132,10 @@ func fromSource(kind Kind, src Source, x, y string, by []string) *Chart {
 		c.err = fmt.Errorf("chart: %s: no rows: %w", kind, ErrEmpty)
 		return c
 	}
-	if s, ok := src.(Captioner); ok {
+	switch s := src.(type) {
+	case ColumnCaptioner:
+		c.Subtitle = s.CaptionOf(y)
+	case Captioner:
 		c.Subtitle = s.Caption()
 	}
 	numeric := kind == KindLine

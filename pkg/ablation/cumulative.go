@@ -1,7 +1,9 @@
 package ablation
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/illm-go/illm/pkg/chart"
@@ -100,4 +102,39 @@ func (r *Runs) stepCosts(corpus, width string) string {
 		line += fmt.Sprintf(" All of them: perplexity %s%s, divergence %s%s.", changed(v.ppl), mark(v.resolved()), v.kl.thousandths(), mark(v.kl.told() != 0))
 	}
 	return line
+}
+
+// farBar is how many times the next one a bar may be before it is left out: beyond it the others are a line on the axis.
+const farBar = 10
+
+// StepsChart draws the divergence from the float model on one text over the steps, a panel a width. A method whose bar would
+// hide the others (farBar) is left out of its panel and stands below the title with its value.
+func (r *Runs) StepsChart(corpus string) *chart.Chart {
+	c := chart.Bar(r, "method", "kld_mean_"+corpus, "width").Panels().Size(1000, 420)
+	c.Title = "Divergence from fp32 step by step, " + chart.Text(corpus) + ": " + r.model()
+	var left []string
+	for i := range c.Series {
+		s := &c.Series[i]
+		for _, p := range farPoints(s.Points) {
+			left = append(left, fmt.Sprintf("%s %s %s", s.Name, p.Label, chart.Value{Y: p.Y, Err: p.Err}))
+			s.Points = slices.DeleteFunc(s.Points, func(q chart.Point) bool { return q.Label == p.Label })
+		}
+	}
+	if len(left) > 0 {
+		c.Subtitle += fmt.Sprintf("; not drawn, more than %d times the others: %s", farBar, strings.Join(left, ", "))
+	}
+	return c
+}
+
+// farPoints are those above a gap of farBar times, the highest first. At least two are left.
+func farPoints(points []chart.Point) []chart.Point {
+	byY := slices.Clone(points)
+	slices.SortStableFunc(byY, func(a, b chart.Point) int { return cmp.Compare(b.Y, a.Y) })
+	far := 0
+	for i := 0; i+2 < len(byY); i++ { // two bars are left to compare
+		if byY[i+1].Y > 0 && byY[i].Y > farBar*byY[i+1].Y {
+			far = i + 1
+		}
+	}
+	return byY[:far]
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/illm-go/illm/pkg/chart"
 	"github.com/illm-go/illm/pkg/record"
 )
 
@@ -74,5 +75,44 @@ func TestStepCosts(t *testing.T) {
 	}
 	if got := level[0].StepCosts("wikitext2"); got != "" {
 		t.Errorf("of a text without records: %q", got)
+	}
+}
+
+// A method far above the others is left out of its panel and named with its value; within ten times all are drawn.
+func TestStepsChart(t *testing.T) {
+	runs := withMetrics(t, Cumulative, func(c Config) []record.Metric {
+		kl := map[string]float64{"smoothquant": 5.5, "omniquant": 0.3, "fsbr": 0.2}[c["method"]]
+		if kl == 0 {
+			kl = 0.25
+		}
+		if c["width"] == "w6a6" {
+			kl = min(kl, 1)
+		}
+		return []record.Metric{{Name: "kld_mean", Value: kl}}
+	}, Set("corpus", "c4"), WithoutBase())
+	c := runs.StepsChart("c4")
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	drawn := map[string]float64{}
+	for _, s := range c.Series {
+		for _, p := range s.Points {
+			drawn[s.Name+" "+p.Label] = p.Y
+		}
+	}
+	if _, far := drawn["w4a4 smoothquant"]; far || len(drawn) != 13 || drawn["w6a6 smoothquant"] != 1 || drawn["w4a4 fsbr"] != 0.2 {
+		t.Errorf("drawn %v, want all but w4a4 smoothquant", drawn)
+	}
+	if !strings.Contains(c.Subtitle, "more than 10 times the others: w4a4 smoothquant 5.5") || strings.Contains(c.Subtitle, "w6a6") {
+		t.Errorf("subtitle %q", c.Subtitle)
+	}
+	for _, few := range [][]float64{{100, 1}, {100}, nil, {5, 4, 3}, {100, 0, 0}} {
+		var points []chart.Point
+		for _, y := range few {
+			points = append(points, chart.Point{Y: y})
+		}
+		if far := farPoints(points); len(far) != 0 {
+			t.Errorf("of %v, %v are far", few, far)
+		}
 	}
 }

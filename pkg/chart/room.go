@@ -9,7 +9,7 @@ import (
 // The room that names take, in pixels. The width of a letter differs between the fonts of browsers, so these are of the
 // wider ones: where a line breaks is decided here, alike for the picture and the live chart.
 const (
-	subtitleLetter = 6.3  // of the subtitle, at 12.5 pixels
+	subtitleLetter = 7    // of the subtitle, at 12.5 pixels
 	subtitleLine   = 16   // its lines apart
 	legendLetter   = 6.8  // of the legend, at 12.5 pixels
 	legendSymbol   = 25   // symbol and gap before a name of the legend

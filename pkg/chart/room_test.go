@@ -116,7 +116,9 @@ func TestNamesInBrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := openPage(t, Page("charts", render(t, wide()), second, render(t, wide().Panels())))
+	panels := wide().Panels()
+	panels.Subtitle = "tiny-llama+outliers, 16 windows of 1024 tokens; bars: ± 1 standard error over windows; not drawn, more than 10 times the others: w6a6 smoothquant 0.751 ± 0.021, w4a4 smoothquant 5.505 ± 0.095"
+	b := openPage(t, Page("charts", render(t, wide()), second, render(t, panels)))
 	b.drawn(t, 3)
 	problems := eval[[]string](t, b, `Array.from(document.querySelectorAll('.illm-live > div > svg')).flatMap((svg, chart) => {
 		const page = svg.getBoundingClientRect(), found = [];

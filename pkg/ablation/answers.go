@@ -70,7 +70,7 @@ func line(x, y []float64) (slope, se float64) {
 func (r *Runs) MostSensitive(corpus string) string {
 	order := r.Sensitivity(corpus)
 	if len(order) < 2 {
-		return r.model() + ": no order of its blocks yet."
+		return fmt.Sprintf("%s: the order of its blocks is not known, a block has no record (%s makes them).", r.model(), makesLayers)
 	}
 	n := len(order)
 	at := func(block int) chart.Value {

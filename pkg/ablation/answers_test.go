@@ -2,12 +2,14 @@ package ablation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
 	"testing"
 
 	"github.com/illm-go/illm/pkg/artifact"
+	"github.com/illm-go/illm/pkg/chart"
 	"github.com/illm-go/illm/pkg/record"
 )
 
@@ -69,7 +71,18 @@ func TestMostSensitive(t *testing.T) {
 	if s := runs.MostSensitive("c4"); s != "tiny-llama, 4 bits in one block of 3: block 0 adds most to the divergence, block 1 least, by a factor of 3.0." {
 		t.Error(s)
 	}
-	expect(t, runs.MostSensitive("wikitext2"), "no order of its blocks yet")
+	if got := fmt.Sprint(runs.Sensitivity("c4")); got != "[1 2 0]" {
+		t.Errorf("order %s", got)
+	}
+	// without records every form says what is missing and what makes it
+	expect(t, runs.MostSensitive("wikitext2"), "tiny-llama: the order of its blocks is not known", "illm reproduce questions --full")
+	expect(t, fmt.Sprint(runs.Sensitivity("wikitext2")), "not known, a block has no record")
+	var lack *chart.Lack
+	if err := runs.SensitivityChart("wikitext2").Validate(); !errors.As(err, &lack) {
+		t.Errorf("a chart without records: %v", err)
+	} else {
+		expect(t, lack.Reason, "no record of tiny-llama on WikiText-2", "illm reproduce questions --full")
+	}
 }
 
 func TestSaturationSentence(t *testing.T) {

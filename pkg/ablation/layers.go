@@ -52,9 +52,23 @@ func alone(level, rest, own string) int {
 	return strings.Index(level, own)
 }
 
+// Order lists blocks from the least to the most sensitive.
+type Order []int
+
+// String lists the blocks, or says that they have no order yet.
+func (o Order) String() string {
+	if len(o) == 0 {
+		return "not known, a block has no record"
+	}
+	return fmt.Sprint([]int(o))
+}
+
+// makesLayers is the command that computes what Layers lacks, on the models of its notebook.
+const makesLayers = "illm reproduce questions --full"
+
 // Sensitivity lists the blocks from the least to the most sensitive: by the divergence from the float model of the row in
 // which the block alone has 4 bits. Nil unless every block of the rows has been measured.
-func (r *Runs) Sensitivity(corpus string) (order []int) {
+func (r *Runs) Sensitivity(corpus string) (order Order) {
 	kl := map[int]float64{}
 	n := 0
 	for i := range r.rows {
@@ -113,6 +127,9 @@ func (r *Runs) SensitivityChart(corpus string) *chart.Chart {
 		if len(s.Points) > 0 {
 			c.Series = append(c.Series, s)
 		}
+	}
+	if len(c.Series) == 0 {
+		return c.Without(fmt.Sprintf("no record of %s on %s has one block at another width than the rest (%s makes them)", r.model(), chart.Text(corpus), makesLayers))
 	}
 	return c
 }

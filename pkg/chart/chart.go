@@ -113,6 +113,17 @@ var (
 	ErrLog   = errors.New("a logarithmic axis needs values above 0")
 )
 
+// Lack is the reason, in words, for which there is nothing to draw. It is an ErrEmpty.
+type Lack struct{ Reason string }
+
+func (l *Lack) Error() string { return "chart: nothing to draw: " + l.Reason }
+
+// Is makes a Lack an ErrEmpty.
+func (l *Lack) Is(target error) bool { return target == ErrEmpty }
+
+// Without says what the chart lacks to be drawn.
+func (c *Chart) Without(reason string) *Chart { c.err = &Lack{reason}; return c }
+
 const (
 	minSize, maxSize = 120, 4000 // pixels
 	maxPoints        = 200_000   // points in one chart; beyond it a page stops responding

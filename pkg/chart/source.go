@@ -3,6 +3,7 @@ package chart
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -47,6 +48,10 @@ var titles = map[string]string{
 	"clip":           "clip c",
 	"recipe":         "widths",
 	"corpus":         "text",
+	"prob":           "bits of probabilities",
+	"score":          "bits of scores",
+	"setting":        "grid",
+	"operators":      "operators in float",
 	"prefill_tok_s":  "Prefill",
 	"decode_tok_s":   "Decode",
 	"peak_rss_bytes": "Peak memory",
@@ -78,7 +83,7 @@ func Heading(column string) string {
 
 // Line draws metric y over axis x, one line for each combination of the levels
 // of by. Rows without a level of x (the float model has no clip) become
-// baselines.
+// baselines. Rows of one level alone make no line: the chart says so in a Lack.
 func Line(src Source, x, y string, by ...string) *Chart {
 	return fromSource(KindLine, src, x, y, by)
 }
@@ -177,6 +182,9 @@ func fromSource(kind Kind, src Source, x, y string, by []string) *Chart {
 		c.err = fmt.Errorf("chart: %s: no row has a value of %q: %w", kind, y, ErrEmpty)
 		return c
 	}
+	if levels := distinct(c.Series); kind == KindLine && len(levels) == 1 {
+		return c.Without(fmt.Sprintf("the records have one value of %q alone, %s, and a line takes two", c.X.Name, levels[0]))
+	}
 	if numeric { // every level is a number: a true axis instead of categories
 		for i := range c.Series {
 			for j := range c.Series[i].Points {
@@ -185,6 +193,18 @@ func fromSource(kind Kind, src Source, x, y string, by []string) *Chart {
 		}
 	}
 	return c
+}
+
+// distinct lists the levels of the points, each once.
+func distinct(series []Series) (levels []string) {
+	for _, s := range series {
+		for _, p := range s.Points {
+			if !slices.Contains(levels, p.Label) {
+				levels = append(levels, p.Label)
+			}
+		}
+	}
+	return levels
 }
 
 // group is the series name of a row: its levels of the columns by.

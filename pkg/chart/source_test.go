@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -49,7 +50,7 @@ func TestFromRows(t *testing.T) {
 		t.Error(err)
 	}
 
-	numeric := Line(src[2:4], "clip", "ppl_c4", "recipe")
+	numeric := Line(append(src[2:4:4], rows{{"recipe": "w8a8", "clip": "12", "ppl_c4": ppl(21, 0.1)}}...), "clip", "ppl_c4", "recipe")
 	if numeric.categories() != nil || numeric.Series[0].Points[0].X != 15 {
 		t.Errorf("levels that are all numbers: categories %v, x %g, want a numeric axis", numeric.categories(), numeric.Series[0].Points[0].X)
 	}
@@ -58,6 +59,19 @@ func TestFromRows(t *testing.T) {
 	}
 	if _, err := Line(src, "clip", "ppl_wikitext2", "recipe").Render(); err == nil || !strings.Contains(err.Error(), "ppl_wikitext2") {
 		t.Errorf("unknown metric: %v, want its name", err)
+	}
+
+	// one level makes no line, whatever the number of lines: the reason is said, and two levels are drawn
+	one := rows{{"recipe": "w8a8", "prob": "15", "ppl": ppl(22, 0.1)}, {"recipe": "w4a4", "prob": "15", "ppl": ppl(30, 0.1)}}
+	var lack *Lack
+	if err := Line(one, "prob", "ppl", "recipe").Titled("t", "").Validate(); !errors.As(err, &lack) || !errors.Is(err, ErrEmpty) || !strings.Contains(lack.Reason, `one value of "bits of probabilities" alone, 15`) {
+		t.Errorf("a line of one level: %v", err)
+	}
+	if err := Line(append(one, rows{{"recipe": "w4a4", "prob": "8", "ppl": ppl(31, 0.1)}}...), "prob", "ppl", "recipe").Validate(); err != nil {
+		t.Errorf("a line of two levels beside a point: %v", err)
+	}
+	if err := Bar(one, "prob", "ppl", "recipe").Validate(); err != nil {
+		t.Errorf("bars of one level: %v", err)
 	}
 
 	speed := rows{{"recipe": "w8a8", "ppl": ppl(22, 0.1), "ms": Value{Y: 400, Unit: "ms", Better: Lower}}, {"recipe": "w4a4", "ppl": ppl(2000, 1)}}
@@ -70,6 +84,7 @@ func TestFromRows(t *testing.T) {
 func TestHeading(t *testing.T) {
 	for column, want := range map[string]string{
 		"ppl_wikitext2": "Perplexity, WikiText-2", "ln_ppl_ratio_c4": "ln(PPL / PPL of fp32), C4", "softmax_us": "softmax us", "clip": "clip c",
+		"prob": "bits of probabilities", "operators": "operators in float",
 	} {
 		if got := Heading(column); got != want {
 			t.Errorf("Heading(%q) = %q, want %q", column, got, want)

@@ -97,6 +97,11 @@ func TestShowPrintsOutsideNotebooks(t *testing.T) {
 		t.Error("a chart without points says nothing")
 	}
 	b.Reset()
+	Show(new(chart.Chart).Titled("Bars of it", "").Without("no record of it (a command makes it)"))
+	if got := b.String(); strings.TrimSpace(got) != `Nothing to draw for "Bars of it": no record of it (a command makes it).` {
+		t.Errorf("a chart that lacks its records says %q", got)
+	}
+	b.Reset()
 	Show((*chart.Chart)(nil))
 	if !strings.Contains(b.String(), "no record") {
 		t.Errorf("a chart that was not made says %q", b)

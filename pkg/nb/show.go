@@ -73,8 +73,12 @@ func bundleOf(item any) (bundle, error) {
 			return plain("Nothing to draw: no record."), nil
 		}
 		o, err := v.Render()
-		if errors.Is(err, chart.ErrEmpty) { // rows are missing: the reason stands above, and later cells may do better
-			return plain("Nothing to draw. " + err.Error()), nil
+		if errors.Is(err, chart.ErrEmpty) { // rows are missing, and later cells may do better
+			reason, lack := "none of its values is recorded", (*chart.Lack)(nil)
+			if errors.As(err, &lack) {
+				reason = lack.Reason
+			}
+			return plain(fmt.Sprintf("Nothing to draw for %q: %s.", v.Title, reason)), nil
 		}
 		return bundle{o.HTML, o.SVG, o.Text, true}, err
 	case chart.Output:

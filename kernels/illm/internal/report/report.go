@@ -113,7 +113,11 @@ func (s Section) render() ([]chart.Output, error) {
 			o, err := b.Chart.Render()
 			switch {
 			case errors.Is(err, chart.ErrEmpty):
-				out = append(out, text("<p class=\"m\">%s: no record to draw</p>\n", html.EscapeString(b.Chart.Title)))
+				reason, lack := "no record to draw", (*chart.Lack)(nil)
+				if errors.As(err, &lack) {
+					reason = lack.Reason
+				}
+				out = append(out, text("<p class=\"m\">%s: %s</p>\n", html.EscapeString(b.Chart.Title), html.EscapeString(reason)))
 			case err != nil:
 				return nil, err
 			default:

@@ -79,6 +79,9 @@ func TestTablesByName(t *testing.T) {
 		if e.Table == "" {
 			t.Errorf("%s is a notebook's name", table)
 		}
+		if digit := len(table) > 1; digit != (filepath.Base(e.Path) == "90-tables.ipynb") {
+			t.Errorf("%s opens %s; the paper's numbered tables are the cells of 90-tables, the ablations notebooks of their own", table, filepath.Base(e.Path))
+		}
 		if len(cut.Executable()) < 3 || filepath.Base(e.Path) == "90-tables.ipynb" && len(cut.Executable()) >= len(whole.Executable()) {
 			t.Errorf("%s keeps %d of %d cells", table, len(cut.Executable()), len(whole.Executable()))
 		}

@@ -82,10 +82,13 @@ func (m Measured) split() (sets []string, ns map[string][]float64) {
 
 func (m Measured) floatPartsGrid() chart.Grid {
 	g := chart.Grid{Head: []string{"operators"}}
-	for _, c := range append(slices.Clone(nonLinear), "all the rest", "together", "of that non-linear") {
+	for _, c := range append(slices.Clone(nonLinear), "all the rest", "together") {
 		g.Head = append(g.Head, c+" (µs a token)")
 	}
-	g.Head[len(g.Head)-1] = "of that non-linear (%)"
+	if n := m.prompt(); n != "–" {
+		g.Head[len(g.Head)-1] = "together (µs a token of " + n + ")"
+	}
+	g.Head = append(g.Head, "of that non-linear (%)")
 	sets, ns := m.split()
 	for _, set := range sets {
 		row, sum, own := []string{set}, 0.0, 0.0

@@ -107,6 +107,42 @@ func (m Measured) byAxis(name string) Measured {
 	return out
 }
 
+// prefillHead heads the time of a prompt, with its length where the records share one.
+func (m Measured) prefillHead() string {
+	if n := m.prompt(); n != "–" {
+		return "prefill of " + n + " (ms)"
+	}
+	return "prefill (ms)"
+}
+
+// Answering returns the newest run of the one study that ask names: of its model, and of its recipe, its prompt's length
+// and its row lengths as far as ask names them and the study has them. Every other field of ask is about a new
+// measurement alone.
+func (m Measured) Answering(ask StudyRequest) Measured {
+	study := ask.Studies[0]
+	var fit Measured
+	for _, r := range m {
+		n, recipe := r.Axes["prefill"], r.Axes["recipe"]
+		if study == StudyEfficient || study == StudyShapes { // all recipes in one run
+			recipe = ""
+		}
+		if ask.Prefill == 0 || n == "" || n == strconv.Itoa(ask.Prefill) {
+			if ask.Recipe == "" || recipe == "" || recipe == ask.Recipe {
+				fit = append(fit, r)
+			}
+		}
+	}
+	fit = fit.Of(study, ask.Model)
+	for _, n := range ask.Rows {
+		if study == StudyOperators && !slices.ContainsFunc(fit, func(r *record.Record) bool {
+			return r.Axes["operator"] == "softmax" && r.Axes["n"] == strconv.Itoa(n)
+		}) {
+			return nil
+		}
+	}
+	return fit
+}
+
 // with keeps the records that have the axis.
 func (m Measured) with(axis string) Measured {
 	return slices.DeleteFunc(slices.Clone(m), func(r *record.Record) bool { return r.Axes[axis] == "" })
@@ -141,12 +177,12 @@ func (m Measured) Grid() chart.Grid {
 	case StudyFloatPart:
 		return m.floatPartsGrid()
 	case StudyFloats:
-		g.Head = []string{"operators", "prefill (ms)", "times the integer ones'", "decode (ms a token)", "conversions a token"}
+		g.Head = []string{"operators", m.prefillHead(), "times the integer ones'", "decode (ms a token)", "conversions a token"}
 		for _, r := range m {
 			row(r.Axes["operators"], cell(r, "prefill_ms", 1), ranged(r, "slower"), cell(r, "decode_ms", 2), cell(r, "conversions_token", 0))
 		}
 	case StudyScaling:
-		g.Head = []string{"threads", "prefill (ms)", "times one thread", "decode (ms a token)", "times one thread"}
+		g.Head = []string{"threads", m.prefillHead(), "times one thread", "decode (ms a token)", "times one thread"}
 		for _, r := range m {
 			row(r.Axes["threads"], cell(r, "prefill_ms", 1), ranged(r, "prefill_speedup"), cell(r, "decode_ms", 2), ranged(r, "decode_speedup"))
 		}

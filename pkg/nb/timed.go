@@ -18,8 +18,9 @@ import (
 	"github.com/illm-go/illm/pkg/record"
 )
 
-// Measured returns the newest record of one speed study, or measures it here and now as ask says and keeps nothing. It
-// shows which of the two it is. A model that is not here leaves it empty, with the reason shown.
+// Measured returns the newest record of one speed study that answers ask (see bench.Measured.Answering), or measures it here
+// and now as ask says and keeps nothing. It shows which of the two it is, and what there is a record of instead. A model
+// that is not here leaves it empty, with the reason shown.
 func (s *Session) Measured(ask bench.StudyRequest) (bench.Measured, error) {
 	if s.err != nil {
 		return nil, s.err
@@ -28,9 +29,13 @@ func (s *Session) Measured(ask bench.StudyRequest) (bench.Measured, error) {
 		return nil, fmt.Errorf("nb: measured: expected one study, found %d", len(ask.Studies))
 	}
 	all := bench.Measured(s.all.Filter(func(r *record.Record) bool { return r.Config["task"] == "speed-study" }))
-	if m := all.Of(ask.Studies[0], ask.Model); len(m) > 0 {
+	if m := all.Answering(ask); len(m) > 0 {
 		Show("From the records: " + m.Where())
 		return m, nil
+	}
+	none := "No record yet"
+	if other := all.Of(ask.Studies[0], ask.Model); len(other) > 0 {
+		none = fmt.Sprintf("No record of what is asked for%s, only of another", asked(ask))
 	}
 	ctx, stop := interruptible()
 	defer stop()
@@ -39,11 +44,29 @@ func (s *Session) Measured(ask bench.StudyRequest) (bench.Measured, error) {
 		if ctx.Err() != nil {
 			return nil, err
 		}
-		Show(fmt.Errorf("no record of %s on %s, and none could be measured: %w", ask.Studies[0], ask.Model, err))
+		Show(fmt.Errorf("no record of %s on %s%s, and none could be measured: %w", ask.Studies[0], ask.Model, asked(ask), err))
 		return nil, nil
 	}
-	Show(fmt.Sprintf("No record yet: measured here and now, %d rounds. %s", max(ask.Runs, 1), m.Where()))
+	Show(fmt.Sprintf("%s: measured here and now, %d rounds. %s", none, max(ask.Runs, 1), m.Where()))
 	return m, nil
+}
+
+// asked lists what a request names besides study and model, in brackets; "" if nothing.
+func asked(ask bench.StudyRequest) string {
+	var parts []string
+	if ask.Recipe != "" {
+		parts = append(parts, ask.Recipe)
+	}
+	if ask.Prefill != 0 {
+		parts = append(parts, fmt.Sprintf("prompt of %d tokens", ask.Prefill))
+	}
+	if len(ask.Rows) > 0 {
+		parts = append(parts, "rows of "+strings.Trim(fmt.Sprint(ask.Rows), "[]"))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
 }
 
 // Recorded is the newest record of a speed study on a model, shipped or of one's own; empty where there is none.

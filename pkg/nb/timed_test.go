@@ -100,6 +100,55 @@ func TestLabels(t *testing.T) {
 	}
 }
 
+// TestMeasured: a record answers a request for its own recipe and its own prompt; any other is measured, and the cell says so.
+func TestMeasured(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs a model")
+	}
+	store, err := record.Open(record.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := &record.Record{Kind: record.Timing, Config: map[string]any{"task": "speed-study", "study": bench.StudyFloats, "case": "test"},
+		Axes:    map[string]string{"study": bench.StudyFloats, "model": "tiny-llama", "recipe": "w8a8", "operators": "integer", "prefill": "512"},
+		Metrics: []record.Metric{{Name: "prefill_ms", Value: 7}}}
+	if err := store.Append(rec); err != nil {
+		t.Fatal(err)
+	}
+	s := &Session{all: store, store: store}
+	ask := func(recipe string, prefill int) bench.StudyRequest {
+		return bench.StudyRequest{Studies: []string{bench.StudyFloats}, Model: "tiny-llama", Recipe: recipe, Prefill: prefill, Runs: 1}
+	}
+	for _, test := range []struct {
+		ask    bench.StudyRequest
+		rows   int    // the record has one, a measurement one for each set of operators
+		prompt string // in the head of the table
+	}{
+		{ask("", 0), 1, "512"},
+		{ask("w8a8", 512), 1, "512"},
+		{ask("w8a8", 24), 3, "24"},
+		{ask("w6a6", 0), 3, "512"},
+	} {
+		m, err := s.Measured(test.ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := m.Grid()
+		if len(g.Rows) != test.rows || g.Head[1] != "prefill of "+test.prompt+" (ms)" {
+			t.Errorf("%q, prompt of %d: %d rows under %q", test.ask.Recipe, test.ask.Prefill, len(g.Rows), g.Head)
+		}
+		if r := test.ask.Recipe; r != "" && m[0].Axes["recipe"] != r {
+			t.Errorf("asked for %s, found %s", r, m[0].Axes["recipe"])
+		}
+	}
+	if got := asked(ask("w6a6", 24)); got != " (w6a6, prompt of 24 tokens)" {
+		t.Errorf("asked: %q", got)
+	}
+	if all := store.Filter(func(*record.Record) bool { return true }); len(all) != 1 {
+		t.Errorf("%d records, want the one that was there", len(all))
+	}
+}
+
 // TestConversions: integer operators convert nothing, and a set of two operators what each of them does.
 func TestConversions(t *testing.T) {
 	if testing.Short() {

@@ -1,11 +1,14 @@
 package nb
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/illm-go/illm/pkg/catalog"
 	"github.com/illm-go/illm/pkg/chart"
+	"github.com/illm-go/illm/pkg/record"
 )
 
 // Every question and every difference has a text, and of the shipped models one that stands on records.
@@ -39,6 +42,23 @@ func TestAnswers(t *testing.T) {
 		if first, _, _ := strings.Cut(d.Text, "\n"); first == "" || strings.Contains(d.Text, "ecords yet") || !strings.HasPrefix(d.Command, "illm study show ") {
 			t.Errorf("a difference without a record or a command: %q", d.String())
 		}
+	}
+	// of SmolLM2 there are simulated rows of OmniQuant's part alone; each that FSBR has too is one comparison
+	simulated := map[string]bool{}
+	for _, r := range s.all.Filter(func(r *record.Record) bool {
+		return r.Axes["model"] == smollm2 && r.Axes["arithmetic"] == "simulated" && (r.Axes["corpus"] == "wikitext2" || r.Axes["corpus"] == "c4")
+	}) {
+		simulated[r.Axes["recipe"]+" "+r.Axes["corpus"]] = true
+	}
+	pairs := 0
+	for name := range simulated {
+		if strings.Contains(name, "-omniquant ") && simulated[strings.Replace(name, "-omniquant ", "-fsbr ", 1)] {
+			pairs++
+		}
+	}
+	at := slices.IndexFunc(differences, func(d Finding) bool { return strings.HasPrefix(d.Question, "FSBR beside") })
+	if want := fmt.Sprintf("of %d comparisons", pairs); at < 0 || pairs == 0 || !strings.Contains(differences[at].Text[strings.LastIndex(differences[at].Text, "\n"):], want) {
+		t.Errorf("FSBR on %s: want %q, found %v", smollm2, want, differences)
 	}
 }
 

@@ -30,18 +30,21 @@ func (s *Session) Differences() ([]Finding, error) {
 	add("The formulas as printed, at W8A8", "illm study show static -m MODEL --set mode=published --set method=rtn --set setting=dynamic", "Mode published beside ours:", ours.Beside(published, "wikitext2", "width", "w8a8"))
 	methods := a.all(ablation.Methods, two, ablation.Set("arithmetic", ablation.Integer), ablation.Set("method", "omniquant", "fsbr", "best"))
 	const command = "illm study show methods -m MODEL --set arithmetic=integer"
-	add("FSBR beside its OmniQuant part", command, even(methods, false).Duel("method", "fsbr", "omniquant", texts), outliers+", "+even(methods, true).Duel("method", "fsbr", "omniquant", texts))
+	simulated := a.runs(ablation.Methods, smollm2, two, ablation.Set("arithmetic", "simulated"), ablation.Set("method", "omniquant", "fsbr"))
+	add("FSBR beside its OmniQuant part", command, even(methods, false).Duel("method", "fsbr", "omniquant", texts), outliers+", "+even(methods, true).Duel("method", "fsbr", "omniquant", texts),
+		smollm2+", simulated in float (illm study show methods -m "+smollm2+" --set arithmetic=simulated), "+ablation.ByModel{simulated}.Duel("method", "fsbr", "omniquant", texts))
 	add("The best combination beside trained factors", command, methods.Duel("method", "best", "fsbr", texts), methods.Duel("method", "best", "omniquant", texts))
-	clip := fmt.Sprintf("%s, W8A8, ", clipped)
-	trained := a.runs(ablation.Methods, clipped, ablation.Set("width", "w8a8"), ablation.Set("method", "fsbr", "fsbr@clip"), ablation.Set("corpus", "wikitext2"), ablation.Set("windows", clippedWindows))
-	add("Learned clipping of weights", fmt.Sprintf("illm study show methods -m %s --set width=w8a8 --set method=fsbr,fsbr@clip --set windows=%d", clipped, clippedWindows),
+	clip := fmt.Sprintf("%s, W8A8, ", smollm2)
+	trained := a.runs(ablation.Methods, smollm2, ablation.Set("width", "w8a8"), ablation.Set("method", "fsbr", "fsbr@clip"), ablation.Set("corpus", "wikitext2"), ablation.Set("windows", clippedWindows))
+	add("Learned clipping of weights", fmt.Sprintf("illm study show methods -m %s --set width=w8a8 --set method=fsbr,fsbr@clip --set windows=%d", smollm2, clippedWindows),
 		clip+ablation.ByModel{trained}.Duel("method", "fsbr@clip", "fsbr", texts))
 	return a.out, a.err
 }
 
-// What learned clipping does at W8A8 was run on one model and a few windows.
+// smollm2 has no integer rows of OmniQuant's part, and is the one model that learned clipping at W8A8 was run on, on a few
+// windows.
 const (
-	clipped        = "smollm2"
+	smollm2        = "smollm2"
 	clippedWindows = 8
 )
 

@@ -62,6 +62,30 @@ nb.Show("never\nshown")`)
 	}
 }
 
+// A parameter that no study would take is refused before anything runs, and what is no setting of a study is left alone.
+func TestParametersOfStudies(t *testing.T) {
+	for _, test := range []struct {
+		notebook, name, value string
+		refused               string // "": taken
+	}{
+		{"clip", "clip", "-4", "expected a positive decimal"},
+		{"clip", "clip", "0.25", "expected 1 or more"},
+		{"clip", "clip", "12.5", ""},
+		{"static", "window", "1", "setting window"},
+		{"static", "width", "w8a8,w3x", "axis"},
+		{"static", "width", "w8a8, w4a4", ""},
+		{"nonlinear", "widths", "w6a6", ""},
+		{"exponential", "score", "1", "axis score"},
+		{"nonlinear", "windows", "-1", "setting windows"},
+		{"efficiency", "first", "tiny-opt", ""}, // a model; studies have a number of that name
+	} {
+		_, err := plan(notebooksDir, []string{test.notebook}, map[string]string{test.name: test.value}, reproduceOptions{})
+		if test.refused == "" && err != nil || test.refused != "" && (err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), test.refused)) {
+			t.Errorf("%s -p %s=%s: %v, want %q", test.notebook, test.name, test.value, err, test.refused)
+		}
+	}
+}
+
 // Every table of the paper and every ablation goes by its name, and a table's own cells are tagged with it.
 func TestTablesByName(t *testing.T) {
 	for _, table := range []string{"T1", "T2", "T3", "T4", "T5", "T6", "A", "B", "D"} {

@@ -17,6 +17,7 @@ import (
 	"github.com/illm-go/illm/kernels/illm/internal/headless"
 	"github.com/illm-go/illm/kernels/illm/internal/notebook"
 	"github.com/illm-go/illm/kernels/illm/internal/setup"
+	"github.com/illm-go/illm/pkg/ablation"
 	"github.com/illm-go/illm/pkg/hub"
 	"github.com/illm-go/illm/pkg/nb"
 )
@@ -255,6 +256,9 @@ func plan(dir string, names []string, values map[string]string, opt reproduceOpt
 		if err := book.Set(own); err != nil {
 			return nil, usageError(err)
 		}
+		if err := checkSettings(has, values); err != nil {
+			return nil, usageError(err)
+		}
 		if entry.Table != "" {
 			if opt.keep {
 				return nil, usageError(fmt.Errorf("reproduce: --keep goes with whole notebooks, found the table %s of %s", entry.Table, filepath.Base(entry.Path)))
@@ -267,6 +271,33 @@ func plan(dir string, names []string, values map[string]string, opt reproduceOpt
 		return nil, usageError(unknown)
 	}
 	return tasks, nil
+}
+
+// settingOf names the axis or setting of a study that a notebook's parameter goes to; models are checked where they are
+// fetched.
+var settingOf = map[string]string{"clip": "clip", "window": "window", "windows": "windows", "recipe": "recipe", "width": "width", "widths": "recipe",
+	"method": "method", "setting": "setting", "exp": "exp", "mode": "mode", "score": "score", "prob": "prob"}
+
+// checkSettings refuses a value that no study takes, of the parameters that go to an axis or a setting of one: before
+// Jupyter starts rather than in a cell.
+func checkSettings(has []notebook.Parameter, values map[string]string) error {
+	for _, p := range has {
+		value, given := values[p.Name]
+		name := settingOf[p.Name]
+		if !given || name == "" {
+			continue
+		}
+		levels := []string{value}
+		if p.Kind == notebook.List {
+			levels = strings.Split(value, ",")
+		}
+		for _, level := range levels {
+			if err := ablation.CheckSetting(name, strings.TrimSpace(level)); err != nil {
+				return fmt.Errorf("-p %s=%s: %w", p.Name, value, err)
+			}
+		}
+	}
+	return nil
 }
 
 func hasParameter(list []notebook.Parameter, name string) bool {

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -108,6 +110,21 @@ func (f *studyFlags) options() ([]ablation.Option, error) {
 	return out, nil
 }
 
+// allowed refuses more windows, tokens or questions than there are, where flags say how many.
+func (f *studyFlags) allowed(ctx context.Context, study ablation.Study, r *bench.Runner, options []ablation.Option) error {
+	if !slices.ContainsFunc(f.set, func(s string) bool {
+		name, _, _ := strings.Cut(s, "=")
+		return slices.Contains([]string{"window", "windows", "first", "items"}, name)
+	}) {
+		return nil
+	}
+	configs, err := study.Configs(ctx, r.Store, nb.Evaluator(r), options...)
+	if err != nil {
+		return err
+	}
+	return nb.Allowed(ctx, r, configs)
+}
+
 func (a *app) studyRunCommand(show bool) *cobra.Command {
 	var f studyFlags
 	use, short := "run NAME", "Compute what has no record, then show the table"
@@ -128,6 +145,9 @@ func (a *app) studyRunCommand(show bool) *cobra.Command {
 			return err
 		}
 		defer r.Close()
+		if err := f.allowed(cmd.Context(), study, r, options); err != nil {
+			return usageError(err)
+		}
 		if f.shard != "" {
 			return a.studyShard(cmd, r, study, f.shard, options)
 		}

@@ -24,6 +24,14 @@ func TestStudyNames(t *testing.T) {
 		{[]string{"run", "clip", "--set", "corpus=wikitext-2"}, exitUsage, `did you mean "wikitext2"?`},
 		{[]string{"run", "clip", "--set", "corpus=wikitext-2", "--shard", "1/2"}, exitUsage, `did you mean "wikitext2"?`},
 		{[]string{"show", "nonlinear", "--set", "operators=exp:foo"}, exitUsage, `"exp:foo" is not allowed`},
+		{[]string{"show", "clip", "--set", "window=99999"}, exitUsage, "the context of tiny-llama"},
+		{[]string{"run", "clip", "--set", "window=99999"}, exitUsage, "the context of tiny-llama"},
+		{[]string{"run", "clip", "--set", "corpus=" + file, "--set", "window=64", "--set", "windows=5"}, exitUsage, "the windows of 64 tokens in"},
+		{[]string{"show", "clip", "--set", "corpus=" + file, "--set", "window=1000"}, exitUsage, "the tokens of"},
+		{[]string{"run", "zeroshot", "--set", "items=5000"}, exitUsage, "expected 1 to 1172, the questions of ARC-c"},
+		{[]string{"show", "zeroshot", "--set", "items=1172"}, exitOK, "configurations have no record"},
+		{[]string{"show", "clip", "--set", "clip=0.1"}, exitUsage, "expected 1 or more"},
+		{[]string{"show", "clip", "--set", "clip=1", "--set", "corpus=" + file}, exitOK, "configurations have no record"},
 		{[]string{"show", "clip", "--set", "corpus=" + file, "--set", "clip=15"}, exitOK, "configurations have no record"},
 	} {
 		args := append(append([]string{"study"}, test.args...), "--records", t.TempDir())

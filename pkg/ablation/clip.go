@@ -2,6 +2,7 @@ package ablation
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/illm-go/illm/pkg/quant"
 )
@@ -22,7 +23,7 @@ var Clip = Study{
 		},
 		{
 			Name: "clip", Levels: []string{"none", "20", "17", "15", "12", "10", "8", "6"},
-			Check: checkClip, Help: `or another value above 0 with at most three fraction digits, or "none"`,
+			Check: checkClip, Help: `or another value from 1 on with at most three fraction digits, or "none"`,
 		},
 		{
 			Name: "corpus", Levels: []string{"wikitext2", "c4"},
@@ -56,6 +57,9 @@ func checkRecipe(s string) (string, error) {
 	return s, nil
 }
 
+// leastClip is the least clip value that studies take: at c = 1 the farthest key has e^-1, 37 %, of the nearest one's weight.
+const leastClip quant.Clip = 1000
+
 func checkClip(s string) (string, error) {
 	if s == "" {
 		return "", fmt.Errorf("expected a number above 0 or \"none\", found nothing")
@@ -63,6 +67,10 @@ func checkClip(s string) (string, error) {
 	c, err := quant.ParseClip(s)
 	if err != nil {
 		return "", fmt.Errorf("%w: a clip of 0 would give all keys the same weight, and the engine holds clips in thousandths", err)
+	}
+	if c != 0 && c < leastClip {
+		return "", fmt.Errorf("clip %s: expected %s or more, or \"none\": whatever its score, no key has less than e^-c of the first one's weight, %.0f %% here, which is next to no attention",
+			c, leastClip, 100*math.Exp(-float64(c)/1000))
 	}
 	return c.String(), nil // one spelling: 15.0 and 15 are one level
 }

@@ -21,7 +21,7 @@ var Exp = Study{
 		{Name: "model", Levels: []string{"tiny-llama"}, Check: checkModel, Help: "or another name or path of a model"},
 		{Name: "recipe", Levels: []string{"w8a8"}, Check: checkRecipe, Help: "or another recipe of package quant, such as w4a4"},
 		{Name: "exp", Levels: expNames()},
-		{Name: "clip", Levels: []string{"15"}, Check: checkClip, Help: `or another value above 0 with at most three fraction digits, or "none"`},
+		{Name: "clip", Levels: []string{"15"}, Check: checkClip, Help: `or another value from 1 on with at most three fraction digits, or "none"`},
 		{Name: "score", Levels: []string{"8"}, Check: because(checkBits(2, 16), scoreReason), Help: "or another number of bits, 2 … 16"},
 		{Name: "prob", Levels: []string{"15"}, Check: because(checkBits(2, di.ProbBits), probReason), Help: fmt.Sprintf("or another number of bits, 2 … %d", di.ProbBits)},
 		{Name: "sites", Levels: []string{"softmax"}, Check: checkSites, Help: `or "softmax+sigmoid"`},

@@ -1,6 +1,7 @@
 package ablation
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -19,6 +20,32 @@ var counts = map[string]struct {
 	"window":  {2, Longest, "tokens, one to predict and one before it"},
 	"first":   {0, "", "the number of the first window"},
 	"bins":    {0, "", "bins of positions"},
+}
+
+// CheckSetting returns why no study takes a value for an axis or a setting called name; nil too where no study has the name.
+func CheckSetting(name, value string) error {
+	var refused error
+	for _, s := range Studies() {
+		for _, a := range s.Axes {
+			if a.Name != name {
+				continue
+			}
+			_, err := a.level(value)
+			if err == nil {
+				return nil
+			}
+			refused = cmp.Or(refused, err)
+		}
+		_, number := counts[name]
+		if _, ok := s.Fixed[name]; ok && (number || name == "mode" || name == "clip") { // what checkFixed knows
+			_, err := checkFixed(name, value)
+			if err == nil {
+				return nil
+			}
+			refused = cmp.Or(refused, err)
+		}
+	}
+	return refused
 }
 
 // checkFixed returns the spelling of a fixed setting's value, or says what is allowed. Settings that it does not know, and

@@ -150,6 +150,12 @@ func (s Study) settled(ctx context.Context, store *record.Store, ev Evaluator, o
 	return p, configs, nil
 }
 
+// Configs lists the configurations of a run, with numbers in place of Longest and Most.
+func (s Study) Configs(ctx context.Context, store *record.Store, ev Evaluator, options ...Option) ([]Config, error) {
+	_, configs, err := s.settled(ctx, store, ev, options)
+	return configs, err
+}
+
 // Missing lists, batch by batch, the configurations that no record answers: what Run would compute.
 func (s Study) Missing(ctx context.Context, store *record.Store, ev Evaluator, options ...Option) ([][]Config, error) {
 	_, configs, err := s.settled(ctx, store, ev, options)

@@ -256,8 +256,9 @@ func TestSetRefuses(t *testing.T) {
 		says   []string
 	}{
 		"axis":     {Set("clop", 15), []string{`"clop"`, "recipe, clip, corpus", "windows"}},
-		"zero":     {Set("clip", 0), []string{`"0"`, "none, 20", "above 0"}},
-		"negative": {Set("clip", -3), []string{"above 0"}},
+		"zero":     {Set("clip", 0), []string{`"0"`, "none, 20", "from 1 on"}},
+		"negative": {Set("clip", -3), []string{"from 1 on"}},
+		"small":    {Set("clip", 0.999), []string{"expected 1 or more", "37 %"}},
 		"NaN":      {Set("clip", math.NaN()), []string{`"NaN"`}},
 		"digits":   {Set("clip", "15.12345"), []string{"three fraction digits"}},
 		"recipe":   {Set("recipe", "w8a9"), []string{`"w8a9"`, "w8a8"}},

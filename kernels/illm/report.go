@@ -19,12 +19,14 @@ func (a *app) reportCommand() *cobra.Command {
 	var pdf bool
 	cmd := &cobra.Command{
 		Use:   "report",
-		Short: "Write every table and chart as one web page",
+		Short: "Write the tables and charts of every study as one web page",
 		Long: `report writes one HTML page with every study: its question, table and charts, what
 the repository claims, what has no record yet, and which records stand behind it.
 It computes nothing but the smoothness figures and the rule for the clip value, from
-the models of the clone, and needs no network; the page needs none either. --pdf prints
-it into a file beside it, where a Chromium is installed.`,
+the models of the clone, and needs no network; the page needs none either. What takes a
+model at hand besides (values by channel, amplitudes, the bytes of an artefact by part)
+is in the notebooks. --pdf prints the page into a file beside it, where a Chromium is
+installed.`,
 		Example: "  illm report\n  illm report --out report.html --records DIR\n  illm report --pdf",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -50,7 +50,7 @@ and writes each executed notebook and a web page that needs no network.
 NAME is a notebook (start, clip, …), a table of the paper (T1 … T6) or an ablation
 (A, B, D); "all" is every notebook. A table runs its own cells alone. Without a name,
 ` + strings.Join(defaultNotebooks, " and ") + ` are run and the report of every study (see report) is written
-beside their pages: one page with every table and chart.
+beside their pages: one page with its tables and charts.
 
 A notebook shows the records and computes its live part on a tiny model beside them:
 minutes. --quick cuts the live part to one window a cell. --full computes every record

@@ -1,7 +1,8 @@
 // Package report writes one HTML page with every study: question, table, charts, what is
 // missing, where the numbers come from. The page is a function of the records, but for the
 // smoothness figures and the clip rule, which look at the shipped models, and needs no
-// network; it holds the chart library once.
+// network; it holds the chart library once. What takes a model at hand besides (values by
+// channel, amplitudes, the bytes of an artefact, what is measured live) is in the notebooks.
 package report
 
 import (
@@ -72,7 +73,7 @@ func Page(ctx context.Context, store *record.Store) (string, error) {
 		}
 		parts = append(parts, out...)
 	}
-	return chart.Page("illm: every table", parts...), nil
+	return chart.Page("illm: tables and charts", parts...), nil
 }
 
 const style = `<style>
@@ -89,7 +90,7 @@ table.r .l{text-align:left;white-space:normal;min-width:18em}
 // head is the title and the list of what follows.
 func head(list []Section) string {
 	var b strings.Builder
-	b.WriteString(style + "<h1>illm: every table and chart</h1>\n<p>Large language models in integer arithmetic. This page is made from records, by <code>illm report</code>; computed for it were the smoothness figures and the rule for the clip value alone, from the models of the clone. Values carry ± one standard error over windows of text. <em>missing</em> means that no record answers a row.</p>\n<ul>\n")
+	b.WriteString(style + "<h1>illm: the tables and charts of every study</h1>\n<p>Large language models in integer arithmetic. This page is made from records, by <code>illm report</code>; computed for it were the smoothness figures and the rule for the clip value alone, from the models of the clone. What takes a model at hand besides, such as values by channel, amplitudes or the bytes of an artefact by part, is in the notebooks. Values carry ± one standard error over windows of text. <em>missing</em> means that no record answers a row.</p>\n<ul>\n")
 	for _, s := range list {
 		fmt.Fprintf(&b, "<li><a href=\"#%s\">%s</a>: %s</li>\n", anchor(s.Name), html.EscapeString(s.Name), html.EscapeString(s.Question))
 	}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -39,6 +40,25 @@ func TestPage(t *testing.T) {
 			t.Errorf("the page does not show %q", want)
 		}
 	}
+	for _, want := range []string{"Divergence from fp32 beyond that of integer", "Divergence from fp32 by position", "Divergence from fp32 that one block makes",
+		"Divergence from fp32: smollm2", "Perplexity by calibration windows", "tiny-llama: divergence from fp32, WikiText-2", "tiny-opt: C4"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	// plans of blocks are drawn for each model that has records with a first window behind those that chose the order
+	planned := map[string]bool{}
+	for _, r := range store.Filter(func(r *record.Record) bool { return r.Axes["layers"] != "" && fmt.Sprint(r.Config["first"]) != "0" }) {
+		planned[r.Axes["model"]] = true
+	}
+	for model := range planned {
+		if !strings.Contains(page, "for the bytes of the weights: "+model) {
+			t.Errorf("the plans of %s are not drawn", model)
+		}
+	}
+	if len(planned) == 0 {
+		t.Error("no record of a plan of blocks")
+	}
 }
 
 func TestQuestions(t *testing.T) {
@@ -67,8 +87,8 @@ func TestEmpty(t *testing.T) {
 
 func checkPage(t *testing.T, page string) {
 	t.Helper()
-	if len(page) > 8e6 {
-		t.Errorf("%d bytes, want at most 8 MB", len(page))
+	if len(page) > 12e6 {
+		t.Errorf("%d bytes, want at most 12 MB", len(page))
 	}
 	if n := strings.Count(page, `<script class="illm-library">`); n != 1 {
 		t.Errorf("the chart library is there %d times, want once", n)

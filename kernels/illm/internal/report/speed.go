@@ -31,18 +31,21 @@ func speedSections(store *record.Store) []Section {
 	out := []Section{speedOf(store)}
 	all := bench.Measured(store.Filter(func(r *record.Record) bool { return r.Axes["study"] != "" && r.Config["task"] == "speed-study" }))
 	for _, name := range bench.StudyNames() {
-		model := speedModel
+		of := ablation.Models4
 		switch name {
 		case bench.StudyOperators, bench.StudyDynamic, bench.StudyShapes: // of no model
-			model = ""
+			of = []string{""}
 		}
-		m := all.Of(name, model)
-		s := Section{Name: "speed: " + name, Question: questions[name], Records: m}
-		if len(m) == 0 {
+		s := Section{Name: "speed: " + name, Question: questions[name]}
+		for _, model := range of {
+			if m := all.Of(name, model); len(m) > 0 {
+				s.Records = append(s.Records, m...)
+				s.Notes = append(s.Notes, m.Sentences())
+				s.Blocks = append(s.Blocks, Block{Title: model, Chart: m.Chart(), Table: m.Grid()})
+			}
+		}
+		if len(s.Blocks) == 0 {
 			s.Missing = []string{"the whole study"}
-		} else {
-			s.Notes = []string{m.Sentences()}
-			s.Blocks = []Block{{Chart: m.Chart(), Table: m.Grid()}}
 		}
 		out = append(out, s)
 	}

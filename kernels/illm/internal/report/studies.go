@@ -38,11 +38,16 @@ func studySections(ctx context.Context, store *record.Store, ev ablation.Evaluat
 			} else {
 				name = ""
 			}
-			runs, err := study.Run(ctx, store, ev, options...)
+			runs, err := study.Run(ctx, store, ev, append(options, asked(store, study, name)...)...)
 			if err != nil {
 				return nil, fmt.Errorf("report: study %s: %w", study.Name, err)
 			}
 			s.add(runs, name, i == 0)
+			if study.Name == ablation.Layers.Name {
+				if err := s.fronts(ctx, store, ev, runs, name); err != nil {
+					return nil, err
+				}
+			}
 		}
 		if study.Name == ablation.Exp.Name {
 			s.exponentials(store)
@@ -72,7 +77,7 @@ func (s *Section) add(runs *ablation.Runs, name string, first bool) {
 		return
 	}
 	s.Blocks = append(s.Blocks, Block{Title: name, Table: g})
-	for _, c := range charts(runs) {
+	for _, c := range append(charts(runs), extras(runs)...) {
 		if c.Validate() == nil {
 			s.Blocks = append(s.Blocks, Block{Chart: c})
 		}
@@ -172,6 +177,8 @@ func charts(runs *ablation.Runs) (out []*chart.Chart) {
 					out = append(out, c.Titled("Bits per byte by method, "+arithmetic, c.Subtitle))
 				}
 			}
+		case name == ablation.Layers.Name:
+			out = append(out, runs.SensitivityChart(text))
 		case name == ablation.NonLinear.Name:
 			out = append(out, against(runs, "operators", ablation.Integer, text, "recipe"))
 		case name == ablation.Exp.Name:

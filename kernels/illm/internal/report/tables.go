@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/illm-go/illm/pkg/ablation"
+	"github.com/illm-go/illm/pkg/chart"
 	"github.com/illm-go/illm/pkg/nb"
 	"github.com/illm-go/illm/pkg/record"
 )
@@ -31,6 +32,9 @@ func tableSections(ctx context.Context, store *record.Store, ev ablation.Evaluat
 		}
 		table, missing := runs.T1()
 		t1.block(runs, Block{Title: model, Table: table, Chart: runs.T1Chart("wikitext2")}, len(missing), model)
+		if kl := runs.KLBlock("wikitext2"); len(kl.Rows) > 0 {
+			t1.Blocks = append(t1.Blocks, Block{Title: model + ": divergence from fp32, WikiText-2", Table: kl})
+		}
 
 		if runs, err = run(ablation.ZeroShots, model); err != nil {
 			return nil, err
@@ -48,7 +52,8 @@ func tableSections(ctx context.Context, store *record.Store, ev ablation.Evaluat
 		if err != nil {
 			return nil, err
 		}
-		t5.block(runs, Block{Title: model, Table: steps}, runs.Count()[ablation.Missing], model)
+		divergence := chart.Bar(runs, "method", "kld_mean_wikitext2", "width").Titled("Divergence from fp32: "+model, runs.Caption()).Size(1000, 420)
+		t5.block(runs, Block{Title: model, Table: steps, Chart: divergence}, runs.Count()[ablation.Missing], model)
 
 		if runs, err = run(ablation.Clip, model, ablation.Set("recipe", t6Recipes), ablation.WithoutBase()); err != nil {
 			return nil, err
@@ -62,15 +67,27 @@ func tableSections(ctx context.Context, store *record.Store, ev ablation.Evaluat
 		if err != nil {
 			return nil, err
 		}
-		t6.block(runs, Block{Title: model, Table: clips, Chart: change.ClipChart("wikitext2", 8, rules[:min(1, len(rules))]...)}, runs.Count()[ablation.Missing], model)
-		if len(rules) > 0 {
-			t6.Blocks = append(t6.Blocks, Block{Title: model + ": the analytic rule beside what was measured", Table: change.RuleGrid("wikitext2", rules...)})
+		t6.block(runs, Block{Title: model, Table: clips}, runs.Count()[ablation.Missing], model)
+		for _, text := range change.Texts() {
+			b := Block{Title: model + ": " + chart.Text(text), Chart: change.ClipChart(text, 8, rules[:min(1, len(rules))]...)}
+			if len(rules) > 0 {
+				b.Title, b.Table = b.Title+", the analytic rule beside what was measured", change.RuleGrid(text, rules...)
+			}
+			if b.Chart.Validate() == nil {
+				t6.Blocks = append(t6.Blocks, b)
+			}
 		}
 	}
-	_, speeds, used, missing := nb.SpeedOf(store, speedModel)
-	t4.Blocks, t4.Records = []Block{{Title: speedModel, Table: speeds}}, used
-	for _, m := range missing {
-		t4.Missing = append(t4.Missing, "speed of "+m)
+	for _, model := range ablation.Models4 {
+		_, speeds, used, missing := nb.SpeedOf(store, model)
+		if len(used) == 0 {
+			t4.Missing = append(t4.Missing, "speed of "+model)
+			continue
+		}
+		t4.Blocks, t4.Records = append(t4.Blocks, Block{Title: model, Table: speeds}), append(t4.Records, used...)
+		for _, m := range missing {
+			t4.Missing = append(t4.Missing, "speed of "+m)
+		}
 	}
 	return []Section{t1, t23, t4, t5, t6}, nil
 }

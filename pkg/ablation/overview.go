@@ -220,14 +220,15 @@ func (m ByModel) Table(layout func(*Runs) chart.Grid) (all chart.Grid) {
 	return all
 }
 
-// Gaps names what has no record, a model a line.
+// Gaps names what has no record, and which columns of times the records there are leave empty, a model a line.
 func (m ByModel) Gaps() string {
-	var lines, mixed []string
+	var lines, incomplete, mixed []string
 	stale := 0
 	for _, r := range m {
 		if gap := r.Gaps(); gap != "" {
 			lines = append(lines, r.model()+": "+gap)
 		}
+		incomplete = append(incomplete, r.incomplete()...)
 		if from := r.clocks(); len(from) > 1 {
 			mixed = append(mixed, fmt.Sprintf("%s: times of %d builds or machines stand side by side and cannot be compared (%s): measure them in one run.", r.model(), len(from), strings.Join(from, "; ")))
 		}
@@ -237,13 +238,49 @@ func (m ByModel) Gaps() string {
 	if len(lines) > 0 {
 		text = "No record yet (illm study run " + m[0].Study.Name + " -m MODEL makes some):\n" + strings.Join(lines, "\n")
 	}
-	if len(mixed) > 0 {
-		text += "\n" + strings.Join(mixed, "\n")
+	for _, line := range append(incomplete, mixed...) {
+		text += "\n" + line
 	}
 	if stale > 0 {
 		text += fmt.Sprintf("\n%d records of another version of the arithmetic or of other weights were left out.", stale)
 	}
 	return text
+}
+
+// speedParts are the metrics of Speed that costs shows, with what a sentence calls them.
+var speedParts = []struct{ metric, name string }{{"prefill_tok_s", "time of a prompt"}, {"decode_tok_s", "time of a decoded token"}, {"weight_bytes", "bytes of weights"}, {"running_bytes", "running memory"}}
+
+// incomplete names what the records of times lack of the metrics that tables show, with the command that measures them
+// anew: a row beside which there is a record, and still a dash in a column.
+func (r *Runs) incomplete() (lines []string) {
+	for _, part := range speedParts {
+		var lack, recipes []string
+		all, operators := 0, false
+		for _, row := range r.rows {
+			c := row.cells[Speed]
+			if c == nil || c.record == nil {
+				continue
+			}
+			all++
+			if recipe := c.config["recipe"]; !slices.Contains(recipes, recipe) { // all of them: times compare within a run
+				recipes = append(recipes, recipe)
+			}
+			if _, ok := c.record.Metric(part.metric); ok {
+				continue
+			}
+			lack = append(lack, strings.TrimSpace(c.config["recipe"]+" "+c.config["operators"]))
+			operators = operators || c.config["operators"] != "" && c.config["operators"] != Integer
+		}
+		if len(lack) == 0 {
+			continue
+		}
+		line := fmt.Sprintf("%s: speed: no %s in %d of %d records (%s)", r.model(), part.name, len(lack), all, strings.Join(firstFew(lack, 3), ", "))
+		if !operators { // which bench does not set
+			line += fmt.Sprintf(": illm bench -m %s -r %s measures it", r.model(), strings.Join(recipes, ","))
+		}
+		lines = append(lines, line+".")
+	}
+	return lines
 }
 
 // clocks lists the builds and machines that the rows' times were taken with.

@@ -167,6 +167,14 @@ func TestCosts(t *testing.T) {
 	g := NonLinearTable(runs)
 	row := strings.Join(g.Rows[0], "|")
 	expect(t, row, "w8a8|half|", "|100 (50–200)|–|2|3|")
+	// the dash is named, with the command where there is one
+	if s, want := (ByModel{runs}).Gaps(), "Every row has its records.\ntiny-llama: speed: no time of a decoded token in 1 of 1 records (w8a8 half)."; s != want {
+		t.Errorf("gaps %q, want %q", s, want)
+	}
+	if runs, err = Static.Run(context.Background(), store, ev, Set("corpus", Speed), Set("width", "w8a8"), Set("method", "rtn"), Set("setting", "static")); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, ByModel{runs}.Gaps(), "in 2 of 2 records (fp32, w8a8-static): illm bench -m tiny-llama -r fp32,w8a8-static measures it.")
 	if len(ExpTable(invented(t, Exp, "tiny-llama", func(Config) (float64, float64, bool) { return 0, 0, true }, Set("corpus", "c4"))).Rows) != 1+len(expNames()) {
 		t.Error("table B has not a row an exponential")
 	}

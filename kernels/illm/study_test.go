@@ -12,10 +12,12 @@ func TestStudyExitCodes(t *testing.T) {
 		code int
 		want string // on stderr
 	}{
-		{[]string{"run", "widths", "--set", "first=100000", "--set", "corpus=opticks"}, exitMissing, "5 configurations have no record: bench: windows 100000"},
+		{[]string{"run", "widths", "--no-base", "--set", "recipe=w4a4-fsbr@unknown", "--set", "corpus=opticks", "--set", "windows=1"}, exitMissing, "1 configurations have no record: catalog: model tiny-llama, recipe w4a4-fsbr@unknown: no factors"},
+		{[]string{"run", "widths", "--set", "first=100000", "--set", "corpus=opticks"}, exitUsage, "setting first: expected 0 to "},
 		{[]string{"run", "widths", "--model", "no-such-model"}, exitUsage, "unknown model"},
 		{[]string{"run", "widths", "--model", "no-such-model", "--json"}, exitUsage, "unknown model"},
-		{[]string{"show", "widths", "--set", "first=100000", "--set", "corpus=opticks"}, exitOK, "5 configurations have no record"},
+		{[]string{"show", "widths", "--set", "corpus=opticks"}, exitOK, "5 configurations have no record"},
+		{[]string{"show", "widths", "--set", "first=100000", "--set", "corpus=opticks"}, exitUsage, "setting first: expected 0 to "},
 		{[]string{"run", "width"}, exitUsage, "widths"},
 		{[]string{"run", "widths", "--shard", "3/2"}, exitUsage, "expected i/n"},
 	} {

@@ -16,7 +16,7 @@ func TestStudyExitCodes(t *testing.T) {
 		{[]string{"run", "widths", "--set", "first=100000", "--set", "corpus=opticks"}, exitUsage, "setting first: expected 0 to "},
 		{[]string{"run", "widths", "--model", "no-such-model"}, exitUsage, "unknown model"},
 		{[]string{"run", "widths", "--model", "no-such-model", "--json"}, exitUsage, "unknown model"},
-		{[]string{"show", "widths", "--set", "corpus=opticks"}, exitOK, "5 configurations have no record"},
+		{[]string{"show", "widths", "--set", "corpus=opticks", "--set", "first=7", "--set", "windows=3"}, exitOK, "5 configurations have no record"},
 		{[]string{"show", "widths", "--set", "first=100000", "--set", "corpus=opticks"}, exitUsage, "setting first: expected 0 to "},
 		{[]string{"run", "width"}, exitUsage, "widths"},
 		{[]string{"run", "widths", "--shard", "3/2"}, exitUsage, "expected i/n"},

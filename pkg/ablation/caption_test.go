@@ -59,3 +59,15 @@ func TestCaptions(t *testing.T) {
 		t.Errorf("lengths %q", got)
 	}
 }
+
+// The column of windows names texts alone: times and questions have none.
+func TestWindowsOfTextsAlone(t *testing.T) {
+	var cells []cell
+	for corpus, windows := range map[string]string{"wikitext2": "323", "c4": "64", ZeroShot: "8", Speed: "8"} {
+		cells = append(cells, cell{config: Config{"width": "w8a8", "setting": Dynamic, "method": "rtn", "corpus": corpus, "windows": windows}, record: &record.Record{}})
+	}
+	runs := newRuns(Static, cells, 0)
+	if got, _ := runs.Text(0, "windows"); got != "c4 64, wikitext2 323" {
+		t.Errorf("windows %q", got)
+	}
+}

@@ -91,7 +91,11 @@ func (r *Runs) Text(i int, column string) (string, bool) {
 	}
 	var values, named []string // by level: texts may differ in their number of windows
 	for _, level := range r.rows[i].found() {
-		v, ok := r.rows[i].cells[level].config[column]
+		c := r.rows[i].cells[level].config
+		if ofWindows[column] && measured(c) {
+			continue
+		}
+		v, ok := c[column]
 		if !ok {
 			return "", false
 		}

@@ -44,7 +44,7 @@ func (z *zeroShot) check(cmd *cobra.Command) error {
 		}
 		return nil
 	}
-	for _, name := range []string{"corpus", "window", "first", "windows", "no-kl", "arithmetic"} {
+	for _, name := range []string{"corpus", "window", "first", "windows", "no-kl"} {
 		if cmd.Flags().Changed(name) {
 			return usageError(fmt.Errorf("eval: --%s belongs to texts: leave it out with --tasks", name))
 		}
@@ -75,7 +75,7 @@ func (a *app) zeroShot(ctx context.Context, s *settings, z *zeroShot) error {
 	defer r.Close()
 	var variants []bench.Variant
 	for _, recipe := range list(s.recipe) {
-		variants = append(variants, bench.Variant{Recipe: recipe, Clip: s.clip, Mode: s.mode, Operators: s.operators})
+		variants = append(variants, bench.Variant{Recipe: recipe, Clip: s.clip, Mode: s.mode, Operators: s.operators, Arithmetic: s.arithmetic})
 	}
 	r.Force = z.force
 	recs, err := r.ZeroShot(ctx, bench.ZeroShotRequest{Model: s.model, Tasks: chosen, Items: z.items, Variants: variants, Progress: a.questionDone()})

@@ -47,6 +47,26 @@ func TestZeroShot(t *testing.T) {
 	if _, again, talk := command(t, append(args, "--json")...); again != stdout || strings.Contains(talk, "piqa") {
 		t.Errorf("a second run computed again: %s", talk)
 	}
+
+	// The float simulation answers for itself: neither's record is the other's.
+	code, stdout, stderr = command(t, append(args, "--json", "--arithmetic", "simulated")...)
+	var simulated, integer record.Record
+	if code != exitOK || !strings.Contains(stderr, "w8a8 simulated, piqa: 3/3") {
+		t.Fatalf("simulated: exit code %d: %s", code, stderr)
+	}
+	if got := strings.Split(strings.TrimSpace(stdout), "\n"); len(got) != 2 || got[0] != lines[0] || json.Unmarshal([]byte(got[1]), &simulated) != nil {
+		t.Fatalf("simulated: %s", stdout)
+	}
+	if err := json.Unmarshal([]byte(lines[1]), &integer); err != nil {
+		t.Fatal(err)
+	}
+	if simulated.Axes["arithmetic"] != "simulated" || integer.Axes["arithmetic"] != "" || simulated.Key == integer.Key || simulated.Artefact == integer.Artefact {
+		t.Errorf("simulated: axes %v, key %s; integer: axes %v, key %s", simulated.Axes, simulated.Key, integer.Axes, integer.Key)
+	}
+	code, _, stderr = command(t, append(args, "--arithmetic", "simulated", "--recipe", "w8a8-static")...)
+	if code == exitOK || !strings.Contains(stderr, "the float simulation has dynamic grids") {
+		t.Errorf("simulated constant grids: exit code %d: %s", code, stderr)
+	}
 	code, table, _ := command(t, args...)
 	if code != exitOK || !strings.Contains(table, "acc_norm_piqa") || !strings.Contains(table, "guessing") || strings.Contains(table, "{") {
 		t.Errorf("without --json: code %d, output %q", code, table)

@@ -10,20 +10,25 @@ import (
 )
 
 // ZeroShots asks the six zero-shot tasks under the rows of table T1 (tables T2 and T3): the same questions of each task
-// for every row, in integers. Its level of "corpus" is no text, so it has no windows.
+// for every row, in the float simulation and in integers. Its level of "corpus" is no text, so it has no windows.
 var ZeroShots = Study{
 	Name:     "zeroshot",
 	Question: "What do widths and methods leave of the answers to zero-shot questions?",
 	Axes: []Axis{
 		{Name: "width", Levels: []string{"w8a8", "w6a6", "w4a8", "w4a4"}, Check: checkRecipe, Help: "or another recipe of package quant without a method"},
 		{Name: "method", Levels: []string{"rtn", "smoothquant", "omniquant", "fsbr", "best"}, Check: checkMethod, Help: "or a variant such as fsbr@seed3"},
+		{Name: "arithmetic", Levels: []string{"simulated", Integer}},
 		{Name: "corpus", Levels: []string{ZeroShot}},
 	},
 	Fixed:  map[string]string{"model": "tiny-llama", "clip": "15", "mode": "illm", "items": Most},
 	Spread: "corpus",
 	Derive: spellMethod,
-	Base:   map[string]string{"width": "fp32", "method": "", "clip": "", "mode": ""},
+	Base:   map[string]string{"width": "fp32", "method": "", "arithmetic": "", "clip": "", "mode": ""},
 }
+
+// AnswerRow reports whether a row of ZeroShots belongs to tables T2 and T3: those of T1 (PaperRow), and every method in
+// integers alone.
+func AnswerRow(axes Config) bool { return axes["arithmetic"] == Integer || PaperRow(axes) }
 
 // spellMethod puts width and method together to a recipe's name.
 func spellMethod(c Config) {

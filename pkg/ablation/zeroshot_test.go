@@ -55,7 +55,7 @@ func TestZeroShotTable(t *testing.T) {
 		}
 		r.Config = c.Record().Config
 		return *r, nil
-	}), Set("width", "w4a4"), Set("method", "rtn", "fsbr"))
+	}), Set("width", "w4a4"), Set("method", "rtn", "fsbr"), Set("arithmetic", Integer))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,11 +91,11 @@ func TestZeroShotMatches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(configs) != 1+4*5 {
+	if len(configs) != 1+4*5*2 {
 		t.Errorf("%d configurations", len(configs))
 	}
 	at := slices.IndexFunc(configs, func(c Config) bool { return matches(r, c) })
-	if at < 0 || configs[at]["width"] != "w4a4" || configs[at]["method"] != "fsbr" {
+	if at < 0 || configs[at]["arithmetic"] != Integer || configs[at]["width"] != "w4a4" || configs[at]["method"] != "fsbr" {
 		t.Errorf("the record answers %d", at)
 	}
 	r.Config["items"] = 100

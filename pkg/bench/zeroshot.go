@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/illm-go/illm/pkg/baseline/fakequant"
 	"github.com/illm-go/illm/pkg/catalog"
 	"github.com/illm-go/illm/pkg/engine"
 	"github.com/illm-go/illm/pkg/eval"
@@ -41,8 +42,10 @@ type zeroShotConfig struct {
 	Base     bool              `json:"base"`
 	Injected *catalog.Outliers `json:"injected,omitempty"`
 
-	Operators string `json:"operators,omitempty"` // a rival set of non-linear operators
-	Clips     string `json:"clips,omitempty"`     // of the softmax by layer, in place of the spec's; none: the spec's
+	Operators  string `json:"operators,omitempty"`      // a rival set of non-linear operators
+	Arithmetic string `json:"arithmetic,omitempty"`     // Simulated, or none for the engine
+	Factors    string `json:"factors_sha256,omitempty"` // of a simulation; an artefact holds them otherwise
+	Clips      string `json:"clips,omitempty"`          // of the softmax by layer, in place of the spec's; none: the spec's
 }
 
 // answers is one variant on its way to a record.
@@ -52,7 +55,7 @@ type answers struct {
 	spec    *quant.Spec // nil for the float model
 	record  *record.Record
 	found   *record.Record
-	engine  *engine.Model
+	engine  *engine.Model // nil for what is computed in float
 	scores  []eval.TaskScore
 }
 
@@ -124,8 +127,14 @@ func (r *Runner) zeroShotRows(ctx context.Context, e *catalog.Entry, req ZeroSho
 		return nil, err
 	}
 	float := false
+	list := make([]Variant, len(req.Variants))
 	for i, v := range req.Variants {
-		if err := v.shipsAsIs("zero-shot tasks"); err != nil {
+		if list[i], err = v.settled(); err != nil {
+			return nil, &VariantError{i, err}
+		}
+		asked := list[i]
+		asked.Arithmetic = "" // a simulation answers too
+		if err := asked.shipsAsIs("zero-shot tasks"); err != nil {
 			return nil, &VariantError{i, err}
 		}
 		float = float || quant.IsFloat(v.Recipe)
@@ -135,31 +144,16 @@ func (r *Runner) zeroShotRows(ctx context.Context, e *catalog.Entry, req ZeroSho
 		return nil, err
 	}
 	var rows []*answers
-	for i, v := range req.Variants {
+	for i, v := range list {
 		cfg := zeroShotConfig{Task: "zero_shot", Protocol: "lm-eval", Model: e.Name, Source: source, Recipe: v.Recipe, Tasks: ids, Items: req.Items,
 			Window: e.MaxContext(), Injected: e.Injected}
 		p := &answers{variant: v, name: v.Recipe, record: &record.Record{Kind: record.Quality, Artefact: source, Corpus: hash, Seed: eval.ZeroShotSeed}}
 		p.record.Axes = map[string]string{"model": e.Name, "recipe": v.Recipe, "corpus": "zeroshot", "questions": fmt.Sprint(questions)}
 		if !quant.IsFloat(v.Recipe) {
-			spec, err := quant.NewSpec(v.Recipe, v.Clip, v.Mode)
-			if err != nil {
+			if err := p.prepare(ctx, e, &cfg); err != nil {
 				return nil, &VariantError{i, err}
 			}
-			ops, err := Operators(spec, v.Operators)
-			if err != nil {
-				return nil, &VariantError{i, err}
-			}
-			if p.engine, err = e.IntegerWith(ctx, spec, ops); err != nil {
-				return nil, &VariantError{i, err}
-			}
-			p.spec, p.name, cfg.Spec, cfg.Recipe, cfg.Base, cfg.Operators = &spec, spec.Recipe.Name, &spec, spec.Recipe.Name, float, v.Operators
-			cfg.Clips, p.name = p.engine.Clips().String(), named(p.name, p.engine.Clips())
-			p.record.Artefact, p.record.Semantics = p.engine.Artifact().ID, ptq.Semantics
-			p.record.Axes["recipe"], p.record.Axes["clip"], p.record.Axes["mode"] = spec.Recipe.Name, spec.Clip.String(), string(spec.Mode)
-			if v.Operators != "" {
-				p.name += " " + v.Operators
-				p.record.Axes["operators"] = v.Operators
-			}
+			cfg.Base = float
 		}
 		if p.record.Config, err = record.ConfigOf(cfg); err != nil {
 			return nil, err
@@ -167,6 +161,68 @@ func (r *Runner) zeroShotRows(ctx context.Context, e *catalog.Entry, req ZeroSho
 		rows = append(rows, p)
 	}
 	return rows, nil
+}
+
+// prepare says in a quantised row's configuration and record what will answer, and opens the engine, whose artefact is
+// part of the record; a simulation opens when its turn comes.
+func (p *answers) prepare(ctx context.Context, e *catalog.Entry, cfg *zeroShotConfig) error {
+	v := p.variant
+	spec, err := quant.NewSpec(v.Recipe, v.Clip, v.Mode)
+	if err != nil {
+		return err
+	}
+	p.spec, p.name, p.record.Semantics = &spec, spec.Recipe.Name, ptq.Semantics
+	cfg.Spec, cfg.Recipe, cfg.Operators, cfg.Arithmetic = &spec, spec.Recipe.Name, v.Operators, v.Arithmetic
+	p.record.Axes["recipe"], p.record.Axes["clip"], p.record.Axes["mode"] = spec.Recipe.Name, spec.Clip.String(), string(spec.Mode)
+	for _, part := range []struct{ axis, level string }{{"operators", v.Operators}, {"arithmetic", v.Arithmetic}} {
+		if part.level != "" {
+			p.name += " " + part.level
+			p.record.Axes[part.axis] = part.level
+		}
+	}
+	var clips quant.Clips
+	if v.Arithmetic == Simulated {
+		if err := e.Simulates(spec); err != nil {
+			return err
+		}
+		factors, _, err := e.FactorsOf(spec.Recipe, "")
+		if err != nil {
+			return err
+		}
+		if factors != nil {
+			if cfg.Factors, err = factors.Hash(); err != nil {
+				return err
+			}
+			if clips, err = factors.Clips(); err != nil {
+				return err
+			}
+		}
+	} else {
+		ops, err := Operators(spec, v.Operators)
+		if err != nil {
+			return err
+		}
+		if p.engine, err = e.IntegerWith(ctx, spec, ops); err != nil {
+			return err
+		}
+		p.record.Artefact, clips = p.engine.Artifact().ID, p.engine.Clips()
+	}
+	cfg.Clips, p.name = clips.String(), named(p.name, clips)
+	return nil
+}
+
+// open is what answers the row.
+func (p *answers) open(ctx context.Context, e *catalog.Entry) (lm eval.LM, done func(), err error) {
+	switch {
+	case p.spec == nil:
+		lm, err = e.Float()
+	case p.engine == nil:
+		lm, err = e.Simulation(ctx, *p.spec, fakequant.Options{})
+	default:
+		scored := &engine.Scored{M: p.engine}
+		return scored, scored.Close, nil
+	}
+	return lm, func() {}, err
 }
 
 // answer scores the rows without a record, the float model before them where they are compared with it.
@@ -193,21 +249,17 @@ func (r *Runner) answer(ctx context.Context, e *catalog.Entry, req ZeroShotReque
 
 // answerOne scores one row on all tasks and files its record.
 func (r *Runner) answerOne(ctx context.Context, e *catalog.Entry, req ZeroShotRequest, asked []eval.Asked, p, base *answers) error {
-	var lm eval.LM
-	if p.spec == nil {
-		float, err := e.Float()
-		if err != nil {
-			return err
-		}
-		lm = float
-	} else {
-		scored := &engine.Scored{M: p.engine}
-		defer scored.Close()
-		lm = scored
+	lm, done, err := p.open(ctx, e)
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.name, err)
 	}
+	defer done()
 	model := map[string]any{"artefact": p.record.Artefact, "spec": p.spec, "semantics": p.record.Semantics}
 	if p.variant.Operators != "" {
 		model["operators"] = p.variant.Operators
+	}
+	if p.variant.Arithmetic != "" { // the model's source stands in for an artefact
+		model["arithmetic"], model["factors_sha256"], model["injected"] = p.variant.Arithmetic, p.record.Config["factors_sha256"], e.Injected
 	}
 	key, err := record.Hash(model)
 	if err != nil {

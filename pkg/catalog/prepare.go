@@ -262,14 +262,22 @@ func pairs(clip func(name string) smooth.Range) func(name string) (lo, hi []floa
 	}
 }
 
+// Simulates says, without computing anything, why a spec has no float simulation; nil where it has one.
+func (e *Entry) Simulates(spec quant.Spec) error {
+	if e.weights == nil {
+		return fmt.Errorf("catalog: %s is an integer artefact: the float simulation needs the float model, use its name or path", e.Path)
+	}
+	if spec.Recipe.Static != "" || spec.Mode == quant.Published {
+		return fmt.Errorf("catalog: recipe %s, mode %s: the float simulation has dynamic grids and no literal formulas: run the integer engine", spec.Recipe.Name, spec.Mode)
+	}
+	return nil
+}
+
 // Simulation is the float simulation of a spec, its method included: factors, rotations, clipping, rounding and range
 // ratios as the integer engine has them, rounded in float (package baseline/fakequant).
 func (e *Entry) Simulation(ctx context.Context, spec quant.Spec, opt fakequant.Options) (*floatref.Model, error) {
-	if e.weights == nil {
-		return nil, fmt.Errorf("catalog: %s is an integer artefact: the float simulation needs the float model, use its name or path", e.Path)
-	}
-	if spec.Recipe.Static != "" || spec.Mode == quant.Published {
-		return nil, fmt.Errorf("catalog: recipe %s, mode %s: the float simulation has dynamic grids and no literal formulas: run the integer engine", spec.Recipe.Name, spec.Mode)
+	if err := e.Simulates(spec); err != nil {
+		return nil, err
 	}
 	p, err := e.prepare(spec)
 	if err != nil {

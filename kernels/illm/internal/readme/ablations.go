@@ -115,6 +115,7 @@ func onModel(model, corpus string) []ablation.Option {
 	list := []ablation.Option{ablation.Stored(), ablation.Set("model", model), ablation.Set("corpus", corpus)}
 	switch {
 	case corpus == ablation.ZeroShot: // has no windows
+		list = append(list, ablation.Set("arithmetic", ablation.Integer))
 	case model == "smollm2":
 		list = append(list, ablation.Set("window", "2048"))
 	default: // the models that this repository trains

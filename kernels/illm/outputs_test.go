@@ -82,7 +82,7 @@ func tableAlone(t *testing.T, file, name, shows string) string {
 	return path
 }
 
-// TestTwoClonesShowTheSame runs a notebook, and the cells of tables T1 and A, in this clone and, with another number of threads and older instructions, in
+// TestTwoClonesShowTheSame runs a notebook, and the cells of tables T1, A, B and D, in this clone and, with another number of threads and older instructions, in
 // another at another path, with its own records and nothing in its cache but the installation: all that is not tagged as timing is byte for byte
 // the same.
 func TestTwoClonesShowTheSame(t *testing.T) {
@@ -96,7 +96,8 @@ func TestTwoClonesShowTheSame(t *testing.T) {
 	clone, cache := t.TempDir(), t.TempDir()
 	copyTree(t, here.Root, clone)
 	outs := []string{t.TempDir(), t.TempDir()}
-	tables := []string{tableAlone(t, "90-tables.ipynb", "90-T1", ".T1()"), tableAlone(t, "30-static.ipynb", "30-A", "ablation.StaticTable")}
+	tables := []string{tableAlone(t, "90-tables.ipynb", "90-T1", ".T1()"), tableAlone(t, "30-static.ipynb", "30-A", "ablation.StaticTable"),
+		tableAlone(t, "31-exponential.ipynb", "31-B", "ablation.ExpTable"), tableAlone(t, "32-nonlinear.ipynb", "32-D", "ablation.NonLinearTable")}
 	run := func(out string) {
 		t.Helper()
 		t.Setenv("ILLM_RECORDS", t.TempDir())
@@ -125,7 +126,7 @@ func TestTwoClonesShowTheSame(t *testing.T) {
 	if code != exitOK {
 		t.Errorf("code %d: %s%s", code, stdout, stderr)
 	}
-	for _, name := range []string{"90-T1", "30-A"} {
+	for _, name := range []string{"90-T1", "30-A", "31-B", "32-D"} {
 		n, err := notebook.Read(filepath.Join(outs[1], name+".ipynb"))
 		if err != nil {
 			t.Fatal(err)

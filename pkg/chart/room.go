@@ -19,11 +19,12 @@ const (
 	labelHeight    = 11.5 // of a category label
 	labelMargin    = 8    // between an axis and its labels
 	slantDegrees   = 40   // labels that would touch are slanted by so much
+	toolsWidth     = 84   // of the live chart's tools, right of title and subtitle
 )
 
-// subtitleLines breaks a subtitle that is longer than the picture is wide, and says what its further lines add to the height.
+// subtitleLines breaks a subtitle that would reach the tools of the live chart, and says what its further lines add to the height.
 func subtitleLines(s string, width int) (lines string, more int) {
-	list := breakLines(s, int(float64(width-2*sideMargin)/subtitleLetter))
+	list := breakLines(s, int(float64(width-2*sideMargin-toolsWidth)/subtitleLetter))
 	return strings.Join(list, "\n"), (len(list) - 1) * subtitleLine
 }
 

@@ -43,7 +43,7 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("a difference without a record or a command: %q", d.String())
 		}
 	}
-	// of SmolLM2 there are simulated rows of OmniQuant's part alone; each that FSBR has too is one comparison
+	// of SmolLM2's simulated rows each of OmniQuant's part that FSBR has too is one comparison
 	simulated := map[string]bool{}
 	for _, r := range s.all.Filter(func(r *record.Record) bool {
 		return r.Axes["model"] == smollm2 && r.Axes["arithmetic"] == "simulated" && (r.Axes["corpus"] == "wikitext2" || r.Axes["corpus"] == "c4")

@@ -31,7 +31,10 @@ func (s *Session) Differences() ([]Finding, error) {
 	methods := a.all(ablation.Methods, two, ablation.Set("arithmetic", ablation.Integer), ablation.Set("method", "omniquant", "fsbr", "best"))
 	const command = "illm study show methods -m MODEL --set arithmetic=integer"
 	simulated := a.runs(ablation.Methods, smollm2, two, ablation.Set("arithmetic", "simulated"), ablation.Set("method", "omniquant", "fsbr"))
-	add("FSBR beside its OmniQuant part", command, even(methods, false).Duel("method", "fsbr", "omniquant", texts), outliers+", "+even(methods, true).Duel("method", "fsbr", "omniquant", texts),
+	small := func(name string) bool { return name != outliers && name != smollm2 }
+	add("FSBR beside its OmniQuant part", command, "the tiny models with even channels, "+only(methods, small).Duel("method", "fsbr", "omniquant", texts),
+		outliers+", "+only(methods, named(outliers)).Duel("method", "fsbr", "omniquant", texts),
+		smollm2+", "+only(methods, named(smollm2)).Duel("method", "fsbr", "omniquant", texts),
 		smollm2+", simulated in float (illm study show methods -m "+smollm2+" --set arithmetic=simulated), "+ablation.ByModel{simulated}.Duel("method", "fsbr", "omniquant", texts))
 	add("The best combination beside trained factors", command, methods.Duel("method", "best", "fsbr", texts), methods.Duel("method", "best", "omniquant", texts))
 	clip := fmt.Sprintf("%s, W8A8, ", smollm2)
@@ -41,19 +44,21 @@ func (s *Session) Differences() ([]Finding, error) {
 	return a.out, a.err
 }
 
-// smollm2 has no integer rows of OmniQuant's part, and is the one model that learned clipping at W8A8 was run on, on a few
-// windows.
+// smollm2 is the one model that learned clipping at W8A8 was run on, on a few windows.
 const (
 	smollm2        = "smollm2"
 	clippedWindows = 8
 )
 
-// even keeps the runs on models with even channels, or on the one with uneven ones.
-func even(m ablation.ByModel, uneven bool) (out ablation.ByModel) {
+// only keeps the runs on the models of some names.
+func only(m ablation.ByModel, keep func(name string) bool) (out ablation.ByModel) {
 	for _, runs := range m {
-		if (ablation.ModelOf(runs) == outliers) == uneven {
+		if keep(ablation.ModelOf(runs)) {
 			out = append(out, runs)
 		}
 	}
 	return out
 }
+
+// named is true of one model.
+func named(model string) func(string) bool { return func(s string) bool { return s == model } }

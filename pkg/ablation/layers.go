@@ -102,7 +102,7 @@ func Plans(order []int) []string {
 // SensitivityChart draws, for each block, what it adds to the divergence when it alone has 4 bits, and what it takes away
 // when it alone keeps 8.
 func (r *Runs) SensitivityChart(corpus string) *chart.Chart {
-	c := &chart.Chart{Kind: chart.KindBar, Title: "Divergence from fp32 that one block makes", Subtitle: r.CaptionOf("kld_mean_" + corpus),
+	c := &chart.Chart{Kind: chart.KindBar, Title: "Divergence from fp32 that one block makes", Subtitle: r.measuredIn("kld_mean_" + corpus),
 		X: chart.Axis{Name: "block"}, Y: chart.Axis{Name: "Change of mean KL divergence", Unit: "nats"}}
 	for _, side := range []struct{ name, rest, own string }{{"4 bits in it alone: adds", "8", "4"}, {"8 bits in it alone: saves", "4", "8"}} {
 		var from chart.Value
@@ -136,7 +136,7 @@ func (r *Runs) SensitivityChart(corpus string) *chart.Chart {
 
 // FrontChart draws a metric ("ppl") against the bytes of all weights, tables included, along the plans of each order.
 func (r *Runs) FrontChart(metric, corpus string, orders map[string][]int) *chart.Chart {
-	c := &chart.Chart{Kind: chart.KindLine, Title: chart.Heading(metric) + " for the bytes of the weights", Subtitle: r.CaptionOf(metric + "_" + corpus),
+	c := &chart.Chart{Kind: chart.KindLine, Title: chart.Heading(metric) + " for the bytes of the weights", Subtitle: r.measuredIn(metric + "_" + corpus),
 		X: chart.Axis{Name: "weights", Unit: "MB"}, Y: chart.Axis{Name: chart.Heading(metric) + ", " + chart.Text(corpus), Better: chart.Lower}}
 	for _, name := range sortedKeys(orders) {
 		s := chart.Series{Name: name}

@@ -114,6 +114,20 @@ func (v Variant) shipsAsIs(what string) error {
 	return err
 }
 
+// simulated is what a simulation's record needs that an artefact would hold: the hash of its factors, and their clips by
+// layer; nothing of a recipe without factors.
+func simulated(entry *catalog.Entry, spec quant.Spec, kinds string) (hash string, clips quant.Clips, err error) {
+	f, _, err := entry.FactorsOf(spec.Recipe, kinds)
+	if err != nil || f == nil {
+		return "", nil, err
+	}
+	if hash, err = f.Hash(); err != nil {
+		return "", nil, err
+	}
+	clips, err = f.Clips()
+	return hash, clips, err
+}
+
 // named is the name of a variant with its clips by layer, where it has such a list.
 func named(name string, clips quant.Clips) string {
 	if clips == nil {
@@ -144,20 +158,11 @@ func (r *Runner) load(ctx context.Context, entry *catalog.Entry, spec quant.Spec
 		}
 	}
 	if v.Arithmetic == Simulated {
-		f, _, err := entry.FactorsOf(spec.Recipe, v.Kinds)
-		if err != nil {
+		var clips quant.Clips
+		if cfg.Factors, clips, err = simulated(entry, spec, v.Kinds); err != nil {
 			return err
 		}
-		if f != nil {
-			if cfg.Factors, err = f.Hash(); err != nil {
-				return err
-			}
-			clips, err := f.Clips()
-			if err != nil {
-				return err
-			}
-			cfg.Clips, p.name = clips.String(), named(p.name, clips)
-		}
+		cfg.Clips, p.name = clips.String(), named(p.name, clips)
 		p.lm, err = entry.SimulationKinds(ctx, spec, v.Kinds, fakequant.Options{})
 		return err
 	}

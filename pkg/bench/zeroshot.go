@@ -185,17 +185,8 @@ func (p *answers) prepare(ctx context.Context, e *catalog.Entry, cfg *zeroShotCo
 		if err := e.Simulates(spec); err != nil {
 			return err
 		}
-		factors, _, err := e.FactorsOf(spec.Recipe, "")
-		if err != nil {
+		if cfg.Factors, clips, err = simulated(e, spec, v.Kinds); err != nil {
 			return err
-		}
-		if factors != nil {
-			if cfg.Factors, err = factors.Hash(); err != nil {
-				return err
-			}
-			if clips, err = factors.Clips(); err != nil {
-				return err
-			}
 		}
 	} else {
 		ops, err := Operators(spec, v.Operators)

@@ -3,7 +3,6 @@ package report
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/illm-go/illm/pkg/ablation"
@@ -77,19 +76,17 @@ func (s *Section) fronts(ctx context.Context, store *record.Store, ev ablation.E
 	if order == nil {
 		return nil
 	}
-	worst := slices.Clone(order)
-	slices.Reverse(worst)
 	_, first := layersOf(store, model)
-	plans, err := ablation.Layers.Run(ctx, store, ev, ablation.Set("model", model), ablation.Set("first", first),
-		ablation.Set("layers", append(ablation.Plans(order), ablation.Plans(worst)[1:len(order)]...)), ablation.Stored())
+	plans := ablation.NewLayerPlans(model, order)
+	var err error
+	plans.Scores, err = ablation.Layers.Run(ctx, store, ev, ablation.Set("model", model), ablation.Set("first", first), ablation.Set("layers", plans.Levels()), ablation.Stored())
 	if err != nil {
 		return fmt.Errorf("report: study %s: %w", s.Name, err)
 	}
-	s.Records = append(s.Records, plans.Records()...)
+	s.Records = append(s.Records, plans.Scores.Records()...)
 	for _, metric := range []string{"ppl", "kld_mean"} {
-		c := plans.FrontChart(metric, text, map[string][]int{"least sensitive first": order, "most sensitive first": worst})
-		if c.Validate() == nil {
-			s.Blocks = append(s.Blocks, Block{Chart: c.Titled(c.Title+": "+model, c.Subtitle)})
+		if c := plans.Front(metric, text); c.Validate() == nil {
+			s.Blocks = append(s.Blocks, Block{Chart: c})
 		}
 	}
 	return nil

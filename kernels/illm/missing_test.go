@@ -55,6 +55,7 @@ func TestHalfTheModelsMissing(t *testing.T) {
 		}
 	}
 	t.Chdir(clone)
+	builtOnce(t)
 	t.Setenv("ILLM_CACHE", cache)
 	t.Setenv("ILLM_RECORDS", t.TempDir())
 	t.Setenv("HF_ENDPOINT", "http://127.0.0.1:9") // no hub

@@ -58,6 +58,12 @@ func copyTree(t *testing.T, root, to string) {
 	}
 }
 
+// builtOnce makes the copies that copyTree writes share what Go has built of them: without -trimpath a package is built
+// anew for each folder it lies in.
+func builtOnce(t *testing.T) {
+	t.Setenv("GOFLAGS", strings.TrimSpace(os.Getenv("GOFLAGS")+" -trimpath"))
+}
+
 // tableAlone writes a notebook with the cells that set up one of the clone's and the one that shows a table, and returns its path.
 func tableAlone(t *testing.T, file, name, shows string) string {
 	t.Helper()
@@ -117,6 +123,7 @@ func TestTwoClonesShowTheSame(t *testing.T) {
 		}
 	}
 	t.Chdir(clone)
+	builtOnce(t)
 	t.Setenv("ILLM_CACHE", cache)
 	t.Setenv("GOMAXPROCS", "3")
 	t.Setenv("ILLM_SIMD", "avx2") // as on a machine that has no more

@@ -3,6 +3,7 @@ package baseline_test
 import (
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 
 	"github.com/illm-go/illm/pkg/baseline"
@@ -97,6 +98,50 @@ func TestFloatSoftmax(t *testing.T) {
 		}
 		if c := o.Conversions(); c.Rows != 5 || c.ToFloat != 1+2+17+300+2048 {
 			t.Errorf("conversions %+v", c)
+		}
+	})
+}
+
+// TestWeightsOfOperators: with a float softmax a row's weights are Weights of its numerators; without one they are the integer
+// worker's, made by the very passes that it has for them, which may leave no numerators.
+func TestWeightsOfOperators(t *testing.T) {
+	const m, k, unset = 40000, 61, -7
+	spec := floatSpec(t, "w8a8", "")
+	simdtest.Each(t, "vec", func(t *testing.T) {
+		for _, n := range []int{1, 17, 64, 300} {
+			rng := rand.New(rand.NewPCG(2, uint64(n)))
+			s, vals := make([]int64, n), di.NewValues(n)
+			lo, hi := int64(math.MaxInt64), int64(math.MinInt64)
+			for j := range s {
+				s[j] = int64(rng.NormFloat64() * 2 * math.Ldexp(1, k) / m)
+				lo, hi = min(lo, s[j]), max(hi, s[j])
+				vals.M[j], vals.K[j], vals.Zero[j] = 1<<15+rng.Uint32N(1<<15), 18+rng.Int32N(2), rng.Int32N(256)-128
+			}
+			vals.Extend(0, n)
+			type result struct {
+				row    di.PVRow
+				lo, hi []uint8
+				e      []int32
+			}
+			run := func(ops di.Operators) result {
+				r := result{lo: make([]uint8, n), hi: make([]uint8, n), e: make([]int32, n)}
+				for j := range r.e {
+					r.e[j] = unset
+				}
+				r.row = di.SoftmaxWeights(ops.NewWorker(n), r.lo, r.hi, r.e, make([]int64, (n+63)&^63), s, lo, lo, hi, m, k, vals)
+				return r
+			}
+			integer := run(di.Integer(spec))
+			if got := run(baseline.Half(spec, baseline.OpActivation|baseline.OpNorm)); !reflect.DeepEqual(got, integer) {
+				t.Errorf("%d keys, an integer softmax among float operators: %+v, want %+v", n, got.row, integer.row)
+			}
+			w := baseline.Float32(spec, baseline.OpSoftmax).NewWorker(n)
+			want := result{lo: make([]uint8, n), hi: make([]uint8, n), e: make([]int32, n)}
+			w.Softmax(want.e, s, lo, hi, m, k)
+			want.row = di.Weights(want.lo, want.hi, make([]int64, n), want.e, vals, n)
+			if got := run(baseline.Float32(spec, baseline.OpSoftmax)); !reflect.DeepEqual(got, want) {
+				t.Errorf("%d keys, a float softmax: %+v, want %+v", n, got.row, want.row)
+			}
 		}
 	})
 }

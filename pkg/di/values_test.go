@@ -2,11 +2,15 @@ package di
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/illm-go/illm/pkg/dyadic"
 	"github.com/illm-go/illm/pkg/intmath"
 	"github.com/illm-go/illm/pkg/quant"
+	"github.com/illm-go/illm/pkg/simd/cpu"
+	"github.com/illm-go/illm/pkg/simd/simdtest"
+	"github.com/illm-go/illm/pkg/simd/vec"
 )
 
 // TestRowScaleKnownAnswer: ΣW = 45·2^52, Σe = 2^46, one weight of 1.
@@ -56,6 +60,47 @@ func TestWeights(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestWeightsPaths: the weights of any numerators are the same bits on every path, with and without room for a path's own
+// order: exponentials, probabilities of every size, rows that are nearly or wholly nothing.
+func TestWeightsPaths(t *testing.T) {
+	simdtest.Each(t, "vec", func(t *testing.T) {
+		rng := newRand(23)
+		for round := range 1500 {
+			n := 1 + rng.IntN(200)
+			if round%100 == 0 {
+				n = 1 + rng.IntN(5000)
+			}
+			vals, spread := NewValues(n), []int{1, 2, 5, 16, 17, 60}[rng.IntN(6)]
+			e, most := make([]int32, n), rng.IntN(31)
+			for j := range e {
+				vals.Set(j, quant.RowParams{M: uint32(1<<15 + rng.IntN(1<<15)), K: int32(rng.IntN(spread) - 9), Zero: int32(rng.IntN(256))}, 8, 64)
+				e[j] = int32(rng.Int64N(1<<most + 1))
+			}
+			switch round % 5 {
+			case 0:
+				e[rng.IntN(n)] = 1 << 30
+			case 1: // one key has it all
+				clear(e)
+				e[rng.IntN(n)] = 1 << most
+			}
+			want := [2][]uint8{make([]uint8, n), make([]uint8, n)}
+			var wanted PVRow
+			simdtest.With(cpu.Generic, func() { wanted = Weights(want[0], want[1], make([]int64, n), e, vals, n) })
+			row := make([]int64, (n+vec.FoldedBlock-1)&^(vec.FoldedBlock-1))
+			for j := range row {
+				row[j] = rng.Int64()
+			}
+			for _, w := range [][]int64{row[:n], row} {
+				got := [2][]uint8{make([]uint8, n+1), make([]uint8, n+1)}
+				pv := Weights(got[0][:n], got[1][:n], w, e, vals, n)
+				if pv != wanted || !slices.Equal(got[0][:n], want[0]) || !slices.Equal(got[1][:n], want[1]) || got[0][n]|got[1][n] != 0 {
+					t.Fatalf("round %d, %d keys up to 2^%d, scales 2^%d apart, room for %d: %+v, want %+v", round, n, most, spread, len(w), pv, wanted)
+				}
+			}
+		}
+	})
 }
 
 // TestWeightsFlat: the longest row of equal scores keeps its mass, although each weight is 2^15/65535 = 0.500008.

@@ -20,6 +20,13 @@ func vecSoftmax(c *build.Context, upper, order Mem) {
 		vecFoldExp(c, upper, second, false, ifma)
 		vecFoldExp(c, upper, second, true, ifma)
 	}
+	writeWide(c, "foldPairsAVX512", "w = e·m + round in pairs; Σ of e in pairs of lanes, Σ of the odd e, and all bits of w. m is read up to a whole step and one further.",
+		"func(w *int64, e *int32, m *uint32, n int, round int64) (all, odd, top int64)",
+		func(r *wide) (func(), func()) {
+			w, e, m, round := r.ptr("w"), r.ptr("e"), r.ptr("m"), r.q("round")
+			all, odd, top := r.zero(), r.zero(), r.zero()
+			return func() { r.foldPair(r.int32s(e), w, m, round, all, odd, top) }, func() { r.foldSums(all, odd, top) }
+		})
 	vecSplitBytes(c)
 
 	writeWide(c, "sumPairsAVX512", "Σ w>>s; n is a multiple of 16.", "func(w *int64, n int, s uint) (sum int64)",
@@ -148,62 +155,70 @@ func vecFoldExp(c *build.Context, upper, second Mem, clipped, ifma bool) {
 			one, mask := r.const16(1<<30), r.const16(0x1fff8000)
 			all, odd, top := r.zero(), r.zero(), r.zero()
 			return func() {
-					var p [2]reg.VecVirtual
-					for i := range p {
-						d := r.ZMM()
-						r.VPSUBQ(r.int64s(s, i), hi, d)
-						if clipped && !ifma {
-							r.VPMINUQ(lim, d, d)
-						}
-						r.VPSRLVQ(s1, d, d)
-						if ifma {
-							p[i] = r.ZMM()
-							r.VMOVDQA64(half, p[i])
-							r.VPMADD52HUQ(mul, d, p[i])
-						} else {
-							r.VPMULUDQ(mul, d, d)
-							p[i] = d
-						}
+				var p [2]reg.VecVirtual
+				for i := range p {
+					d := r.ZMM()
+					r.VPSUBQ(r.int64s(s, i), hi, d)
+					if clipped && !ifma {
+						r.VPMINUQ(lim, d, d)
 					}
-					x := p[0]
+					r.VPSRLVQ(s1, d, d)
 					if ifma {
-						r.VPERMT2W_Z(p[1], words, lower, x)
-						if clipped {
-							r.VPMINUD(lim, x, x)
-						}
+						p[i] = r.ZMM()
+						r.VMOVDQA64(half, p[i])
+						r.VPMADD52HUQ(mul, d, p[i])
 					} else {
-						x = r.join(p[0], p[1])
-						r.VPADDD(half, x, x)
-						r.VPSRLVD(h32, x, x)
+						r.VPMULUDQ(mul, d, d)
+						p[i] = d
 					}
-					r.VPMULLD(mf, x, x)
-					f := r.ZMM()
-					r.VPSLLVD(fraction, x, f)
-					r.VPANDD(mask, f, f)
-					r.VPSUBD(f, one, f)
-					r.VPSRLVD(octave, x, x)
-					e, e2 := f, r.ZMM()
-					if r.masked {
-						r.VPSRLVD_Z(x, f, r.tail, e)
-					} else {
-						r.VPSRLVD(x, f, e)
-					}
-					r.VPSRLQ(Imm(32), e, e2)
-					r.VPADDQ(e, all, all)
-					r.VPADDQ(e2, odd, odd)
-					r.VPMULUDQ(r.at(m, 4), e, e)
-					r.VPMULUDQ(r.at(m, 4).Offset(4), e2, e2)
-					r.VPADDQ(round, e, e)
-					r.VPADDQ(round, e2, e2)
-					r.VPTERNLOGQ(Imm(0xfe), e, e2, top)
-					r.VMOVDQU64(e, r.half(w, 8, 0))
-					r.VMOVDQU64(e2, r.half(w, 8, 1))
-				}, func() {
-					r.Store(r.reduce(r.VPADDQ, all), r.Return("all"))
-					r.Store(r.reduce(r.VPADDQ, odd), r.Return("odd"))
-					r.Store(r.reduce(r.VPORQ, top), r.Return("top"))
 				}
+				x := p[0]
+				if ifma {
+					r.VPERMT2W_Z(p[1], words, lower, x)
+					if clipped {
+						r.VPMINUD(lim, x, x)
+					}
+				} else {
+					x = r.join(p[0], p[1])
+					r.VPADDD(half, x, x)
+					r.VPSRLVD(h32, x, x)
+				}
+				r.VPMULLD(mf, x, x)
+				f := r.ZMM()
+				r.VPSLLVD(fraction, x, f)
+				r.VPANDD(mask, f, f)
+				r.VPSUBD(f, one, f)
+				r.VPSRLVD(octave, x, x)
+				e := f
+				if r.masked {
+					r.VPSRLVD_Z(x, f, r.tail, e)
+				} else {
+					r.VPSRLVD(x, f, e)
+				}
+				r.foldPair(e, w, m, round, all, odd, top)
+			}, func() { r.foldSums(all, odd, top) }
 		})
+}
+
+// foldPair leaves sixteen numerators, which it spends, as e·m + round in pairs at w and adds to what foldSums returns.
+func (r *wide) foldPair(e reg.VecVirtual, w, m reg.GPVirtual, round, all, odd, top reg.VecVirtual) {
+	e2 := r.ZMM()
+	r.VPSRLQ(Imm(32), e, e2)
+	r.VPADDQ(e, all, all)
+	r.VPADDQ(e2, odd, odd)
+	r.VPMULUDQ(r.at(m, 4), e, e)
+	r.VPMULUDQ(r.at(m, 4).Offset(4), e2, e2)
+	r.VPADDQ(round, e, e)
+	r.VPADDQ(round, e2, e2)
+	r.VPTERNLOGQ(Imm(0xfe), e, e2, top)
+	r.VMOVDQU64(e, r.half(w, 8, 0))
+	r.VMOVDQU64(e2, r.half(w, 8, 1))
+}
+
+func (r *wide) foldSums(all, odd, top reg.VecVirtual) {
+	r.Store(r.reduce(r.VPADDQ, all), r.Return("all"))
+	r.Store(r.reduce(r.VPADDQ, odd), r.Return("odd"))
+	r.Store(r.reduce(r.VPORQ, top), r.Return("top"))
 }
 
 // vecSplitBytes is splitPairsAVX512 for rows none of whose N passes 32767: IFMA leaves N from the tenth bit on, so that the

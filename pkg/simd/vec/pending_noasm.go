@@ -26,6 +26,10 @@ func foldExp(buf, s []int64, scale []uint32, shift uint, hi, r, far int64, s1 ui
 	return f, false
 }
 
+func foldPairs(buf []int64, e []int32, scale []uint32, shift uint) (f Folded, ok bool) {
+	return f, false
+}
+
 func (f *Folded) sumShift(s uint) int64 { return 0 }
 
 func (f *Folded) split(lo, hi []uint8, s uint, c int64, n uint, zero []int32, zero8 []int8) (sum, dot int64) {

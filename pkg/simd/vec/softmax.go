@@ -1,6 +1,6 @@
 package vec
 
-// Folded is what a FoldExp leaves of a row of scores: W of Fold, each with some bits of a fraction below it, in an order of
+// Folded is what FoldExp leaves of a row of scores and FoldPairs of one of numerators: W of Fold, each with some bits of a fraction below it, in an order of
 // the path's own.
 type Folded struct {
 	w     []int64
@@ -29,6 +29,16 @@ func FoldExp(buf, s []int64, scale []uint32, shift uint, hi, r, far int64, s1 ui
 		return f, false
 	}
 	return foldExp(buf, s, scale, shift, hi, r, far, s1&63, g, h, mf, k)
+}
+
+// FoldPairs is Fold, W = round(e·scale / 2^shift), of numerators 0 ≤ e ≤ 2^30 where a path has it for Folded: ok says so, and
+// only then buf is changed. buf, scale and shift are FoldExp's.
+func FoldPairs(buf []int64, e []int32, scale []uint32, shift uint) (f Folded, ok bool) {
+	n := len(e)
+	if n == 0 || shift > 16 || len(buf) < blocks(n, FoldedBlock) || len(scale) <= blocks(n, pairBlock) {
+		return f, false
+	}
+	return foldPairs(buf, e, scale, shift)
 }
 
 // blocks is n up to a multiple of size, a power of two.

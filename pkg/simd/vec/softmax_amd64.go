@@ -23,9 +23,22 @@ func foldExp(buf, s []int64, scale []uint32, shift uint, hi, r, far int64, s1 ui
 			all, odd, top = foldExpAVX512(&buf[0], &s[0], &scale[0], n, round, hi, s1, g, half32, h32, int32(mf), k, 29-k)
 		}
 	}
+	return folded(buf, n, shift, all, odd, top), true
+}
+
+func foldPairs(buf []int64, e []int32, scale []uint32, shift uint) (f Folded, ok bool) {
+	if !useAVX512 {
+		return f, false
+	}
+	all, odd, top := foldPairsAVX512(&buf[0], &e[0], &scale[0], len(e), half(shift))
+	return folded(buf, len(e), shift, all, odd, top), true
+}
+
+// folded is what a kernel's sums say of n elements: all is Σ even + 2^32·Σ odd modulo 2^64, and what is left without the odd
+// ones fits.
+func folded(buf []int64, n int, shift uint, all, odd, top int64) Folded {
 	clear(buf[blocks(n, pairBlock):blocks(n, FoldedBlock)])
-	// all is Σ even + 2^32·Σ odd modulo 2^64, and what is left without the odd ones fits.
-	return Folded{w: buf, n: n, shift: shift, Top: top >> shift, Sum: all - odd<<32 + odd}, true
+	return Folded{w: buf, n: n, shift: shift, Top: top >> shift, Sum: all - odd<<32 + odd}
 }
 
 func (f *Folded) sumShift(s uint) int64 {

@@ -3960,6 +3960,85 @@ done:
 	VZEROUPPER
 	RET
 
+// func foldPairsAVX512(w *int64, e *int32, m *uint32, n int, round int64) (all int64, odd int64, top int64)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·foldPairsAVX512(SB), NOSPLIT, $0-64
+	MOVQ         n+24(FP), CX
+	MOVQ         w+0(FP), DX
+	MOVQ         e+8(FP), BX
+	MOVQ         m+16(FP), SI
+	VPBROADCASTQ round+32(FP), Z0
+	VPXORQ       Z1, Z1, Z1
+	VPXORQ       Z2, Z2, Z2
+	VPXORQ       Z3, Z3, Z3
+	XORQ         AX, AX
+	SUBQ         $0x00000010, CX
+	JL           tail
+
+loop:
+	VMOVDQU32  (BX)(AX*4), Z4
+	VPSRLQ     $0x20, Z4, Z5
+	VPADDQ     Z4, Z1, Z1
+	VPADDQ     Z5, Z2, Z2
+	VPMULUDQ   (SI)(AX*4), Z4, Z4
+	VPMULUDQ   4(SI)(AX*4), Z5, Z5
+	VPADDQ     Z0, Z4, Z4
+	VPADDQ     Z0, Z5, Z5
+	VPTERNLOGQ $0xfe, Z4, Z5, Z3
+	VMOVDQU64  Z4, (DX)(AX*8)
+	VMOVDQU64  Z5, 64(DX)(AX*8)
+	ADDQ       $0x00000010, AX
+	SUBQ       $0x00000010, CX
+	JGE        loop
+
+tail:
+	ADDQ        $0x00000010, CX
+	JZ          done
+	MOVQ        $-1, DI
+	BZHIQ       CX, DI, DI
+	KMOVW       DI, K1
+	KMOVB       DI, K2
+	KSHIFTRW    $0x08, K1, K2
+	VMOVDQU32.Z (BX)(AX*4), K1, Z4
+	VPSRLQ      $0x20, Z4, Z5
+	VPADDQ      Z4, Z1, Z1
+	VPADDQ      Z5, Z2, Z2
+	VPMULUDQ    (SI)(AX*4), Z4, Z4
+	VPMULUDQ    4(SI)(AX*4), Z5, Z5
+	VPADDQ      Z0, Z4, Z4
+	VPADDQ      Z0, Z5, Z5
+	VPTERNLOGQ  $0xfe, Z4, Z5, Z3
+	VMOVDQU64   Z4, (DX)(AX*8)
+	VMOVDQU64   Z5, 64(DX)(AX*8)
+
+done:
+	VEXTRACTI64X4 $0x01, Z1, Y0
+	VPADDQ        Y0, Y1, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPADDQ        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPADDQ        X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, all+40(FP)
+	VEXTRACTI64X4 $0x01, Z2, Y0
+	VPADDQ        Y0, Y2, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPADDQ        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPADDQ        X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, odd+48(FP)
+	VEXTRACTI64X4 $0x01, Z3, Y0
+	VPORQ         Y0, Y3, Y0
+	VEXTRACTI32X4 $0x01, Y0, X1
+	VPORQ         X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPORQ         X1, X0, X1
+	VMOVQ         X1, AX
+	MOVQ          AX, top+56(FP)
+	VZEROUPPER
+	RET
+
 DATA bytes<>+0(SB)/8, $0x5919511149094101
 DATA bytes<>+8(SB)/8, $0x7939713169296121
 DATA bytes<>+16(SB)/8, $0x5a1a52124a0a4202

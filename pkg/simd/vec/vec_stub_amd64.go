@@ -199,6 +199,11 @@ func foldExpAVX512IFMA(w *int64, s *int64, m *uint32, n int, round int64, hi int
 //go:noescape
 func foldExpClippedAVX512IFMA(w *int64, s *int64, m *uint32, n int, round int64, hi int64, s1 uint, mul int64, mf int32, octave int32, fraction int32) (all int64, odd int64, top int64)
 
+// foldPairsAVX512: w = e·m + round in pairs; Σ of e in pairs of lanes, Σ of the odd e, and all bits of w. m is read up to a whole step and one further.
+//
+//go:noescape
+func foldPairsAVX512(w *int64, e *int32, m *uint32, n int, round int64) (all int64, odd int64, top int64)
+
 // splitBytesAVX512IFMA: N = ((w>>s)·c / 2^52 + 2^8) >> 9 in two bytes, ΣN, ΣN·zero; N < 2^15. zero is read up to a whole step.
 //
 //go:noescape

@@ -48,7 +48,7 @@ func Weights(nlo, nhi []uint8, w []int64, e []int32, vals *Values, n int) PVRow 
 	return row
 }
 
-// leastTop is the least max W that Folded.Split takes: ΣW ≥ 2^17 makes norming's n at least 33. No row of probabilities or of
+// leastTop is the least max W that Folded.Split takes: ΣW ≥ 2^17 makes norming's n at least 33. No row of
 // an exponential with e^0 = 2^30 is below it.
 const leastTop = 1 << 17
 

@@ -1,7 +1,7 @@
 package vec
 
-// Folded is what FoldExp leaves of a row of scores and FoldPairs of one of numerators: W of Fold, each with some bits of a fraction below it, in an order of
-// the path's own.
+// Folded is what FoldExp leaves of a row of scores and FoldPairs of one of numerators: W of Fold, each with some bits of a
+// fraction below it, in an order of the path's own.
 type Folded struct {
 	w     []int64
 	n     int
@@ -25,7 +25,7 @@ const FoldedBlock = 64
 // product is below 2^62; rounding it is adding 2^(shift−1).
 func FoldExp(buf, s []int64, scale []uint32, shift uint, hi, r, far int64, s1 uint, g int64, h uint, mf int64, k int32) (f Folded, ok bool) {
 	n := len(s)
-	if n == 0 || h < 33 || h > 62 || k < 15 || k > 29 || shift > 16 || len(buf) < blocks(n, FoldedBlock) || len(scale) <= blocks(n, pairBlock) {
+	if h < 33 || h > 62 || k < 15 || k > 29 || !foldable(n, buf, scale, shift) {
 		return f, false
 	}
 	return foldExp(buf, s, scale, shift, hi, r, far, s1&63, g, h, mf, k)
@@ -34,11 +34,15 @@ func FoldExp(buf, s []int64, scale []uint32, shift uint, hi, r, far int64, s1 ui
 // FoldPairs is Fold, W = round(e·scale / 2^shift), of numerators 0 ≤ e ≤ 2^30 where a path has it for Folded: ok says so, and
 // only then buf is changed. buf, scale and shift are FoldExp's.
 func FoldPairs(buf []int64, e []int32, scale []uint32, shift uint) (f Folded, ok bool) {
-	n := len(e)
-	if n == 0 || shift > 16 || len(buf) < blocks(n, FoldedBlock) || len(scale) <= blocks(n, pairBlock) {
+	if !foldable(len(e), buf, scale, shift) {
 		return f, false
 	}
 	return foldPairs(buf, e, scale, shift)
+}
+
+// foldable reports that buf and scale have room for what a row of n elements reads and writes.
+func foldable(n int, buf []int64, scale []uint32, shift uint) bool {
+	return n > 0 && shift <= 16 && len(buf) >= blocks(n, FoldedBlock) && len(scale) > blocks(n, pairBlock)
 }
 
 // blocks is n up to a multiple of size, a power of two.

@@ -135,3 +135,49 @@ func TestVerify(t *testing.T) {
 		}
 	}
 }
+
+// A ratio of times takes both from one build: 60/20 of the older one, not 90/20 nor 60/30.
+func TestVerifyRatioOfTimes(t *testing.T) {
+	store, err := record.Open(record.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Unix(1e9, 0).UTC()
+	add := func(commit, cpu, recipe string, rate float64) {
+		t.Helper()
+		at = at.Add(time.Second)
+		r := &record.Record{Kind: record.Timing, Axes: map[string]string{"model": "m", "recipe": recipe}, Config: map[string]any{"task": "speed", "model": "m", "recipe": recipe},
+			Metrics: []record.Metric{{Name: "rate", Value: rate}}, Commit: commit, Env: record.Env{CPU: cpu}, Time: at}
+		if err := store.Append(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	where := func(recipe string) Where {
+		return Where{Record: map[string]string{"task": "speed", "model": "m", "recipe": recipe}, Metric: "rate"}
+	}
+	fp, atLeast := where("fp32"), 1.0
+	claim := Claim{Kind: Timing, Value: where("w8a8"), By: &fp, AtLeast: &atLeast}
+	verdict := func() Result {
+		t.Helper()
+		got, err := Verify(t.Context(), Sources{Store: store}, []Claim{claim})
+		if err != nil || len(got) != 1 {
+			t.Fatalf("%d results, %v", len(got), err)
+		}
+		return got[0]
+	}
+	add("a", "cpu 1", "w8a8", 60)
+	add("b", "cpu 1", "fp32", 30)
+	if r := verdict(); r.Verdict != None || r.Why == "" {
+		t.Errorf("two builds: %s, %g, reason %q", r.Verdict, r.Found, r.Why)
+	}
+	add("a", "cpu 1", "fp32", 20)
+	add("a", "cpu 2", "w8a8", 90)
+	add("c", "cpu 1", "w8a8", 90)
+	if r := verdict(); r.Verdict != Holds || r.Found != 3 || len(r.Records) != 2 {
+		t.Errorf("one build of three: %s, %g of %d records, want 3 of 2", r.Verdict, r.Found, len(r.Records))
+	}
+	add("c", "cpu 1", "fp32", 45)
+	if r := verdict(); r.Found != 2 {
+		t.Errorf("the newest build with both: %g, want 2", r.Found)
+	}
+}

@@ -65,16 +65,7 @@ func Verify(ctx context.Context, from Sources, list []Claim) ([]Result, error) {
 	for _, c := range list {
 		r := Result{Claim: c, Verdict: None, Found: math.NaN()}
 		f := finder{ctx: ctx, Sources: from}
-		v, ok := f.find(c.Value)
-		if ok && c.By != nil {
-			var by float64
-			if by, ok = f.find(*c.By); ok {
-				v /= by
-			}
-			if ok && !f.alike() {
-				ok, f.why = false, "the two records are of different numbers of tokens"
-			}
-		}
+		v, ok := f.found(&c)
 		r.Records, r.Why = f.used, f.why
 		switch {
 		case ctx.Err() != nil:
@@ -106,6 +97,29 @@ type finder struct {
 	used  []*record.Record
 	stale int
 	why   string
+}
+
+// found is the claim's number: a value, or the ratio of two.
+func (f *finder) found(c *Claim) (float64, bool) {
+	if c.By == nil {
+		return f.find(c.Value)
+	}
+	if c.Kind == Timing && len(c.Value.Record) > 0 && len(c.By.Record) > 0 {
+		return f.ratioOfTimes(c.Value, *c.By)
+	}
+	v, ok := f.find(c.Value)
+	if !ok {
+		return 0, false
+	}
+	by, ok := f.find(*c.By)
+	if !ok {
+		return 0, false
+	}
+	if !f.alike() {
+		f.why = "the two records are of different numbers of tokens"
+		return 0, false
+	}
+	return v / by, true
 }
 
 func (f *finder) find(w Where) (float64, bool) {
@@ -162,24 +176,47 @@ func (w Where) options(study ablation.Study) []ablation.Option {
 
 // newest finds the metric of the newest record with the given settings.
 func (f *finder) newest(w Where) (float64, bool) {
-	var best *record.Record
-	var value float64
-	for _, r := range f.Store.Filter(func(r *record.Record) bool { return has(r, w.Record) }) {
-		if f.Evaluator != nil && !f.Evaluator.Stands(f.ctx, ablation.Config(r.Axes), r) {
-			f.stale++
-			continue
-		}
-		m, ok := r.Metric(w.Metric)
-		if ok && (best == nil || !r.Time.Before(best.Time)) {
-			best, value = r, m.Value
-		}
-	}
-	if best == nil {
+	all := f.standing(w)
+	if len(all) == 0 {
 		f.why = "no record of " + describe(w.Record)
 		return 0, false
 	}
-	f.used = append(f.used, best)
-	return value, true
+	f.used = append(f.used, all[0])
+	m, _ := all[0].Metric(w.Metric)
+	return m.Value, true
+}
+
+// standing lists the records with the given settings and the metric that still stand, the newest first.
+func (f *finder) standing(w Where) []*record.Record {
+	var all []*record.Record
+	for _, r := range f.Store.Filter(func(r *record.Record) bool { return has(r, w.Record) }) {
+		if f.Evaluator != nil && !f.Evaluator.Stands(f.ctx, ablation.Config(r.Axes), r) {
+			f.stale++
+		} else if _, ok := r.Metric(w.Metric); ok {
+			all = append(all, r)
+		}
+	}
+	slices.Reverse(all) // of two at the same time the later line
+	slices.SortStableFunc(all, func(a, b *record.Record) int { return b.Time.Compare(a.Time) })
+	return all
+}
+
+// ratioOfTimes divides two times of one build on one kind of machine, the newest there are:
+// the newest of each alone may come from different days, and the machine with them.
+func (f *finder) ratioOfTimes(value, by Where) (float64, bool) {
+	below := f.standing(by)
+	for _, a := range f.standing(value) {
+		for _, b := range below {
+			if a.Commit == b.Commit && a.Env.CPU == b.Env.CPU {
+				f.used = append(f.used, a, b)
+				x, _ := a.Metric(value.Metric)
+				y, _ := b.Metric(by.Metric)
+				return x.Value / y.Value, true
+			}
+		}
+	}
+	f.why = "no records of " + describe(value.Record) + " and of " + describe(by.Record) + " that one build measured on one machine"
+	return 0, false
 }
 
 // alike says that the records found were measured on equally many tokens: otherwise a ratio compares texts.

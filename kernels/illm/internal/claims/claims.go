@@ -50,8 +50,8 @@ type Claim struct {
 //
 // In a study's table: Row gives levels of axes, Set further settings, Column the
 // metric. In the records: Record gives axes or settings of the configuration, Metric the
-// metric; the newest record counts. In a model's training record: Training is the model,
-// Metric the field.
+// metric; the newest record counts, and of a ratio of times the newest two of one build.
+// In a model's training record: Training is the model, Metric the field.
 type Where struct {
 	Study  string            `json:"study,omitempty"`
 	Row    map[string]string `json:"row,omitempty"`

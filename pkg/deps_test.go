@@ -21,7 +21,7 @@ var layers = [][]string{
 	3: {"di", "model", "corpus", "record", "eval/tasks"},
 	4: {"baseline", "artifact", "floatref", "chart", "eval", "tape"},
 	5: {"engine", "baseline/fakequant", "peers", "smooth"},
-	6: {"ptq", "gptq"},
+	6: {"ptq", "gptq", "accel"},
 	7: {"catalog", "pretrain", "fsbr"},
 	8: {"bench", "ablation"},
 	9: {"nb"},
@@ -40,7 +40,7 @@ var (
 // fences names libraries and the packages that alone may import them.
 var fences = map[string][]string{
 	"github.com/go-echarts/go-echarts":  {"chart"},
-	"github.com/gomlx/gomlx":            {"tape", "pretrain", "fsbr"},
+	"github.com/gomlx/gomlx":            {"tape", "pretrain", "fsbr", "accel"},
 	"github.com/therootcompany/xz":      {"corpus"},
 	"github.com/janpfeifer/gonb/gonbui": {"nb"},
 }

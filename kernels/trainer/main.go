@@ -48,6 +48,9 @@ func main() {
 	case ctx.Err() != nil:
 		fmt.Fprintln(os.Stderr, "trainer:", err)
 		os.Exit(exitInterrupted)
+	case errors.Is(err, errHoles):
+		fmt.Fprintln(os.Stderr, "trainer:", err)
+		os.Exit(exitMissing)
 	}
 	text := err.Error()
 	if errors.Is(err, errUsage) {
@@ -78,6 +81,6 @@ func rootCmd() *cobra.Command {
 		return fmt.Errorf("%w: %w: \"%s --help\" lists the flags", errUsage, err, cmd.CommandPath())
 	})
 	root.AddCommand(pretrainCmd())
-	root.AddCommand(prepareCmd(), tokensCmd(), fsbrCmd(), pluginCmd())
+	root.AddCommand(prepareCmd(), tokensCmd(), fsbrCmd(), studyCmd(), pluginCmd())
 	return root
 }

@@ -22,6 +22,8 @@ type Runner struct {
 	Progress func(Progress)
 	// Force runs what has a record too; finished windows are still reused.
 	Force bool
+	// Backend computes the float models and their simulations; nil: this program's own code.
+	Backend Backend
 
 	entries map[string]*catalog.Entry
 	texts   map[string]*corpus.Text
@@ -101,6 +103,7 @@ type prepared struct {
 	name   string
 	lm     eval.LM        // nil for the float model, which is loaded when it is needed
 	int    *engine.Scored // nil for what is computed in float
+	done   func()         // gives a model in float back
 	record *record.Record
 	key    string
 	found  *record.Record
@@ -156,8 +159,11 @@ func (r *Runner) Quality(ctx context.Context, req QualityRequest) ([]*record.Rec
 	}
 	defer func() {
 		for _, p := range list {
-			if p.int != nil {
+			switch {
+			case p.int != nil:
 				p.int.Close()
+			case p.done != nil:
+				p.done()
 			}
 		}
 	}()
@@ -280,9 +286,11 @@ func (r *Runner) score(ctx context.Context, entry *catalog.Entry, ids []int32, r
 		return err
 	}
 	if float != nil || !req.NoKL {
-		if base, err = entry.Float(); err != nil {
+		var done func()
+		if base, done, err = r.float(entry); err != nil {
 			return err
 		}
+		defer done()
 	}
 	if float != nil && req.NoKL { // the float model is a variant like the others
 		todo, variants = append(todo, float), append(variants, eval.Variant{Name: "fp32", LM: base, Key: source})

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/illm-go/illm/pkg/baseline/fakequant"
 	"github.com/illm-go/illm/pkg/catalog"
 	"github.com/illm-go/illm/pkg/dyadic"
 	"github.com/illm-go/illm/pkg/engine"
@@ -163,7 +162,10 @@ func (r *Runner) load(ctx context.Context, entry *catalog.Entry, spec quant.Spec
 			return err
 		}
 		cfg.Clips, p.name = clips.String(), named(p.name, clips)
-		p.lm, err = entry.SimulationKinds(ctx, spec, v.Kinds, fakequant.Options{})
+		p.lm, p.done, err = r.simulation(ctx, entry, spec, v.Kinds)
+		return err
+	}
+	if err := r.elsewhere(v); err != nil {
 		return err
 	}
 	m, err := v.Engine(ctx, entry)

@@ -2,11 +2,13 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
-	"github.com/illm-go/illm/pkg/baseline/fakequant"
 	"github.com/illm-go/illm/pkg/catalog"
 	"github.com/illm-go/illm/pkg/engine"
 	"github.com/illm-go/illm/pkg/eval"
@@ -134,7 +136,7 @@ func (r *Runner) zeroShotRows(ctx context.Context, e *catalog.Entry, req ZeroSho
 		}
 		asked := list[i]
 		asked.Arithmetic = "" // a simulation answers too
-		if err := asked.shipsAsIs("zero-shot tasks"); err != nil {
+		if err := errors.Join(asked.shipsAsIs("zero-shot tasks"), r.elsewhere(list[i])); err != nil {
 			return nil, &VariantError{i, err}
 		}
 		float = float || quant.IsFloat(v.Recipe)
@@ -202,18 +204,16 @@ func (p *answers) prepare(ctx context.Context, e *catalog.Entry, cfg *zeroShotCo
 	return nil
 }
 
-// open is what answers the row.
-func (p *answers) open(ctx context.Context, e *catalog.Entry) (lm eval.LM, done func(), err error) {
+// model is what answers a row.
+func (r *Runner) model(ctx context.Context, p *answers, e *catalog.Entry) (lm eval.LM, done func(), err error) {
 	switch {
 	case p.spec == nil:
-		lm, err = e.Float()
+		return r.float(e)
 	case p.engine == nil:
-		lm, err = e.Simulation(ctx, *p.spec, fakequant.Options{})
-	default:
-		scored := &engine.Scored{M: p.engine}
-		return scored, scored.Close, nil
+		return r.simulation(ctx, e, *p.spec, "")
 	}
-	return lm, func() {}, err
+	scored := &engine.Scored{M: p.engine}
+	return scored, scored.Close, nil
 }
 
 // answer scores the rows without a record, the float model before them where they are compared with it.
@@ -238,9 +238,21 @@ func (r *Runner) answer(ctx context.Context, e *catalog.Entry, req ZeroShotReque
 	return nil
 }
 
+// by lists what computed answers in place of this program's own code.
+func by(scores []eval.TaskScore) (names []string) {
+	for _, s := range scores {
+		for _, name := range s.By {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
 // answerOne scores one row on all tasks and files its record.
 func (r *Runner) answerOne(ctx context.Context, e *catalog.Entry, req ZeroShotRequest, asked []eval.Asked, p, base *answers) error {
-	lm, done, err := p.open(ctx, e)
+	lm, done, err := r.model(ctx, p, e)
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}
@@ -256,7 +268,7 @@ func (r *Runner) answerOne(ctx context.Context, e *catalog.Entry, req ZeroShotRe
 	if err != nil {
 		return err
 	}
-	opt := eval.ChoiceOptions{Journal: filepath.Join(r.Store.Dir(), "journal"), Key: key}
+	opt := eval.ChoiceOptions{Journal: filepath.Join(r.Store.Dir(), "journal"), Key: key, By: r.backend()}
 	switch {
 	case req.Progress != nil:
 		opt.Progress = func(c eval.ChoiceProgress) { req.Progress(p.name, c) }
@@ -281,6 +293,14 @@ func (r *Runner) answerOne(ctx context.Context, e *catalog.Entry, req ZeroShotRe
 		return err
 	}
 	p.record.Note, p.record.WallS = eval.ZeroShotNote(scores), took.Seconds()
+	for _, part := range []struct {
+		what string
+		by   []string
+	}{{"answered", by(scores)}, {"the float model that it is compared with answered", by(against)}} {
+		if len(part.by) > 0 {
+			p.record.Note = strings.TrimPrefix(p.record.Note+"; "+part.what+" by "+strings.Join(part.by, " and "), "; ")
+		}
+	}
 	r.provenance(p.record)
 	if err := r.Store.Append(p.record); err != nil {
 		return err

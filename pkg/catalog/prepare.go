@@ -6,6 +6,7 @@ import (
 	"math"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/illm-go/illm/pkg/baseline/fakequant"
 	"github.com/illm-go/illm/pkg/corpus"
@@ -286,9 +287,38 @@ func (e *Entry) Simulation(ctx context.Context, spec quant.Spec, opt fakequant.O
 	return e.simulate(ctx, p, spec, opt)
 }
 
-func (e *Entry) simulate(ctx context.Context, p *prepared, spec quant.Spec, opt fakequant.Options) (*floatref.Model, error) {
-	if err := e.round(ctx, p); err != nil {
+// SimulationPlan is the simulation taken apart, on some kinds of the recipe's factors ("": all), for what runs it elsewhere.
+func (e *Entry) SimulationPlan(ctx context.Context, spec quant.Spec, kinds string) (*fakequant.Plan, error) {
+	if err := e.Simulates(spec); err != nil {
 		return nil, err
+	}
+	p, err := e.prepareKinds(spec, kinds)
+	if err != nil {
+		return nil, err
+	}
+	opt, err := e.simulated(ctx, p, fakequant.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if opt.Before != nil {
+		return nil, fmt.Errorf("catalog: recipe %s: its factors turn activations as they come (%s): expected none that do: the simulation of package floatref has them",
+			spec.Recipe.Name, strings.Join(p.factors.Rotation.Sites(), ", "))
+	}
+	return fakequant.NewPlan(p.input.Config, p.input.Weights, spec, opt)
+}
+
+func (e *Entry) simulate(ctx context.Context, p *prepared, spec quant.Spec, opt fakequant.Options) (*floatref.Model, error) {
+	opt, err := e.simulated(ctx, p, opt)
+	if err != nil {
+		return nil, err
+	}
+	return fakequant.NewFrom(p.input.Config, p.input.Weights, spec, opt)
+}
+
+// simulated puts what factors do into the options of a simulation.
+func (e *Entry) simulated(ctx context.Context, p *prepared, opt fakequant.Options) (fakequant.Options, error) {
+	if err := e.round(ctx, p); err != nil {
+		return opt, err
 	}
 	if opt.Threads == 0 {
 		opt.Threads = e.opt.Threads
@@ -311,5 +341,5 @@ func (e *Entry) simulate(ctx context.Context, p *prepared, spec quant.Spec, opt 
 			return 1
 		}
 	}
-	return fakequant.NewFrom(p.input.Config, p.input.Weights, spec, opt)
+	return opt, nil
 }

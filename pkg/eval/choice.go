@@ -20,16 +20,27 @@ type Brancher interface {
 	Branch(ctx context.Context, prefix []int32, tails [][]int32, fn func(tail, pos int, logits []float32) error) error
 }
 
+// Chooser is an LM that scores many questions at a time, where that is faster than one after the other.
+type Chooser interface {
+	LM
+
+	// Choose calls done once for each question, in any order and from one goroutine, with its number in the list and
+	// Σ ln p(continuation | context) of each choice. An error of done ends the run and is returned.
+	Choose(ctx context.Context, questions []tasks.Question, done func(i int, ll []float64) error) error
+}
+
 // Answer is a model's scores on one question.
 type Answer struct {
 	Row int       // of the item in its file
 	LL  []float64 // Σ ln p(continuation | context), one a choice
+	By  string    // what computed it, as ChoiceOptions.By
 }
 
 // ChoiceOptions of Choose; the zero value keeps no journal.
 type ChoiceOptions struct {
 	Journal string // folder for finished questions; "": none
 	Key     string // identifies the model as Variant.Key does; "": not journalled
+	By      string // what computes in place of this program's own code, kept with every answer; "": nothing does
 
 	// Progress is told of each finished question, from one goroutine.
 	Progress func(ChoiceProgress)
@@ -74,29 +85,69 @@ func Choose(ctx context.Context, lm LM, questions []tasks.Question, opt ChoiceOp
 func choose(ctx context.Context, lm LM, questions []tasks.Question, j *choiceJournal, progress func(ChoiceProgress)) ([]Answer, error) {
 	out := make([]Answer, len(questions))
 	p := ChoiceProgress{Total: len(questions)}
+	step := func() {
+		if p.Done++; progress != nil {
+			progress(p)
+		}
+	}
+	many, batched := lm.(Chooser)
+	var todo []int
 	for i, q := range questions {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("eval: question %d: %w", q.Row, err)
 		}
 		hash := hashQuestion(q)
-		if ll, ok := j.old[hash]; ok && len(ll) == len(q.Choices) {
-			out[i] = Answer{q.Row, ll}
+		if a, ok := j.old[hash]; ok && len(a.LL) == len(q.Choices) {
+			out[i] = Answer{q.Row, a.LL, a.By}
 			p.Reused++
-		} else {
-			start := time.Now()
-			ll, err := scoreQuestion(ctx, lm, q)
-			if err != nil {
-				return nil, fmt.Errorf("eval: question %d: %w", q.Row, err)
-			}
-			out[i] = Answer{q.Row, ll}
-			p.Took += time.Since(start)
-			if err := j.add(hash, q.Row, ll); err != nil {
-				return nil, err
-			}
+			step()
+			continue
 		}
-		if p.Done++; progress != nil {
-			progress(p)
+		if batched {
+			todo = append(todo, i)
+			continue
 		}
+		start := time.Now()
+		ll, err := scoreQuestion(ctx, lm, q)
+		if err != nil {
+			return nil, fmt.Errorf("eval: question %d: %w", q.Row, err)
+		}
+		out[i] = Answer{q.Row, ll, j.by}
+		p.Took += time.Since(start)
+		if err := j.add(hash, q.Row, ll); err != nil {
+			return nil, err
+		}
+		step()
+	}
+	if len(todo) == 0 {
+		return out, nil
+	}
+	rest := make([]tasks.Question, len(todo))
+	for k, i := range todo {
+		rest[k] = questions[i]
+	}
+	start, left := time.Now(), len(todo)
+	err := many.Choose(ctx, rest, func(k int, ll []float64) error {
+		if k < 0 || k >= len(rest) || len(ll) != len(rest[k].Choices) || out[todo[k]].LL != nil {
+			return fmt.Errorf("expected each of %d questions once with its choices, found number %d with %d", len(rest), k, len(ll))
+		}
+		if !plausible(ll) {
+			return fmt.Errorf("question %d: expected logarithms of probabilities, found %v", rest[k].Row, ll)
+		}
+		out[todo[k]] = Answer{rest[k].Row, ll, j.by}
+		left--
+		p.Took = time.Since(start)
+		if err := j.add(hashQuestion(rest[k]), rest[k].Row, ll); err != nil {
+			return err
+		}
+		step()
+		return nil
+	})
+	if err == nil && left > 0 {
+		err = fmt.Errorf("expected answers to %d questions, found %d", len(rest), len(rest)-left)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("eval: %w", err)
 	}
 	return out, nil
 }

@@ -29,12 +29,14 @@ type choiceEntry struct {
 	Question string    `json:"q"` // hashQuestion
 	Row      int       `json:"i"`
 	LL       []float64 `json:"ll"`
+	By       string    `json:"by,omitempty"`
 }
 
 // choiceJournal is the file of one model; the zero value forgets everything.
 type choiceJournal struct {
 	path    string // "": none
-	old     map[string][]float64
+	by      string // of new entries
+	old     map[string]choiceEntry
 	pending []choiceEntry
 	last    time.Time
 }
@@ -59,7 +61,7 @@ func hashQuestion(q tasks.Question) string {
 
 // openChoiceJournal reads the finished questions of the model. A line that is torn or damaged counts as not done.
 func openChoiceJournal(opt ChoiceOptions) (*choiceJournal, error) {
-	j := &choiceJournal{last: time.Now()}
+	j := &choiceJournal{last: time.Now(), by: opt.By}
 	if opt.Journal == "" || opt.Key == "" {
 		return j, nil
 	}
@@ -71,7 +73,7 @@ func openChoiceJournal(opt ChoiceOptions) (*choiceJournal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("eval: journal: %w", err)
 	}
-	j.path, j.old = filepath.Join(opt.Journal, name+".jsonl"), map[string][]float64{}
+	j.path, j.old = filepath.Join(opt.Journal, name+".jsonl"), map[string]choiceEntry{}
 	f, err := os.Open(j.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return j, nil
@@ -85,7 +87,7 @@ func openChoiceJournal(opt ChoiceOptions) (*choiceJournal, error) {
 		if whole && json.Unmarshal(b, &list) == nil {
 			for _, e := range list {
 				if plausible(e.LL) {
-					j.old[e.Question] = e.LL
+					j.old[e.Question] = e
 				}
 			}
 		}
@@ -112,7 +114,7 @@ func (j *choiceJournal) add(hash string, row int, ll []float64) error {
 	if j.path == "" {
 		return nil
 	}
-	j.pending = append(j.pending, choiceEntry{hash, row, ll})
+	j.pending = append(j.pending, choiceEntry{hash, row, ll, j.by})
 	if time.Since(j.last) < flushAfter {
 		return nil
 	}

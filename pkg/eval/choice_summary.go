@@ -3,6 +3,7 @@ package eval
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
 
@@ -25,6 +26,8 @@ type TaskScore struct {
 	Constant float64 // reached by the best constant answer (always the first choice, always the second …)
 
 	Right, RightNorm []bool // by question, in their order
+
+	By []string // what computed answers in place of this program's own code (ChoiceOptions.By)
 }
 
 // ScoreTask compares answers with the questions' right choices; normed says that the task has acc_norm.
@@ -36,6 +39,9 @@ func ScoreTask(task string, questions []tasks.Question, answers []Answer, normed
 	constant := map[int]int{}
 	for i, q := range questions {
 		a := answers[i]
+		if a.By != "" && !slices.Contains(s.By, a.By) {
+			s.By = append(s.By, a.By)
+		}
 		if a.Row != q.Row || len(a.LL) != len(q.Choices) {
 			return s, fmt.Errorf("eval: score %s: question %d with %d choices: expected its answer, found that of %d with %d", task, q.Row, len(q.Choices), a.Row, len(a.LL))
 		}

@@ -30,7 +30,7 @@ func TestScoreTask(t *testing.T) {
 		question(4, 0, 1, 1),       // a tie: the first choice
 		question(5, 1, 1, 1, 1, 1), // a tie: wrong
 	}
-	answers := []eval.Answer{{0, []float64{-4, -3}}, {3, []float64{-4, -5}}, {4, []float64{-1, -1}}, {5, []float64{-1, -1, -1, -1}}}
+	answers := []eval.Answer{{Row: 0, LL: []float64{-4, -3}}, {Row: 3, LL: []float64{-4, -5}}, {Row: 4, LL: []float64{-1, -1}}, {Row: 5, LL: []float64{-1, -1, -1, -1}}}
 	s, err := eval.ScoreTask("x", questions, answers, true)
 	if err != nil {
 		t.Fatal(err)

@@ -57,24 +57,11 @@ func New(m *model.Model, spec quant.Spec, opt Options) (*floatref.Model, error) 
 
 // NewFrom is New for weights of any source.
 func NewFrom(cfg model.Config, src floatref.Source, spec quant.Spec, opt Options) (*floatref.Model, error) {
-	if err := spec.Validate(); err != nil {
+	p, err := NewPlan(cfg, src, spec, opt)
+	if err != nil {
 		return nil, err
 	}
-	if err := opt.Clips.Check(spec, cfg.Layers); err != nil {
-		return nil, err
-	}
-	r := spec.Effective()
-	t := &tap{spec: spec, clips: opt.Clips, score: r.Score, ratio: opt.Ratio}
-	for site, bits := range map[floatref.Site]int{
-		floatref.AttnIn: r.Act, floatref.AttnOut: r.Act, floatref.MLPIn: r.Act, floatref.Product: r.Act,
-		floatref.Query: r.Query, floatref.Key: r.KV, floatref.Value: r.KV,
-		floatref.Gate: r.GLU, floatref.Up: r.GLU, floatref.HeadIn: r.Head,
-	} {
-		t.bits[site] = bits
-	}
-	if !cfg.Gated() {
-		t.bits[floatref.Up] = 0 // ReLU comes before the requantisation: codes exist at Product alone
-	}
+	t := &tap{plan: p, spec: spec}
 	fo := floatref.Options{Threads: opt.Threads, Alpha: opt.Alpha}
 	if opt.Shapes {
 		exp := Exp
@@ -84,14 +71,6 @@ func NewFrom(cfg model.Config, src floatref.Source, spec quant.Spec, opt Options
 		t.exp = exp
 		fo.SiLU = func(x float32) float32 { return x * sigmoid(exp, x) }
 	}
-	for site, skip := range opt.Skip {
-		if skip {
-			t.bits[site] = 0
-			if floatref.Site(site) == floatref.Scores {
-				t.score = 0
-			}
-		}
-	}
 	taps := floatref.Taps{t}
 	if opt.Before != nil {
 		taps = floatref.Taps{opt.Before, t}
@@ -100,49 +79,30 @@ func NewFrom(cfg model.Config, src floatref.Source, spec quant.Spec, opt Options
 		taps = append(taps, opt.Tap)
 	}
 	fo.Tap = taps
-	w := weights{src: src, cfg: cfg, bits: r, clip: opt.Clip, rounder: opt.Rounder}
-	if opt.FloatWeights {
-		w.bits.Weight = 0
-	}
-	if opt.FloatHead {
-		w.bits.Head, w.bits.Emb = 0, 0
-		t.bits[floatref.HeadIn] = 0
-	}
-	if w.bits.Emb != w.bits.Head {
-		cfg.TiedHead = false // two tables; weights knows where the head comes from
-	}
-	return floatref.NewFrom(cfg, w, fo)
+	return floatref.NewFrom(p.Config, p.Weights, fo)
 }
 
 // tap rounds activations.
 type tap struct {
-	bits  [floatref.Sites]int // 0: leave alone
-	score int
-	spec  quant.Spec
-	clips quant.Clips // by layer; nil: spec's
-	exp   func(float32) float32
-	ratio func(site floatref.Site, layer int) float64
+	plan *Plan
+	spec quant.Spec
+	exp  func(float32) float32
 }
 
 // Tap implements floatref.Tap.
 func (t *tap) Tap(b *floatref.Block) {
-	if b.Site == floatref.Scores {
-		if t.score > 0 {
-			clip := float32(t.clips.Of(t.spec, b.Layer)) / 1000 // natural units, 0: none
-			for r := range b.Rows {
-				t.scores(b.Row(r), clip)
-			}
-		}
-		return
-	}
-	n := t.bits[b.Site]
+	n := t.plan.Bits[b.Site]
 	if n == 0 {
 		return
 	}
-	part := 1.0
-	if t.ratio != nil {
-		part = t.ratio(b.Site, b.Layer)
+	if b.Site == floatref.Scores {
+		clip := float32(t.plan.Clip(b.Layer))
+		for r := range b.Rows {
+			t.scores(b.Row(r), n, clip)
+		}
+		return
 	}
+	part := t.plan.Ratio(b.Site, b.Layer)
 	for r := range b.Rows {
 		Part(b.Row(r), n, part)
 	}
@@ -150,19 +110,19 @@ func (t *tap) Tap(b *floatref.Block) {
 
 // scores rounds one row of visible scores. With a formula for e^x the row becomes the logarithm of its values,
 // so that the softmax of the reference returns them.
-func (t *tap) scores(x []float32, clip float32) {
-	step := Distances(x, t.score, clip)
+func (t *tap) scores(x []float32, bits int, clip float32) {
+	step := Distances(x, bits, clip)
 	if t.exp == nil || !(step > 0) {
 		return
 	}
-	if t.score > 8 {
+	if bits > 8 {
 		for i, v := range x {
 			x[i] = float32(math.Log(float64(t.exp(v))))
 		}
 		return
 	}
 	var logs [256]float32
-	for d := range 1 << t.score {
+	for d := range 1 << bits {
 		logs[d] = float32(math.Log(float64(t.exp(-float32(d) * step))))
 	}
 	for i, v := range x {

@@ -30,6 +30,14 @@ var ZeroShots = Study{
 // integers alone.
 func AnswerRow(axes Config) bool { return axes["arithmetic"] == Integer || PaperRow(axes) }
 
+// EveryQuestion are the options of the final table of zero-shot accuracy: all questions of the six tasks, to the float model and
+// to FSBR at the ends of the widths, simulated and in integers. The other rows have the grid's number of questions.
+func EveryQuestion() []Option { return []Option{Set("items", 0), Only(finalRow)} }
+
+func finalRow(axes Config) bool {
+	return axes["method"] == "" || axes["method"] == "fsbr" && (axes["width"] == "w8a8" || axes["width"] == "w4a4")
+}
+
 // spellMethod puts width and method together to a recipe's name.
 func spellMethod(c Config) {
 	c["recipe"] = c["width"]

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/illm-go/illm/pkg/baseline/fakequant"
 	"github.com/illm-go/illm/pkg/catalog"
@@ -64,4 +65,12 @@ func (r *Runner) backend() string {
 		return ""
 	}
 	return r.Backend.Name()
+}
+
+// computed adds to a record's note what was computed by something else than this program's own code.
+func computed(note, what string, by []string) string {
+	if len(by) == 0 {
+		return note
+	}
+	return strings.TrimPrefix(note+"; "+what+" by "+strings.Join(by, " and "), "; ")
 }

@@ -54,10 +54,24 @@ func TestBackend(t *testing.T) {
 		if rec.Env.Backend != "elsewhere" || own[i].Env.Backend != "" {
 			t.Errorf("%v: by %q, want elsewhere; without a backend by %q, want nothing", rec.Axes, rec.Env.Backend, own[i].Env.Backend)
 		}
+		if rec.Note != "windows computed by elsewhere" || own[i].Note != "" {
+			t.Errorf("%v: note %q, without a backend %q", rec.Axes, rec.Note, own[i].Note)
+		}
 		if rec.Key != own[i].Key {
 			t.Errorf("%v: another key than without a backend", rec.Axes)
 		}
 	}
+	// what a backend has finished is not computed again, and the record still says so
+	r.Backend, r.Force = nil, true
+	if list, err = r.Quality(ctx, req); err != nil {
+		t.Fatal(err)
+	}
+	for _, rec := range list {
+		if rec.Note != "windows computed by elsewhere" || rec.Env.Backend != "" {
+			t.Errorf("%v: finished windows give the note %q, backend %q", rec.Axes, rec.Note, rec.Env.Backend)
+		}
+	}
+	r.Backend, r.Force = b, false
 	req.Variants = []bench.Variant{{Recipe: "w8a8"}}
 	if _, err := r.Quality(ctx, req); err == nil || !strings.Contains(err.Error(), "in integers on elsewhere") {
 		t.Errorf("the integer engine on a backend: error %v", err)

@@ -298,7 +298,7 @@ func (r *Runner) score(ctx context.Context, entry *catalog.Entry, ids []int32, r
 	}
 	rep, err := eval.Run(ctx, base, variants, ids, eval.Options{Window: req.Window, First: req.First, Windows: req.Windows,
 		KeepPositions: req.Bins > 0,
-		Journal:       filepath.Join(r.Store.Dir(), "journal"), BaseKey: source, Progress: r.windowDone()})
+		Journal:       filepath.Join(r.Store.Dir(), "journal"), BaseKey: source, By: r.backend(), Progress: r.windowDone()})
 	if err != nil {
 		return err
 	}
@@ -330,6 +330,7 @@ func (r *Runner) file(p *prepared, res *eval.Result, cover eval.Coverage) error 
 	}
 	p.record.Windows = res.Stats
 	p.record.WallS = res.Wall.Seconds()
+	p.record.Note = computed(p.record.Note, "windows computed", res.By)
 	r.provenance(p.record)
 	if err := r.Store.Append(p.record); err != nil {
 		return err

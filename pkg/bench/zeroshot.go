@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/illm-go/illm/pkg/catalog"
@@ -293,14 +292,8 @@ func (r *Runner) answerOne(ctx context.Context, e *catalog.Entry, req ZeroShotRe
 		return err
 	}
 	p.record.Note, p.record.WallS = eval.ZeroShotNote(scores), took.Seconds()
-	for _, part := range []struct {
-		what string
-		by   []string
-	}{{"answered", by(scores)}, {"the float model that it is compared with answered", by(against)}} {
-		if len(part.by) > 0 {
-			p.record.Note = strings.TrimPrefix(p.record.Note+"; "+part.what+" by "+strings.Join(part.by, " and "), "; ")
-		}
-	}
+	p.record.Note = computed(p.record.Note, "answered", by(scores))
+	p.record.Note = computed(p.record.Note, "the float model that it is compared with answered", by(against))
 	r.provenance(p.record)
 	if err := r.Store.Append(p.record); err != nil {
 		return err

@@ -34,6 +34,7 @@ type entry struct {
 	record.WindowStat
 	KLs    []float32 // KL divergence by position; nil without a base
 	Counts []int64   // what a Counter counted; nil for another model
+	By     string    // what computed it, as Options.By
 }
 
 // line is the form of an entry in the file: positions as base64 of
@@ -42,6 +43,7 @@ type line struct {
 	record.WindowStat
 	KLs    string  `json:"kls,omitempty"`
 	Counts []int64 `json:"counts,omitempty"`
+	By     string  `json:"by,omitempty"`
 }
 
 // journal is the file of one variant.
@@ -104,7 +106,7 @@ func parseEntry(b []byte, n int, compared bool, counts int) (entry, bool) {
 	if err != nil || compared && len(raw) != 4*n || !compared && len(raw) != 0 {
 		return entry{}, false
 	}
-	e := entry{WindowStat: l.WindowStat, Counts: l.Counts}
+	e := entry{WindowStat: l.WindowStat, Counts: l.Counts, By: l.By}
 	for ; len(raw) >= 4; raw = raw[4:] {
 		e.KLs = append(e.KLs, math.Float32frombits(binary.LittleEndian.Uint32(raw)))
 	}
@@ -113,7 +115,7 @@ func parseEntry(b []byte, n int, compared bool, counts int) (entry, bool) {
 
 // append writes a finished window; it is on disk when append returns.
 func (j *journal) append(e entry) error {
-	l := line{WindowStat: e.WindowStat, Counts: e.Counts}
+	l := line{WindowStat: e.WindowStat, Counts: e.Counts, By: e.By}
 	var raw []byte
 	for _, v := range e.KLs {
 		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))

@@ -48,6 +48,7 @@ type Options struct {
 
 	Journal string // folder for finished windows; "": none
 	BaseKey string // identifies the base model as Variant.Key does a variant
+	By      string // what computes in place of this program's own code, kept with every window; "": nothing does
 
 	// KeepPositions keeps the KL divergence of each position in Result.KL.
 	KeepPositions bool
@@ -83,4 +84,5 @@ type Result struct {
 	Counts  []int64       // of a Counter, over all windows; nil for another LM
 	Wall    time.Duration // spent on this model; windows from the journal count nothing
 	Reused  int           // windows that came from the journal
+	By      []string      // what computed windows in place of this program's own code (Options.By)
 }

@@ -79,3 +79,45 @@ func TestMergeAnswers(t *testing.T) {
 		t.Errorf("a disagreement: %v", err)
 	}
 }
+
+// TestMergeBackends: of what two backends have computed the program's own stays, in any order; a disagreement within one
+// backend is told.
+func TestMergeBackends(t *testing.T) {
+	folder := func(window, answer string) string {
+		dir := t.TempDir()
+		for name, text := range map[string]string{"w.jsonl": window, "c.jsonl": answer} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text+"\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return dir
+	}
+	own := folder(`{"i":0,"n":15,"nll":2}`, `[{"q":"ab","i":4,"ll":[-1,-2]}]`)
+	one := folder(`{"i":0,"n":15,"nll":2.00001,"by":"a"}`, `[{"q":"ab","i":4,"ll":[-1.00001,-2],"by":"a"}]`)
+	two := folder(`{"i":0,"n":15,"nll":2.00002,"by":"b"}`, `[{"q":"ab","i":4,"ll":[-1.00002,-2],"by":"b"}]`)
+	read := func(dir, name string) string {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	for _, c := range []struct {
+		order []string
+		keeps string
+	}{{[]string{own, one, two}, own}, {[]string{two, one, own}, own}, {[]string{two, one}, one}, {[]string{one, two}, one}} {
+		dst := t.TempDir()
+		if added, err := MergeJournals(dst, c.order...); err != nil || added != 2 {
+			t.Fatalf("%d added, %v", added, err)
+		}
+		for _, name := range []string{"w.jsonl", "c.jsonl"} {
+			if got, want := read(dst, name), read(c.keeps, name); got != want {
+				t.Errorf("%s: %q stays, want %q", name, got, want)
+			}
+		}
+	}
+	other := folder(`{"i":0,"n":15,"nll":3,"by":"a"}`, `[{"q":"ab","i":4,"ll":[-1.00001,-2],"by":"a"}]`)
+	if _, err := MergeJournals(t.TempDir(), one, other); err == nil || !strings.Contains(err.Error(), "differs") {
+		t.Errorf("a disagreement within one backend: %v", err)
+	}
+}

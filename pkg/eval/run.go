@@ -197,6 +197,9 @@ func (r *run) add(m *model, e entry, took time.Duration, reused bool) {
 	m.result.Stats = append(m.result.Stats, e.WindowStat)
 	m.result.KL = append(m.result.KL, e.KLs...)
 	m.result.Wall += took
+	if e.By != "" && !slices.Contains(m.result.By, e.By) {
+		m.result.By = append(m.result.By, e.By)
+	}
 	if m.result.Counts == nil && e.Counts != nil {
 		m.result.Counts = make([]int64, len(e.Counts))
 	}
@@ -264,7 +267,7 @@ func (r *run) pass(ctx context.Context, m *model, w int, chunk []int32, keep boo
 		}
 	}
 	e := r.sum(pos, w, !isBase && r.base != nil)
-	e.Counts = counts(m.lm)
+	e.Counts, e.By = counts(m.lm), r.opt.By
 	for i := range e.Counts {
 		e.Counts[i] -= before[i]
 	}

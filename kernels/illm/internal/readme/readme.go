@@ -27,7 +27,7 @@ var section = regexp.MustCompile(`(?s)<!-- table:([a-z0-9-]+) -->\n.*?<!-- /tabl
 
 // Tables lists the names that a marker carries. "peers" may stand in a marker too, once there is something on record.
 func Tables() []string {
-	return []string{"models", "quality", "speed", "methods", "static", "exp", "nonlinear", "cumulative", "zeroshot", "claims"}
+	return []string{"models", "quality", "speed", "methods", "static", "exp", "nonlinear", "cumulative", "zeroshot", "questions", "claims"}
 }
 
 // Rewrite returns text with every marked section replaced by its table.
@@ -62,6 +62,8 @@ func table(name string, store *record.Store) (string, error) {
 		return calibrated(store)
 	case "claims":
 		return claimed(store)
+	case "questions":
+		return questions(store)
 	case "exp":
 		return softmaxes(store)
 	}

@@ -45,6 +45,12 @@ func tableSections(ctx context.Context, store *record.Store, ev ablation.Evaluat
 			t23.Blocks = append(t23.Blocks, Block{Title: model + ": by log probability a character (acc_norm)", Table: lengths})
 		}
 
+		if runs, err = run(ablation.ZeroShots, model, ablation.EveryQuestion()...); err != nil {
+			return nil, err
+		}
+		final, holes := runs.ZeroShotTable()
+		t23.block(runs, Block{Title: model + ": every question of the six tasks", Table: final}, holes, model+" on every question")
+
 		if runs, err = run(ablation.Cumulative, model); err != nil {
 			return nil, err
 		}

@@ -70,6 +70,7 @@ Records name the backend; "illm study show NAME --records FOLDER" prints the tab
 			if err != nil {
 				return fmt.Errorf("%w: %w", errUsage, err)
 			}
+			defer b.Close()
 			log := logger(cmd.ErrOrStderr())
 			r := &bench.Runner{Store: store, Threads: threads, Backend: onDevice{b}, Progress: progress(log)}
 			defer r.Close()

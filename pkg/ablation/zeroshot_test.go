@@ -103,3 +103,51 @@ func TestZeroShotMatches(t *testing.T) {
 		t.Error("a record of 100 questions a task answers a study of 500")
 	}
 }
+
+// The final table stands on every question however many rows have fewer, and on its five rows alone; what computed a row in the
+// engine's place stands in its note and marks no task.
+func TestEveryQuestion(t *testing.T) {
+	store, err := record.Open(record.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := func(items string, options ...Option) {
+		t.Helper()
+		_, err := ZeroShots.Run(context.Background(), store, Each(func(_ context.Context, c Config) (record.Record, error) {
+			r, _ := answered(t, nil)
+			r.Config, r.Note = c.Record().Config, r.Note+"; answered by xla:cuda"
+			if c["items"] != items {
+				t.Errorf("%v asks for %s questions, want %s", c, c["items"], items)
+			}
+			if err := store.Append(r); err != nil {
+				t.Fatal(err)
+			}
+			return *r, nil
+		}), options...)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	file("500", Set("items", 500))
+	file("0", EveryQuestion()...)
+	runs, err := ZeroShots.Run(context.Background(), store, nil, append(EveryQuestion(), Stored())...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, missing := runs.ZeroShotTable()
+	var rows []string
+	for _, row := range g.Rows {
+		rows = append(rows, row[0]+" "+row[1])
+	}
+	if want := []string{"fp32 FP32", "w8a8 FSBR, simulated", "w8a8 FSBR", "w4a4 FSBR, simulated", "w4a4 FSBR"}; missing != 0 || !slices.Equal(rows, want) {
+		t.Errorf("%d missing, rows %q, want %q", missing, rows, want)
+	}
+	for _, r := range runs.Records() {
+		if r.Config["items"] != "0" {
+			t.Errorf("a row on %v questions a task", r.Config["items"])
+		}
+		if chance, fixed := zeroShotMarks(r.Note); !maps.Equal(chance, map[string]bool{"arc_easy": true}) || !maps.Equal(fixed, map[string]bool{"boolq": true}) {
+			t.Errorf("marks %v and %v of %q", chance, fixed, r.Note)
+		}
+	}
+}

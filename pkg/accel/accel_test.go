@@ -34,6 +34,7 @@ func onBackends(t *testing.T, fn func(t *testing.T, b *Backend)) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			defer b.Close()
 			fn(t, b)
 		})
 	}
@@ -41,7 +42,11 @@ func onBackends(t *testing.T, fn func(t *testing.T, b *Backend)) {
 
 // fixtures are small models of random weights, of every family that package floatref has proved against transformers.
 func fixtures(t *testing.T, fn func(t *testing.T, m *model.Model)) {
-	for _, name := range []string{"tiny_tied", "opt", "qwen3", "llama_bias"} {
+	list := []string{"tiny_tied", "opt", "qwen3", "llama_bias"}
+	if testing.Short() {
+		list = list[:1]
+	}
+	for _, name := range list {
 		t.Run(name, func(t *testing.T) {
 			m, err := model.OpenWeights("../floatref/testdata/" + name)
 			if err != nil {
@@ -55,6 +60,9 @@ func fixtures(t *testing.T, fn func(t *testing.T, m *model.Model)) {
 
 // someTokens are ids without a pattern.
 func someTokens(c model.Config, n int) []int32 {
+	if testing.Short() {
+		n /= 2
+	}
 	ids := make([]int32, min(n, c.MaxContext))
 	state := uint32(7)
 	for i := range ids {
@@ -119,7 +127,10 @@ func TestFloat(t *testing.T) {
 func TestSimulation(t *testing.T) {
 	onBackends(t, func(t *testing.T, b *Backend) {
 		fixtures(t, func(t *testing.T, w *model.Model) {
-			for _, recipe := range []string{"w8a8", "w4a4"} {
+			for _, recipe := range []string{"w4a4", "w8a8"} {
+				if testing.Short() && recipe != "w4a4" {
+					continue
+				}
 				spec, err := quant.NewSpec(recipe, "3", "")
 				if err != nil {
 					t.Fatal(err)

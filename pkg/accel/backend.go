@@ -66,6 +66,16 @@ func New(b backends.Backend, opt Options) (*Backend, error) {
 // Name describes the backend, for records.
 func (b *Backend) Name() string { return b.opt.Name }
 
+// Close ends the compiled programs; models and the backend are ended by whoever made them.
+func (b *Backend) Close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.programs {
+		e.Finalize()
+	}
+	b.programs = map[string]backends.Executable{}
+}
+
 // Float is the float model with weights w.
 func (b *Backend) Float(cfg model.Config, w floatref.Source) (*Model, error) {
 	return b.load(cfg, w, nil)

@@ -16,4 +16,9 @@
 // into whole windows, each scored from an empty cache; the perplexity is the
 // exponential of the mean over windows of the mean negative log-likelihood. The
 // float model runs once a window and every variant is compared with it.
+//
+// With a Backend the float model and the float simulations run elsewhere, on an
+// accelerator (package accel); integers never do. Keys stay the same, because a
+// float row is the same question wherever it is asked; its record names the
+// backend, and so does one that found some of its windows or answers finished by it.
 package bench

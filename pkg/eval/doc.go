@@ -69,7 +69,8 @@
 // alone) makes the scores the same either way. [ScoreTask] turns answers into
 // accuracies ± standard error, [Compare] two models' into a paired difference and
 // McNemar's exact test, [ZeroShotMetrics] into a record's metrics; [Ask] and
-// [ZeroShot] do it for a list of tasks.
+// [ZeroShot] do it for a list of tasks. A model that is a [Chooser] takes many
+// questions at a time and returns the sums itself.
 //
 // Proof: testdata/harness.py runs lm-evaluation-harness itself; on 250 items of each task
 // the log-likelihoods of tiny-llama in float32 lie within 2.9e-4 of its own, and all

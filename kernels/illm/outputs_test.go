@@ -64,7 +64,8 @@ func builtOnce(t *testing.T) {
 	t.Setenv("GOFLAGS", strings.TrimSpace(os.Getenv("GOFLAGS")+" -trimpath"))
 }
 
-// tableAlone writes a notebook with the cells that set up one of the clone's and the one that shows a table, and returns its path.
+// tableAlone writes a notebook of one cell, that of one of the clone's which shows a table behind what sets it up, and returns its
+// path: each cell is a program that is built.
 func tableAlone(t *testing.T, file, name, shows string) string {
 	t.Helper()
 	n, err := notebook.Read(filepath.Join(notebooksDir, file))
@@ -76,7 +77,14 @@ func tableAlone(t *testing.T, file, name, shows string) string {
 	if at < 2 {
 		t.Fatalf("%s: no cell has %q", file, shows)
 	}
-	n.Cells = []*notebook.Cell{all[0], all[1], all[at]} // parameters, imports, the table
+	magic, parameters, ok := strings.Cut(all[0].Source, "\n")
+	setup, _, runs := strings.Cut(all[1].Source, "\n%%\n")
+	if !ok || !runs || !strings.HasPrefix(setup, "import (") {
+		t.Fatalf("%s: the cells of parameters and imports have changed", file)
+	}
+	cell := *all[at]
+	cell.Source = strings.Join([]string{magic, setup, parameters, cell.Source}, "\n")
+	n.Cells = []*notebook.Cell{&cell}
 	data, err := n.Marshal()
 	if err != nil {
 		t.Fatal(err)

@@ -33,8 +33,10 @@ func TestShim(t *testing.T) {
 		{[]string{"get", "-t"}, ""},
 		{[]string{"get", "example.org/p"}, "[get]\n[example.org/p]\n"},
 		{[]string{"get", "-u"}, "[get]\n[-u]\n"},
-		{[]string{"build", "-o", "a b"}, "[build]\n[-o]\n[a b]\n"},
-		{[]string{"build", ""}, "[build]\n[]\n"},
+		{[]string{"build", "-o", "a b"}, "[build]\n[-ldflags=-s]\n[-o]\n[a b]\n"},
+		{[]string{"build", ""}, "[build]\n[-ldflags=-s]\n[]\n"},
+		{[]string{"build", "-ldflags=-w"}, "[build]\n[-ldflags=-s]\n[-ldflags=-w]\n"},
+		{[]string{"test", "-c", "build "}, "[test]\n[-c]\n[build ]\n"},
 	} {
 		out, err := exec.Command(path, c.args...).CombinedOutput()
 		if err != nil || string(out) != c.want {

@@ -1,4 +1,5 @@
-// Command trainer makes language models: it cuts the training text, learns a vocabulary and trains from random weights.
+// Command trainer does what an accelerator is for: it cuts the training text, learns a vocabulary and trains from random
+// weights, trains smoothing factors, and computes the float rows of studies.
 //
 //	trainer pretrain --model tiny-llama --tokens train.bin --valid valid.bin --tokenizer tokenizer.json \
 //	        --checkpoint run --out model --minutes 30
@@ -27,6 +28,7 @@ const (
 	exitFailure     = 1
 	exitUsage       = 2   // unknown command, flag or value
 	exitPaused      = 3   // --pause-after: a checkpoint is saved, the same command goes on
+	exitMissing     = 4   // study: some configurations have no record
 	exitInterrupted = 130 // Ctrl-C or SIGTERM
 )
 
@@ -65,7 +67,7 @@ func main() {
 func rootCmd() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "trainer",
-		Short:         "Train small language models from random weights",
+		Short:         "Train small language models and smoothing factors, and compute float rows of studies",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args: func(_ *cobra.Command, args []string) error {

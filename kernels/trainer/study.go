@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,9 +23,6 @@ import (
 	"github.com/illm-go/illm/pkg/nb"
 	"github.com/illm-go/illm/pkg/record"
 )
-
-// exitMissing: some configurations have no record.
-const exitMissing = 3
 
 // errHoles marks a study with rows that could not be computed here.
 var errHoles = errors.New("rows without a record")
@@ -60,13 +58,16 @@ Records name the backend; "illm study show NAME --records FOLDER" prints the tab
 			if err != nil {
 				return err
 			}
+			kind, split, err := floats()
+			if err != nil {
+				return err
+			}
 			raw, err := openBackend()
 			if err != nil {
 				return err
 			}
 			defer raw.Finalize()
-			kind := os.Getenv(backendVariable)
-			b, err := accel.New(raw, accel.Options{Split: strings.HasPrefix(kind, "xla:cuda"), Tokens: tokens, Threads: threads, Name: kind})
+			b, err := accel.New(raw, accel.Options{Split: split, Tokens: tokens, Threads: threads, Name: kind})
 			if err != nil {
 				return fmt.Errorf("%w: %w", errUsage, err)
 			}
@@ -89,10 +90,25 @@ Records name the backend; "illm study show NAME --records FOLDER" prints the tab
 	return cmd
 }
 
+// floats is the backend by its one name in records, and whether its products round float32 operands to TF32 unless they are
+// split. Others that GoMLX would open are refused: nothing says how they multiply.
+func floats() (kind string, split bool, err error) {
+	switch kind = cmp.Or(os.Getenv(backendVariable), "go"); kind {
+	case "go", "xla:cpu":
+		return kind, false, nil
+	case "xla:cuda":
+		return kind, true, nil
+	}
+	return "", false, fmt.Errorf("%w: %s=%s: expected go, xla:cpu or xla:cuda: of others it is not known how they multiply float32", errUsage, backendVariable, kind)
+}
+
 // runStudy computes what is missing and says what stays so.
 func runStudy(ctx context.Context, cmd *cobra.Command, study ablation.Study, r *bench.Runner, options []ablation.Option) error {
 	runs, err := study.Run(ctx, r.Store, nb.Evaluator(r), options...)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() == nil:
+		return fmt.Errorf("%w: %w", errUsage, err)
+	case err != nil:
 		return err
 	}
 	count := runs.Count()

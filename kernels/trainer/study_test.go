@@ -64,7 +64,20 @@ func TestStudy(t *testing.T) {
 	if !errors.Is(err, errHoles) || !strings.Contains(err.Error(), "the integer engine runs on this processor") {
 		t.Errorf("integers on a backend: error %v\n%s", err, out)
 	}
-	for _, bad := range [][]string{{"study", "metods"}, {"study", "methods", "-s", "corpus"}, {"study", "methods", "--batch-tokens", "-1"}} {
+	for kind, split := range map[string]bool{"": false, "go": false, "xla:cpu": false, "xla:cuda": true} {
+		t.Setenv(backendVariable, kind)
+		if _, got, err := floats(); err != nil || got != split {
+			t.Errorf("backend %q: products are split: %v, %v", kind, got, err)
+		}
+	}
+	for _, kind := range []string{"xla", "xla:/some/plugin.so", "stablehlo:cuda"} {
+		t.Setenv(backendVariable, kind)
+		if _, _, err := floats(); !errors.Is(err, errUsage) {
+			t.Errorf("backend %q, of which it is not known how it multiplies: %v", kind, err)
+		}
+	}
+	for _, bad := range [][]string{{"study", "metods"}, {"study", "methods", "-s", "corpus"}, {"study", "methods", "--batch-tokens", "-1"},
+		{"study", "methods", "--threads", "-1"}, {"study", "methods", "-s", "width=w99"}, {"study", "methods", "-s", "nothing=1"}} {
 		if out, err := run(t, bad...); !errors.Is(err, errUsage) {
 			t.Errorf("%v: error %v, want wrong usage\n%s", bad, err, out)
 		}

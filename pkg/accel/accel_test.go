@@ -35,6 +35,7 @@ func onBackends(t *testing.T, fn func(t *testing.T, b *Backend)) {
 				t.Fatal(err)
 			}
 			defer b.Close()
+			b.chunk, b.rows = 8, 16 // several of each in what a test has time for
 			fn(t, b)
 		})
 	}
@@ -199,10 +200,13 @@ func TestChoose(t *testing.T) {
 			defer m.Close()
 			ids := someTokens(w.Config, 1000)
 			var questions []tasks.Question
-			for i := range 5 {
+			for i := range 7 {
 				q := tasks.Question{Row: i}
 				for j := range 2 + i%2 {
 					n := min(3+2*i+j+20*(i/4), len(ids)-i)
+					if i > 4 { // padded to the next length, and as long as the context
+						n = min(len(ids)-i, 66+j+1000*(i/6))
+					}
 					in := ids[i : i+n]
 					q.Choices = append(q.Choices, tasks.Scored{Input: in, Target: append(append([]int32{}, in[n-1-j:]...), ids[j])[1:]})
 				}

@@ -1,6 +1,7 @@
 package accel
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -31,15 +32,29 @@ type Options struct {
 	Name string
 }
 
-// maxTokens bounds a number that comes from a command line.
-const maxTokens = 1 << 20
+// Bounds of numbers that come from a command line.
+const (
+	maxTokens  = 1 << 20
+	maxThreads = 1024
+)
 
-// Backend makes models on one backend. The models share its compiled programs; one runs at a time.
+const (
+	queriesAtOnce = 512 // of a long sequence that attend at a time
+	rowsAtOnce    = 512 // positions that get logits at a time
+)
+
+// exactBits is the widest code that products take as it is: with its sign it is exact in TF32's 11 bits.
+const exactBits = 10
+
+// Backend makes models on one backend. The models share its compiled programs; one runs at a time, and the functions that it
+// calls back with its results must not use another.
 type Backend struct {
 	dev tape.Device
 	opt Options
 
-	mu       sync.Mutex
+	chunk, rows int // queriesAtOnce, rowsAtOnce
+
+	mu       sync.Mutex // one model runs
 	programs map[string]backends.Executable
 }
 
@@ -54,13 +69,16 @@ func New(b backends.Backend, opt Options) (*Backend, error) {
 	if opt.Tokens == 0 {
 		opt.Tokens = 1024
 	}
-	if opt.Threads <= 0 {
+	if opt.Threads < 0 || opt.Threads > maxThreads {
+		return nil, fmt.Errorf("accel: %d threads: expected 1 to %d, or 0 for one a CPU", opt.Threads, maxThreads)
+	}
+	if opt.Threads == 0 {
 		opt.Threads = runtime.GOMAXPROCS(0)
 	}
 	if opt.Name == "" {
 		opt.Name = b.Name()
 	}
-	return &Backend{dev: tape.Device{Backend: b}, opt: opt, programs: map[string]backends.Executable{}}, nil
+	return &Backend{dev: tape.Device{Backend: b}, opt: opt, chunk: queriesAtOnce, rows: rowsAtOnce, programs: map[string]backends.Executable{}}, nil
 }
 
 // Name describes the backend, for records.
@@ -120,16 +138,12 @@ func (b *Backend) load(cfg model.Config, w floatref.Source, p *fakequant.Plan) (
 	if p != nil {
 		m.s.rounded = true
 		for i, bits := range p.Bits {
-			m.s.sites[i] = bits > 0
+			m.s.sites[i], m.s.wide[i] = bits > 0, bits > exactBits
 		}
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	defer func() {
 		if err != nil {
-			b.mu.Unlock()
 			m.Close()
-			b.mu.Lock()
 			m = nil
 		}
 	}()
@@ -169,25 +183,40 @@ func (b *Backend) load(cfg model.Config, w floatref.Source, p *fakequant.Plan) (
 // loadBlocks puts the weights of all blocks on the device, several at a time: smoothing and rounding take longer than copies.
 func (m *Model) loadBlocks(w floatref.Source, p *fakequant.Plan) error {
 	m.blocks = make([][]backends.Buffer, m.s.cfg.Layers)
+	loaders := make([]loader, min(m.b.opt.Threads, len(m.blocks)))
+	return share(context.Background(), len(loaders), len(m.blocks), func(worker, l int) error { return m.loadBlock(&loaders[worker], w, p, l) })
+}
+
+// share has workers do items 0 … n−1 and returns the first error, after which no further item begins.
+func share(ctx context.Context, workers, n int, do func(worker, item int) error) error {
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	errs := make([]error, min(m.b.opt.Threads, len(m.blocks)))
-	for i := range errs {
+	var once sync.Once
+	var first error
+	stop := func(err error) {
+		once.Do(func() { first = err })
+		next.Store(int64(n))
+	}
+	for worker := range min(workers, n) {
 		wg.Go(func() {
-			var own loader
 			for {
-				l := int(next.Add(1)) - 1
-				if l >= len(m.blocks) {
+				item := int(next.Add(1)) - 1
+				if item >= n {
 					return
 				}
-				if errs[i] = m.loadBlock(&own, w, p, l); errs[i] != nil {
+				err := ctx.Err()
+				if err == nil {
+					err = do(worker, item)
+				}
+				if err != nil {
+					stop(err)
 					return
 				}
 			}
 		})
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	return first
 }
 
 func (m *Model) loadBlock(own *loader, w floatref.Source, p *fakequant.Plan, l int) error {

@@ -4,7 +4,7 @@
 //
 // # What runs
 //
-// Three programs, each for a batch of B sequences of T tokens:
+// Four programs, each for a batch of B sequences of T tokens:
 //
 //	embed   tokens [B·T]                                → x [B·T, C]
 //	block   weights of one block, its numbers, x        → x [B·T, C]
@@ -20,7 +20,8 @@
 // Float32 in another order of additions, with e^x of the backend. Where products round their operands to TF32,
 // Options.Split makes them as accurate as float32 (tape.Graph.DotSplit). Against package floatref logits differ by 10⁻⁵ of
 // their range; behind quantisers a value within 10⁻⁶ of a tie may fall on the other side of it, so that single logits of a
-// simulation differ by more and its means do not: TestFloat, TestSimulation. The bits depend on the backend.
+// simulation differ by more and its means do not: TestFloat, TestSimulation, on GoMLX's backends for a CPU. The bits depend on
+// the backend, and on an accelerator perhaps on the run.
 //
 // # Limits
 //

@@ -11,8 +11,9 @@ import (
 // shape says what the programs of a model are built for, beside batch and length.
 type shape struct {
 	cfg     model.Config
-	rounded bool // a simulation
-	sites   [floatref.Sites]bool
+	rounded bool                 // a simulation
+	sites   [floatref.Sites]bool // that are rounded
+	wide    [floatref.Sites]bool // to codes that a product may not have for operands: TF32 has 11 bits
 	split   bool
 }
 
@@ -120,6 +121,9 @@ func (s shape) round(t *tape.Tape, numbers tape.Val, x *tape.Node, site floatref
 	z := t.RoundAway(t.Div(t.Sub(zero, lo), step))
 	c := t.Add(t.RoundAway(t.Div(x.Val, step)), z)
 	code := t.Sub(t.Min(t.Max(c, zero), levels), z)
+	if s.wide[site] {
+		return &tape.Node{Val: t.Mul(code, step)}
+	}
 	return &tape.Node{Val: t.Mul(code, step), Code: code, Step: step}
 }
 

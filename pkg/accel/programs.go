@@ -10,14 +10,11 @@ import (
 	"github.com/illm-go/illm/pkg/tape"
 )
 
-// scoreChunk is how many queries of a long sequence attend at a time.
-const scoreChunk = 512
-
 // program returns a compiled program, from earlier models of the same architecture where it can.
 func (m *Model) program(name string, batch, length, rows int, build func(g *tape.Graph) []tape.Val) (backends.Executable, error) {
 	cfg := m.s.cfg
 	cfg.Layers, cfg.TiedHead = 1, false
-	key := fmt.Sprintf("%s %d %d %d %v %v %+v", name, batch, length, rows, m.s.rounded, m.s.sites, cfg)
+	key := fmt.Sprintf("%s %d %d %d %v %v %v %+v", name, batch, length, rows, m.s.rounded, m.s.sites, m.s.wide, cfg)
 	if e := m.b.programs[key]; e != nil {
 		return e, nil
 	}
@@ -58,7 +55,7 @@ func (m *Model) buildBlock(batch, length int) func(g *tape.Graph) []tape.Val {
 	c := m.s.cfg
 	return func(g *tape.Graph) []tape.Val {
 		b := network{shape: m.s, t: m.tape(g), w: map[string]tape.Val{}}
-		b.heads = tape.Heads{Batch: batch, Window: length, KV: c.KVHeads, Group: c.Heads / c.KVHeads, D: c.HeadDim, Chunks: max(1, length/scoreChunk)}
+		b.heads = tape.Heads{Batch: batch, Window: length, KV: c.KVHeads, Group: c.Heads / c.KVHeads, D: c.HeadDim, Chunks: max(1, length/m.b.chunk)}
 		for _, in := range m.s.tensors() {
 			b.w[in.name] = g.Input("w_"+strings.ReplaceAll(in.name, ".", "_"), tape.F32, in.dims...)
 		}

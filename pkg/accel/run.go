@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"github.com/gomlx/gomlx/backends"
 
@@ -106,25 +104,7 @@ func (m *Model) Logits(ctx context.Context, tokens []int32, fn func(pos int, log
 	if err := m.b.dev.Get(y, m.host[:n*vocab]); err != nil {
 		return err
 	}
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	errs := make([]error, m.b.opt.Threads)
-	for i := range errs {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				pos := int(next.Add(1)) - 1
-				if pos >= n {
-					return
-				}
-				if errs[i] = fn(pos, m.host[pos*vocab:][:vocab]); errs[i] != nil {
-					return
-				}
-			}
-			errs[i] = ctx.Err()
-		})
-	}
-	wg.Wait()
-	return errors.Join(errs...)
+	return share(ctx, m.b.opt.Threads, n, func(_, pos int) error { return fn(pos, m.host[pos*vocab:][:vocab]) })
 }
 
 // sequence is one choice of a question on its way through a batch.
@@ -151,18 +131,25 @@ func (m *Model) padded(n int) int {
 	return to
 }
 
-// rowsAtOnce is how many positions get logits at a time.
-const rowsAtOnce = 512
-
 // Choose scores the choices of questions, the shortest first, and calls done with Σ ln p of each choice when all of a
-// question are known.
+// question are known. Every choice is a sequence of its own, whatever it shares with others.
 func (m *Model) Choose(ctx context.Context, questions []tasks.Question, done func(i int, ll []float64) error) error {
 	var all []sequence
 	sums, left := make([][]float64, len(questions)), make([]int, len(questions))
 	for i, q := range questions {
 		sums[i], left[i] = make([]float64, len(q.Choices)), len(q.Choices)
+		if len(q.Choices) == 0 {
+			return fmt.Errorf("accel: question %d: expected choices, found none", q.Row)
+		}
 		for j, c := range q.Choices {
-			if err := m.check(c.Input); err != nil {
+			err := m.check(c.Input)
+			if err == nil {
+				err = m.check(c.Target)
+			}
+			if err == nil && len(c.Target) > len(c.Input) {
+				err = fmt.Errorf("accel: run: expected a target of 1 to %d tokens, found %d", len(c.Input), len(c.Target))
+			}
+			if err != nil {
 				return fmt.Errorf("question %d, choice %d: %w", q.Row, j, err)
 			}
 			all = append(all, sequence{i, j, c})
@@ -212,14 +199,14 @@ func (m *Model) scoreBatch(ctx context.Context, seqs []sequence, batch, length i
 		return nil, err
 	}
 	defer m.b.dev.Free(x)
-	score, err := m.program("score", batch, length, rowsAtOnce, m.buildScore(batch*length, rowsAtOnce))
+	score, err := m.program("score", batch, length, m.b.rows, m.buildScore(batch*length, m.b.rows))
 	if err != nil {
 		return nil, err
 	}
-	sums, lp := make([]float64, len(seqs)), make([]float32, rowsAtOnce)
-	for at := 0; at < len(rows); at += rowsAtOnce {
-		n := min(rowsAtOnce, len(rows)-at)
-		r, g := make([]int32, rowsAtOnce), make([]int32, rowsAtOnce)
+	sums, lp := make([]float64, len(seqs)), make([]float32, m.b.rows)
+	for at := 0; at < len(rows); at += m.b.rows {
+		n := min(m.b.rows, len(rows)-at)
+		r, g := make([]int32, m.b.rows), make([]int32, m.b.rows)
 		copy(r, rows[at:at+n])
 		copy(g, targets[at:at+n])
 		if err := m.scoreRows(score, x, r, g, lp); err != nil {

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/illm-go/illm/pkg/baseline/fakequant"
@@ -11,6 +12,7 @@ import (
 	"github.com/illm-go/illm/pkg/floatref"
 	"github.com/illm-go/illm/pkg/model"
 	"github.com/illm-go/illm/pkg/quant"
+	"github.com/illm-go/illm/pkg/record"
 )
 
 // Backend computes float models in place of package floatref: an accelerator (package accel). Integers it does not compute.
@@ -65,6 +67,13 @@ func (r *Runner) backend() string {
 		return ""
 	}
 	return r.Backend.Name()
+}
+
+// computedBy puts the backend into a record that it has a part in.
+func (r *Runner) computedBy(rec *record.Record, by []string) {
+	if name := r.backend(); slices.Contains(by, name) {
+		rec.Env.Backend = name
+	}
 }
 
 // computed adds to a record's note what was computed by something else than this program's own code.

@@ -72,6 +72,16 @@ func TestBackend(t *testing.T) {
 		}
 	}
 	r.Backend, r.Force = b, false
+	for i, v := range []bench.Variant{{Recipe: "w8a8"}, {Recipe: "w4a4", Clip: "none of these", Arithmetic: bench.Simulated}} {
+		plans := b.plans
+		req.Variants = []bench.Variant{{Recipe: "w4a4", Arithmetic: bench.Simulated}, v}
+		if _, err := r.Quality(ctx, req); err == nil || b.given != b.floats+b.plans || i == 0 && b.plans != plans {
+			t.Errorf("a variant that cannot be (%v): %d float models and %d plans went to the backend, %d came back, error %v", v, b.floats, b.plans, b.given, err)
+		}
+	}
+	if _, err := r.Speed(ctx, bench.SpeedRequest{Model: req.Model}); err == nil {
+		t.Error("times of this program's own code were taken under a backend")
+	}
 	req.Variants = []bench.Variant{{Recipe: "w8a8"}}
 	if _, err := r.Quality(ctx, req); err == nil || !strings.Contains(err.Error(), "in integers on elsewhere") {
 		t.Errorf("the integer engine on a backend: error %v", err)

@@ -150,23 +150,19 @@ func (r *Runner) Quality(ctx context.Context, req QualityRequest) ([]*record.Rec
 	if err := clampWindows(&req, entry, text, len(ids)); err != nil {
 		return nil, err
 	}
+	for i, v := range req.Variants { // before anything is loaded
+		if err := r.elsewhere(v); err != nil {
+			return nil, &VariantError{i, err}
+		}
+	}
 	list, err := r.prepare(ctx, entry, text, req)
+	defer func() { giveBack(list) }()
 	if err != nil {
 		return nil, err
 	}
 	if req.Bins < 0 || req.Bins >= req.Window || req.Bins > 0 && req.NoKL {
 		return nil, fmt.Errorf("bench: quality: %d bins of positions: expected 0 to %d, and the divergence from the float model", req.Bins, req.Window-1)
 	}
-	defer func() {
-		for _, p := range list {
-			switch {
-			case p.int != nil:
-				p.int.Close()
-			case p.done != nil:
-				p.done()
-			}
-		}
-	}()
 	release, err := r.claimMissing(ctx, req, list)
 	if err != nil {
 		return nil, err
@@ -180,6 +176,18 @@ func (r *Runner) Quality(ctx context.Context, req QualityRequest) ([]*record.Rec
 		out[i] = p.found
 	}
 	return out, nil
+}
+
+// giveBack ends what variants were loaded.
+func giveBack(list []*prepared) {
+	for _, p := range list {
+		switch {
+		case p.int != nil:
+			p.int.Close()
+		case p.done != nil:
+			p.done()
+		}
+	}
 }
 
 // clampWindows fills in the defaults and refuses a text shorter than a window.
@@ -206,7 +214,7 @@ func clampWindows(req *QualityRequest, e *catalog.Entry, text *corpus.Text, toke
 	return nil
 }
 
-// prepare loads the variants and looks their records up.
+// prepare loads the variants and looks their records up. With an error it returns those that were loaded before it.
 func (r *Runner) prepare(ctx context.Context, entry *catalog.Entry, text *corpus.Text, req QualityRequest) ([]*prepared, error) {
 	source, err := entry.Source()
 	if err != nil {
@@ -217,6 +225,7 @@ func (r *Runner) prepare(ctx context.Context, entry *catalog.Entry, text *corpus
 		cfg := qualityConfig{Task: "ppl", Protocol: "gptq", Model: entry.Name, Source: source, Recipe: v.Recipe, Corpus: text.Name,
 			Window: req.Window, First: req.First, Windows: req.Windows, Base: !req.NoKL && !quant.IsFloat(v.Recipe), Injected: entry.Injected}
 		p := &prepared{name: v.Recipe, record: &record.Record{Kind: record.Quality, Corpus: text.SHA256, Artefact: source}}
+		list = append(list, p)
 		p.record.Axes = map[string]string{"model": entry.Name, "recipe": v.Recipe, "corpus": text.Name, "windows": fmt.Sprint(req.Windows)}
 		if !quant.IsFloat(v.Recipe) {
 			if cfg.Base {
@@ -224,23 +233,22 @@ func (r *Runner) prepare(ctx context.Context, entry *catalog.Entry, text *corpus
 			}
 			spec, err := v.Spec()
 			if err != nil {
-				return nil, &VariantError{i, err}
+				return list, &VariantError{i, err}
 			}
 			if err := r.load(ctx, entry, spec, v, &cfg, p); err != nil {
-				return nil, &VariantError{i, err}
+				return list, &VariantError{i, err}
 			}
 			p.record.Axes["recipe"], p.record.Axes["clip"], p.record.Axes["mode"] = spec.Recipe.Name, spec.Clip.String(), string(spec.Mode)
 		}
 		if p.record.Config, err = record.ConfigOf(cfg); err != nil {
-			return nil, err
+			return list, err
 		}
 		if p.key, err = p.record.ComputeKey(); err != nil {
-			return nil, err
+			return list, err
 		}
 		if old, ok := r.Store.Find(p.key); ok && !r.Force && !req.NoRecord {
 			p.found = old
 		}
-		list = append(list, p)
 	}
 	return list, nil
 }
@@ -332,6 +340,7 @@ func (r *Runner) file(p *prepared, res *eval.Result, cover eval.Coverage) error 
 	p.record.WallS = res.Wall.Seconds()
 	p.record.Note = computed(p.record.Note, "windows computed", res.By)
 	r.provenance(p.record)
+	r.computedBy(p.record, res.By)
 	if err := r.Store.Append(p.record); err != nil {
 		return err
 	}

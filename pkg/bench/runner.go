@@ -71,7 +71,7 @@ func (r *Runner) encode(e *catalog.Entry, t *corpus.Text) ([]int32, error) {
 func (r *Runner) provenance(rec *record.Record) {
 	rec.Env = record.Environment()
 	rec.Env.Threads = r.threads()
-	rec.Env.Paths, rec.Env.Backend = []string{cpu.Active()}, r.backend()
+	rec.Env.Paths = []string{cpu.Active()}
 	rec.Commit, rec.Dirty = record.Revision(sourceDir())
 }
 

@@ -79,6 +79,9 @@ type subject struct {
 // run a prompt (its cache has room for all tokens), running_bytes both. to_float_token and to_integer_token count numbers that
 // pass between integers and floats, a token of the prompt.
 func (r *Runner) Speed(ctx context.Context, req SpeedRequest) ([]*record.Record, error) {
+	if r.Backend != nil {
+		return nil, fmt.Errorf("bench: speed of %s: times are of this program's own code, and the runner has the backend %s: leave it out", req.Model, r.Backend.Name())
+	}
 	def := func(v *int, d int) {
 		if *v == 0 {
 			*v = d

@@ -165,9 +165,6 @@ func (r *Runner) load(ctx context.Context, entry *catalog.Entry, spec quant.Spec
 		p.lm, p.done, err = r.simulation(ctx, entry, spec, v.Kinds)
 		return err
 	}
-	if err := r.elsewhere(v); err != nil {
-		return err
-	}
 	m, err := v.Engine(ctx, entry)
 	if err != nil {
 		return err

@@ -295,6 +295,7 @@ func (r *Runner) answerOne(ctx context.Context, e *catalog.Entry, req ZeroShotRe
 	p.record.Note = computed(p.record.Note, "answered", by(scores))
 	p.record.Note = computed(p.record.Note, "the float model that it is compared with answered", by(against))
 	r.provenance(p.record)
+	r.computedBy(p.record, by(scores))
 	if err := r.Store.Append(p.record); err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ type ChoiceProgress struct {
 //
 // Choices that read the same tokens are one pass, and so are those that read the beginning of what another one reads: a
 // position's logits depend on the tokens up to it alone. A Brancher runs the tokens that all passes of a question begin
-// with once. Neither changes a bit of the scores where the model keeps its promise.
+// with once. Neither changes a bit of the scores where the model keeps its promise. A Chooser does all of it its own way.
 //
 // Finished questions are kept in the journal at least once a second and whenever Choose returns, so an interrupted run loses
 // nothing that was finished; the journal knows questions by their tokens, so that runs on parts of a task share it.

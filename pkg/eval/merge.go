@@ -109,8 +109,8 @@ func by(b []byte) string {
 	return ""
 }
 
-// readJournal adds what a journal has finished to lines and returns how much of it is new. Of what two backends have computed
-// this program's own stays, else the first by name.
+// readJournal adds what a journal has finished to lines and returns how much of it is new. Of what backends have computed
+// differently this program's own stays, else the first by the backend's name and its bytes.
 func readJournal(path string, lines map[string][]byte) (added int, err error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -130,8 +130,9 @@ func readJournal(path string, lines map[string][]byte) (added int, err error) {
 				lines[u.order] = u.line
 				added++
 			case bytes.Equal(old, u.line):
-			case by(old) != by(u.line): // float models differ in their last bits from one backend to another
-				if by(u.line) < by(old) {
+			case by(old) != "" || by(u.line) != "":
+				// Float models differ in their last bits from one backend to another, and on an accelerator from run to run.
+				if c := strings.Compare(by(u.line), by(old)); c < 0 || c == 0 && bytes.Compare(u.line, old) < 0 {
 					lines[u.order] = u.line
 				}
 			default:

@@ -17,7 +17,7 @@ type Env struct {
 	Cores   int      `json:"cores,omitempty"`   // logical processors the process may use
 	Threads int      `json:"threads,omitempty"` // threads that the measurement used
 	Paths   []string `json:"paths,omitempty"`   // instruction-set paths taken, "gemm:avx512vnni"
-	Backend string   `json:"backend,omitempty"` // what computed in place of the program's own code, "xla:cuda …"
+	Backend string   `json:"backend,omitempty"` // what computed in place of the program's own code, "xla:cuda"
 	Go      string   `json:"go,omitempty"`      // toolchain version
 	OS      string   `json:"os,omitempty"`      //
 	Arch    string   `json:"arch,omitempty"`    //

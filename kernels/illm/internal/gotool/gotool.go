@@ -191,7 +191,7 @@ func buildCure(err error) string {
 //
 // Every cell is linked anew, and what it links embeds the models: without symbol
 // table and DWARF (-s) that takes a fifth less time. Stack traces do not need
-// them. Flags of the user ("%goflags") come later and win.
+// them. The user's own, in GOFLAGS or by "%goflags", come later and win.
 func shim(goPath string) string {
 	quoted := "'" + strings.ReplaceAll(goPath, "'", `'\''`) + "'"
 	return `#!/bin/sh
@@ -200,10 +200,7 @@ func shim(goPath string) string {
 # which a cell has no use for; all else goes to the real one.
 case "$*" in
 get | "get -t") exit 0 ;;
-"build "*)
-	shift
-	set -- build -ldflags=-s "$@"
-	;;
+"build "*) GOFLAGS="-ldflags=-s $(` + quoted + ` env GOFLAGS)"; export GOFLAGS ;;
 esac
 exec ` + quoted + ` "$@"
 `

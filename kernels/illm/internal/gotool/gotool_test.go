@@ -18,9 +18,10 @@ func TestShim(t *testing.T) {
 		t.Fatal(err)
 	}
 	real := filepath.Join(dir, "go")
-	if err := os.WriteFile(real, []byte("#!/bin/sh\nfor a in \"$@\"; do echo \"[$a]\"; done\n"), 0o755); err != nil {
+	if err := os.WriteFile(real, []byte("#!/bin/sh\n[ \"$*\" = 'env GOFLAGS' ] && { echo -trimpath; exit; }\necho \"{$GOFLAGS}\"\nfor a in \"$@\"; do echo \"[$a]\"; done\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv("GOFLAGS", "-race") // the program says that they are others, as a file of settings may
 	path := filepath.Join(t.TempDir(), "go")
 	if err := os.WriteFile(path, []byte(shim(real)), 0o755); err != nil {
 		t.Fatal(err)
@@ -31,12 +32,11 @@ func TestShim(t *testing.T) {
 	}{
 		{[]string{"get"}, ""},
 		{[]string{"get", "-t"}, ""},
-		{[]string{"get", "example.org/p"}, "[get]\n[example.org/p]\n"},
-		{[]string{"get", "-u"}, "[get]\n[-u]\n"},
-		{[]string{"build", "-o", "a b"}, "[build]\n[-ldflags=-s]\n[-o]\n[a b]\n"},
-		{[]string{"build", ""}, "[build]\n[-ldflags=-s]\n[]\n"},
-		{[]string{"build", "-ldflags=-w"}, "[build]\n[-ldflags=-s]\n[-ldflags=-w]\n"},
-		{[]string{"test", "-c", "build "}, "[test]\n[-c]\n[build ]\n"},
+		{[]string{"get", "example.org/p"}, "{-race}\n[get]\n[example.org/p]\n"},
+		{[]string{"get", "-u"}, "{-race}\n[get]\n[-u]\n"},
+		{[]string{"build", "-o", "a b"}, "{-ldflags=-s -trimpath}\n[build]\n[-o]\n[a b]\n"},
+		{[]string{"build", ""}, "{-ldflags=-s -trimpath}\n[build]\n[]\n"},
+		{[]string{"test", "-c", "build "}, "{-race}\n[test]\n[-c]\n[build ]\n"},
 	} {
 		out, err := exec.Command(path, c.args...).CombinedOutput()
 		if err != nil || string(out) != c.want {

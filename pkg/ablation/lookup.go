@@ -66,10 +66,10 @@ func settleWindow(ctx context.Context, ev Evaluator, configs []Config) {
 // of a zero-shot task; without any record eval.GridItems.
 const Most = "most"
 
-// settleCounts puts numbers in place of Most; own: of windows each configuration its own largest (OwnWindows).
+// settleCounts puts numbers in place of Most; own: each configuration its own largest (OwnWindows).
 func settleCounts(ctx context.Context, store *record.Store, ev Evaluator, configs []Config, own bool) {
 	settleCount(ctx, store, ev, configs, "windows", DefaultWindows, own)
-	settleCount(ctx, store, ev, configs, "items", eval.GridItems, false)
+	settleCount(ctx, store, ev, configs, "items", eval.GridItems, own)
 }
 
 // settleCount puts a number in place of Most in one setting, standard where no record has any.

@@ -157,9 +157,9 @@ func CountsOf(store *record.Store) Option {
 	return func(p *plan) error { p.counts = store; return nil }
 }
 
-// OwnWindows takes, where the number of windows is left to the records, for each row the largest that it has a record for,
-// instead of one number for all rows. Changes from the float model stay paired by window, perplexities of rows with other
-// numbers do not compare.
+// OwnWindows takes, where the number of windows or of questions is left to the records, for each row the largest that it has
+// a record for, instead of one number for all rows. Changes from the float model stay paired by window or question,
+// perplexities and accuracies of rows with other numbers do not compare. Every question there is (0) is no such number.
 func OwnWindows() Option { return func(p *plan) error { p.own = true; return nil } }
 
 // WithoutBase leaves the base model's rows out.

@@ -55,7 +55,8 @@ const (
 // ZeroShotTable has a row a method and width: accuracy ± its standard error (in percent; by log probability, not by length) on
 // each task, their mean, and the difference of the mean from the float model, paired by question. An accuracy that a
 // binomial test does not tell from guessing has a ° and one not told from a constant answer a *: there the task says nothing
-// about the row. missing counts rows without a record.
+// about the row. A row on another number of questions a task than the first (OwnWindows) has it behind its name. missing counts
+// rows without a record.
 func (r *Runs) ZeroShotTable() (g chart.Grid, missing int) {
 	g = chart.Grid{Left: 2, Head: []string{"width", "method"}}
 	for _, t := range tasks.All() {
@@ -102,13 +103,20 @@ func (r *Runs) ZeroShotNormTable() (g chart.Grid, missing int) {
 
 // zeroShotRows are width, method and the cells of each row with a record, and the number of rows without one.
 func (r *Runs) zeroShotRows(cells func(*record.Record) []string) (rows [][]string, missing int) {
+	items := ""
 	for _, row := range r.rows {
 		c := row.cells[ZeroShot]
 		if c == nil || c.record == nil {
 			missing++
 			continue
 		}
-		rows = append(rows, append([]string{row.axes["width"], methodName(row.axes)}, cells(c.record)...))
+		name := methodName(row.axes)
+		if n := c.config["items"]; items == "" {
+			items = n
+		} else if n != items {
+			name += " (" + n + ")"
+		}
+		rows = append(rows, append([]string{row.axes["width"], name}, cells(c.record)...))
 	}
 	return rows, missing
 }

@@ -151,3 +151,36 @@ func TestEveryQuestion(t *testing.T) {
 		}
 	}
 }
+
+// Rows that were asked fewer questions than the float model stand in the table with their number, where rows may have their own.
+func TestZeroShotOwnItems(t *testing.T) {
+	store, err := record.Open(record.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for items, methods := range map[string][]string{"500": {"rtn"}, "100": {"rtn", "fsbr"}, "0": {"rtn"}} {
+		_, err := ZeroShots.Run(context.Background(), store, Each(func(_ context.Context, c Config) (record.Record, error) {
+			r, _ := answered(t, nil)
+			r.Config = c.Record().Config
+			if err := store.Append(r); err != nil {
+				t.Fatal(err)
+			}
+			return *r, nil
+		}), Set("items", items), Set("width", "w4a4"), Set("method", methods), Set("arithmetic", Integer))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	runs, err := ZeroShots.Run(context.Background(), store, nil, Set("width", "w4a4"), Set("method", "rtn", "fsbr"), Set("arithmetic", Integer), OwnWindows(), Stored())
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, missing := runs.ZeroShotTable()
+	var names []string
+	for _, row := range g.Rows {
+		names = append(names, row[1])
+	}
+	if want := []string{"FP32", "RTN", "FSBR (100)"}; missing != 0 || !slices.Equal(names, want) {
+		t.Errorf("rows %q, %d missing; want %q", names, missing, want)
+	}
+}

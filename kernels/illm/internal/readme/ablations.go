@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/illm-go/illm/pkg/ablation"
+	"github.com/illm-go/illm/pkg/eval"
 	"github.com/illm-go/illm/pkg/record"
 )
 
@@ -47,7 +49,7 @@ var crossings = map[string]crossing{
 	},
 	"zeroshot": {
 		study: ablation.ZeroShots, corpus: ablation.ZeroShot, rows: []axis{{"width", []string{"w8a8", "w6a6", "w4a8", "w4a4"}}},
-		column: axis{"method", calibratedMethods}, heads: calibratedHeads, base: true, value: accuracy,
+		column: axis{"method", calibratedMethods}, heads: calibratedHeads, base: true, value: answered,
 	},
 }
 
@@ -79,6 +81,7 @@ func crossed(c crossing, store *record.Store) (string, error) {
 				size = fmt.Sprintf("%d × %v", len(r.Windows), r.Config["window"])
 			} else {
 				size = fmt.Sprint(r.Config["items"])
+				break // a row that has another number says so
 			}
 		}
 		if c.base {
@@ -115,7 +118,7 @@ func onModel(model, corpus string) []ablation.Option {
 	list := []ablation.Option{ablation.Stored(), ablation.Set("model", model), ablation.Set("corpus", corpus)}
 	switch {
 	case corpus == ablation.ZeroShot: // has no windows
-		list = append(list, ablation.Set("arithmetic", ablation.Integer))
+		list = append(list, ablation.Set("arithmetic", ablation.Integer), ablation.OwnWindows())
 	case model == "smollm2":
 		list = append(list, ablation.Set("window", "2048"))
 	default: // the models that this repository trains
@@ -177,6 +180,18 @@ func large(v float64) string {
 		return fmt.Sprintf("%.1e", v)
 	}
 	return fmt.Sprintf("%.0f", v)
+}
+
+// answered is accuracy, with the number of questions a task where it is not the grid's.
+func answered(runs *ablation.Runs, at, _ []string) string {
+	cell := accuracy(runs, at, nil)
+	v, _ := runs.At("zero_shot_mean", at...)
+	for _, r := range runs.Records() {
+		if n := fmt.Sprint(r.Config["items"]); v.ID != "" && strings.HasPrefix(r.Key, v.ID) && n != fmt.Sprint(eval.GridItems) {
+			cell += " (" + n + ")"
+		}
+	}
+	return cell
 }
 
 // accuracy is the mean over the zero-shot tasks in percent, with its error.

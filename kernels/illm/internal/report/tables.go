@@ -36,7 +36,7 @@ func tableSections(ctx context.Context, store *record.Store, ev ablation.Evaluat
 			t1.Blocks = append(t1.Blocks, Block{Title: model + ": divergence from fp32, WikiText-2", Table: kl})
 		}
 
-		if runs, err = run(ablation.ZeroShots, model, ablation.Only(ablation.AnswerRow)); err != nil {
+		if runs, err = run(ablation.ZeroShots, model, ablation.Only(ablation.AnswerRow), ablation.OwnWindows()); err != nil {
 			return nil, err
 		}
 		accuracy, holes := runs.ZeroShotTable()

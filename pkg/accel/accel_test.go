@@ -73,6 +73,21 @@ func someTokens(c model.Config, n int) []int32 {
 	return ids
 }
 
+// both are the float model here and on the backend.
+func both(t *testing.T, b *Backend, w *model.Model) (*floatref.Model, *Model) {
+	t.Helper()
+	ref, err := floatref.New(w, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := b.Float(w.Config, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	return ref, m
+}
+
 // logits of every position, less their mean.
 func logits(t *testing.T, lm eval.LM, tokens []int32) []float32 {
 	t.Helper()
@@ -107,15 +122,7 @@ func apart(want, got []float32) (most, mean float64) {
 func TestFloat(t *testing.T) {
 	onBackends(t, func(t *testing.T, b *Backend) {
 		fixtures(t, func(t *testing.T, w *model.Model) {
-			ref, err := floatref.New(w, 1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			m, err := b.Float(w.Config, w)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer m.Close()
+			ref, m := both(t, b, w)
 			tokens := someTokens(w.Config, 24)
 			if d, _ := apart(logits(t, ref, tokens), logits(t, m, tokens)); !(d < 2e-5) {
 				t.Errorf("logits differ by %.2g of the largest", d)
@@ -189,15 +196,7 @@ func TestSimulation(t *testing.T) {
 func TestChoose(t *testing.T) {
 	onBackends(t, func(t *testing.T, b *Backend) {
 		fixtures(t, func(t *testing.T, w *model.Model) {
-			ref, err := floatref.New(w, 1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			m, err := b.Float(w.Config, w)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer m.Close()
+			ref, m := both(t, b, w)
 			ids := someTokens(w.Config, 1000)
 			var questions []tasks.Question
 			for i := range 7 {

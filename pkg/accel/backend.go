@@ -221,8 +221,8 @@ func share(ctx context.Context, workers, n int, do func(worker, item int) error)
 
 func (m *Model) loadBlock(own *loader, w floatref.Source, p *fakequant.Plan, l int) error {
 	to := &m.blocks[l]
-	for _, t := range m.s.tensors() {
-		if err := own.put(m.b, w, to, model.LayerName(l, t.name), t.dims...); err != nil {
+	for _, t := range m.s.cfg.BlockTensors() {
+		if err := own.put(m.b, w, to, model.LayerName(l, t.Name), t.Dims...); err != nil {
 			return err
 		}
 	}

@@ -18,7 +18,7 @@
 // # Accuracy
 //
 // Float32 in another order of additions, with e^x of the backend. Where products round their operands to TF32,
-// Options.Split makes them as accurate as float32 (tape.Graph.DotSplit). Against package floatref logits differ by 10⁻⁵ of
+// Options.Split makes them as accurate as float32 (tape.Graph.DotSplit). Against package floatref logits differ by at most 2·10⁻⁵ of
 // their range; behind quantisers a value within 10⁻⁶ of a tie may fall on the other side of it, so that single logits of a
 // simulation differ by more and its means do not: TestFloat, TestSimulation, on GoMLX's backends for a CPU. The bits depend on
 // the backend, and on an accelerator perhaps on the run.

@@ -17,40 +17,6 @@ type shape struct {
 	split   bool
 }
 
-// tensor is one of a block: its name without "model.layers.N." and its shape.
-type tensor struct {
-	name string
-	dims []int
-}
-
-// tensors of a block in the order of the program's inputs, a bias behind its weight.
-func (s shape) tensors() (list []tensor) {
-	c := s.cfg
-	add := func(name string, bias bool, dims ...int) {
-		list = append(list, tensor{name + ".weight", dims})
-		if bias {
-			list = append(list, tensor{name + ".bias", dims[:1]})
-		}
-	}
-	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
-	add("input_layernorm", c.LayerNorm(), c.Hidden)
-	add("self_attn.q_proj", c.QKVBias, q, c.Hidden)
-	add("self_attn.k_proj", c.QKVBias, kv, c.Hidden)
-	add("self_attn.v_proj", c.QKVBias, kv, c.Hidden)
-	if c.HeadNorm {
-		add("self_attn.q_norm", false, c.HeadDim)
-		add("self_attn.k_norm", false, c.HeadDim)
-	}
-	add("self_attn.o_proj", c.OutBias, c.Hidden, q)
-	add("post_attention_layernorm", c.LayerNorm(), c.Hidden)
-	if c.Gated() {
-		add("mlp.gate_proj", c.MLPBias, c.FFN, c.Hidden)
-	}
-	add("mlp.up_proj", c.MLPBias, c.FFN, c.Hidden)
-	add("mlp.down_proj", c.MLPBias, c.Hidden, c.FFN)
-	return list
-}
-
 // network writes the forward pass of one block.
 type network struct {
 	shape

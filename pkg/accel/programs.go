@@ -56,8 +56,8 @@ func (m *Model) buildBlock(batch, length int) func(g *tape.Graph) []tape.Val {
 	return func(g *tape.Graph) []tape.Val {
 		b := network{shape: m.s, t: m.tape(g), w: map[string]tape.Val{}}
 		b.heads = tape.Heads{Batch: batch, Window: length, KV: c.KVHeads, Group: c.Heads / c.KVHeads, D: c.HeadDim, Chunks: max(1, length/m.b.chunk)}
-		for _, in := range m.s.tensors() {
-			b.w[in.name] = g.Input("w_"+strings.ReplaceAll(in.name, ".", "_"), tape.F32, in.dims...)
+		for _, in := range c.BlockTensors() {
+			b.w[in.Name] = g.Input("w_"+strings.ReplaceAll(in.Name, ".", "_"), tape.F32, in.Dims...)
 		}
 		if m.s.rounded {
 			b.numbers = g.Input("numbers", tape.F32, numNumbers)

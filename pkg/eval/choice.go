@@ -126,16 +126,9 @@ func choose(ctx context.Context, lm LM, questions []tasks.Question, j *choiceJou
 	for k, i := range todo {
 		rest[k] = questions[i]
 	}
-	start, left := time.Now(), len(todo)
-	err := many.Choose(ctx, rest, func(k int, ll []float64) error {
-		if k < 0 || k >= len(rest) || len(ll) != len(rest[k].Choices) || out[todo[k]].LL != nil {
-			return fmt.Errorf("expected each of %d questions once with its choices, found number %d with %d", len(rest), k, len(ll))
-		}
-		if !plausible(ll) {
-			return fmt.Errorf("question %d: expected logarithms of probabilities, found %v", rest[k].Row, ll)
-		}
+	start := time.Now()
+	err := chooseMany(ctx, many, rest, func(k int, ll []float64) error {
 		out[todo[k]] = Answer{rest[k].Row, ll, j.by}
-		left--
 		p.Took = time.Since(start)
 		if err := j.add(hashQuestion(rest[k]), rest[k].Row, ll); err != nil {
 			return err
@@ -143,13 +136,30 @@ func choose(ctx context.Context, lm LM, questions []tasks.Question, j *choiceJou
 		step()
 		return nil
 	})
-	if err == nil && left > 0 {
-		err = fmt.Errorf("expected answers to %d questions, found %d", len(rest), len(rest)-left)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("eval: %w", err)
 	}
 	return out, nil
+}
+
+// chooseMany holds a Chooser to its promise: done gets each question once, with Σ ln p of all its choices.
+func chooseMany(ctx context.Context, lm Chooser, questions []tasks.Question, done func(i int, ll []float64) error) error {
+	seen, left := make([]bool, len(questions)), len(questions)
+	err := lm.Choose(ctx, questions, func(i int, ll []float64) error {
+		if i < 0 || i >= len(questions) || seen[i] || len(ll) != len(questions[i].Choices) {
+			return fmt.Errorf("expected each of %d questions once with its choices, found number %d with %d", len(questions), i, len(ll))
+		}
+		if !plausible(ll) {
+			return fmt.Errorf("question %d: expected logarithms of probabilities, found %v", questions[i].Row, ll)
+		}
+		seen[i] = true
+		left--
+		return done(i, ll)
+	})
+	if err == nil && left > 0 {
+		err = fmt.Errorf("expected answers to %d questions, found %d", len(questions), len(questions)-left)
+	}
+	return err
 }
 
 func checkQuestion(q tasks.Question, vocab int) error {

@@ -9,38 +9,18 @@ import (
 	"github.com/illm-go/illm/pkg/tape"
 )
 
-// tensorSpec is a tensor of a block: its name without "model.layers.N." and its shape.
+// tensorSpec is a tensor of a block.
 type tensorSpec struct {
 	name string
 	dims []int
 }
 
-// blockTensors lists the tensors of one block of c, a bias behind its weight.
-func blockTensors(c model.Config) []tensorSpec {
-	var ts []tensorSpec
-	add := func(name string, bias bool, dims ...int) {
-		ts = append(ts, tensorSpec{name + ".weight", dims})
-		if bias {
-			ts = append(ts, tensorSpec{name + ".bias", dims[:1]})
-		}
+// blockTensors lists the tensors of one block of c.
+func blockTensors(c model.Config) (list []tensorSpec) {
+	for _, t := range c.BlockTensors() {
+		list = append(list, tensorSpec{t.Name, t.Dims})
 	}
-	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
-	add("input_layernorm", c.LayerNorm(), c.Hidden)
-	add("self_attn.q_proj", c.QKVBias, q, c.Hidden)
-	add("self_attn.k_proj", c.QKVBias, kv, c.Hidden)
-	add("self_attn.v_proj", c.QKVBias, kv, c.Hidden)
-	if c.HeadNorm {
-		add("self_attn.q_norm", false, c.HeadDim)
-		add("self_attn.k_norm", false, c.HeadDim)
-	}
-	add("self_attn.o_proj", c.OutBias, c.Hidden, q)
-	add("post_attention_layernorm", c.LayerNorm(), c.Hidden)
-	if c.Gated() {
-		add("mlp.gate_proj", c.MLPBias, c.FFN, c.Hidden)
-	}
-	add("mlp.up_proj", c.MLPBias, c.FFN, c.Hidden)
-	add("mlp.down_proj", c.MLPBias, c.Hidden, c.FFN)
-	return ts
+	return list
 }
 
 // widths are those of a block; scores 16 leaves them in float.

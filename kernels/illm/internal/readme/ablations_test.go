@@ -11,19 +11,15 @@ import (
 	"github.com/illm-go/illm/pkg/record"
 )
 
-// stored is a store of one quality record of tiny-llama on WikiText-2 for each recipe, with the perplexity given.
-func stored(t *testing.T, ppl map[string]float64) *record.Store {
+// shipped is a store that ships the records.
+func shipped(t *testing.T, list []*record.Record) *record.Store {
 	t.Helper()
 	var lines []byte
-	for recipe, v := range ppl {
-		r := &record.Record{V: record.Version, Kind: record.Quality, Config: map[string]any{"task": "ppl", "first": 0, "window": 1024, "recipe": recipe, "source_sha256": "a"},
-			Axes:    map[string]string{"model": "tiny-llama", "corpus": "wikitext2", "recipe": recipe, "clip": "15", "mode": "illm", "windows": "1"},
-			Metrics: []record.Metric{{Name: "ppl", Value: v}}, Windows: []record.WindowStat{{N: 1023}}, Time: time.Unix(1e9, 0)}
-		key, err := r.ComputeKey()
-		if err != nil {
+	for _, r := range list {
+		var err error
+		if r.Key, err = r.ComputeKey(); err != nil {
 			t.Fatal(err)
 		}
-		r.Key = key
 		line, err := json.Marshal(r)
 		if err != nil {
 			t.Fatal(err)
@@ -35,6 +31,19 @@ func stored(t *testing.T, ppl map[string]float64) *record.Store {
 		t.Fatal(err)
 	}
 	return store
+}
+
+// stored is a store of one quality record of tiny-llama on WikiText-2 for each recipe, with the perplexity given.
+func stored(t *testing.T, ppl map[string]float64) *record.Store {
+	t.Helper()
+	var list []*record.Record
+	for recipe, v := range ppl {
+		r := &record.Record{V: record.Version, Kind: record.Quality, Config: map[string]any{"task": "ppl", "first": 0, "window": 1024, "recipe": recipe, "source_sha256": "a"},
+			Axes:    map[string]string{"model": "tiny-llama", "corpus": "wikitext2", "recipe": recipe, "clip": "15", "mode": "illm", "windows": "1"},
+			Metrics: []record.Metric{{Name: "ppl", Value: v}}, Windows: []record.WindowStat{{N: 1023}}, Time: time.Unix(1e9, 0)}
+		list = append(list, r)
+	}
+	return shipped(t, list)
 }
 
 // A row's changes are against its own first column, in percent or, where they are large, as a ratio; a value that nothing

@@ -1,10 +1,8 @@
 package readme
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/illm-go/illm/pkg/record"
@@ -13,7 +11,7 @@ import (
 // A model's row has its questions, its float mean and the paired differences of what is on record at every question; answers to
 // fewer are no part of it.
 func TestQuestions(t *testing.T) {
-	var lines []byte
+	var list []*record.Record
 	for i, c := range []struct {
 		recipe, arithmetic string
 		items              int
@@ -32,21 +30,9 @@ func TestQuestions(t *testing.T) {
 		if c.arithmetic != "" {
 			r.Axes["arithmetic"] = c.arithmetic
 		}
-		key, err := r.ComputeKey()
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Key = key
-		line, err := json.Marshal(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		lines = append(append(lines, line...), '\n')
+		list = append(list, r)
 	}
-	store, err := record.Open(record.Options{Shipped: fstest.MapFS{"a.jsonl": {Data: lines}}, Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := shipped(t, list)
 	table, err := questions(store)
 	if err != nil {
 		t.Fatal(err)

@@ -1,9 +1,7 @@
 package readme
 
 import (
-	"encoding/json"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/illm-go/illm/pkg/record"
@@ -12,7 +10,7 @@ import (
 // The tables of widths are of the engine as it ships: rows of studies with other operators, a simulation or other widths,
 // newer and on the same windows, do not get in.
 func TestWidestIsOfTheEngine(t *testing.T) {
-	var lines []byte
+	var list []*record.Record
 	add := func(ppl float64, age int, more map[string]any) {
 		r := &record.Record{V: record.Version, Kind: record.Quality, Config: map[string]any{"task": "ppl", "first": 0, "window": 64, "recipe": "w8a8", "source_sha256": "a"},
 			Axes:    map[string]string{"model": "m", "corpus": "c4", "recipe": "w8a8", "clip": "15", "mode": "illm", "windows": "1"},
@@ -20,16 +18,7 @@ func TestWidestIsOfTheEngine(t *testing.T) {
 		for k, v := range more {
 			r.Config[k] = v
 		}
-		key, err := r.ComputeKey()
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Key = key
-		line, err := json.Marshal(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		lines = append(append(lines, line...), '\n')
+		list = append(list, r)
 	}
 	add(20, 100, nil)
 	for i, k := range []string{"operators", "arithmetic", "kinds", "layers"} {
@@ -37,10 +26,7 @@ func TestWidestIsOfTheEngine(t *testing.T) {
 	}
 	add(30, 5, map[string]any{"multiplier": 8})
 	add(30, 6, map[string]any{"bins": 8})
-	store, err := record.Open(record.Options{Shipped: fstest.MapFS{"a.jsonl": {Data: lines}}, Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := shipped(t, list)
 	r := widest(store, "m", "c4", "")["w8a8"]
 	if r == nil {
 		t.Fatal("no record")
